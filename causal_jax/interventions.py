@@ -1,0 +1,199 @@
+"""Interventions: what `do=` puts in the place of a node's mechanism.
+
+An intervention is a registered dataclass: its values are pytree leaves (traced: one
+compilation serves many values, and a grid of interventions is a `vmap`), its kind is
+static. It has one method, `substitute(mechanism, params) -> (mechanism, params)`.
+
+`Set`, `Shift`, `Scale` and `Modify` keep the node's noise slot, so that noise never
+changes its structure and a counterfactual is the same noise under another model.
+`Randomize` and `Replace` bring their own noise (`fresh_noise`): a counterfactual draws
+it afresh there and keeps the abducted noise everywhere else.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from causal_jax.mechanism import Mechanism, Tabular
+from causal_jax.types import Array, Key, Noise, Params
+
+
+def _register(data_fields: list[str], meta_fields: list[str] | None = None):
+    def decorate(cls):
+        return jax.tree_util.register_dataclass(
+            dataclasses.dataclass(frozen=True)(cls), data_fields, meta_fields or []
+        )
+
+    return decorate
+
+
+@_register(["value"])
+class Set:
+    """do(X = value): a scalar, a state, or one value a unit `[num, ...]`."""
+
+    value: Array
+    fresh_noise: ClassVar[bool] = False
+
+    def substitute(self, mechanism: Mechanism, params: Params):
+        del params
+        return Fixed(mechanism), {"value": self.value}
+
+
+@_register(["amount"])
+class Shift:
+    """X becomes its natural value plus `amount`; for numbers, not for states."""
+
+    amount: Array
+    fresh_noise: ClassVar[bool] = False
+
+    def substitute(self, mechanism: Mechanism, params: Params):
+        return Shifted(mechanism), {"inner": params, "amount": self.amount}
+
+
+@_register(["factor"])
+class Scale:
+    """X becomes `factor` times its natural value; for numbers, not for states."""
+
+    factor: Array
+    fresh_noise: ClassVar[bool] = False
+
+    def substitute(self, mechanism: Mechanism, params: Params):
+        return Scaled(mechanism), {"inner": params, "factor": self.factor}
+
+
+@_register([], ["fn"])
+class Modify:
+    """X becomes `fn(value, parents)`: a policy of its natural value and its parents.
+
+    Attributes:
+      fn: pure function of the node's natural value and the tuple of its parents'
+        values, in the graph's parent order. Compiled once for each function object.
+    """
+
+    fn: Callable[[Array, tuple], Array]
+    fresh_noise: ClassVar[bool] = False
+
+    def substitute(self, mechanism: Mechanism, params: Params):
+        return Modified(mechanism, self.fn), params
+
+
+@_register(["probs"])
+class Randomize:
+    """A randomised trial: the state is drawn with `probs`, whatever the parents are.
+
+    Attributes:
+      probs: [num_states], at least zero and summing to one.
+    """
+
+    probs: Array
+    fresh_noise: ClassVar[bool] = True
+
+    def substitute(self, mechanism: Mechanism, params: Params):
+        del mechanism, params
+        probs = jnp.asarray(self.probs)
+        return IgnoresParents(Tabular(probs.shape[-1])), {"probs": probs}
+
+
+@_register(["params"], ["mechanism"])
+class Replace:
+    """Another mechanism, with its own parameters and noise, in the node's place."""
+
+    mechanism: Mechanism
+    params: Params
+    fresh_noise: ClassVar[bool] = True
+
+    def substitute(self, mechanism: Mechanism, params: Params):
+        del mechanism, params
+        return self.mechanism, self.params
+
+
+KINDS = (Set, Shift, Scale, Modify, Randomize, Replace)
+
+
+# --- what stands at the node afterwards ------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class _Wrapper:
+    """A mechanism around the original one; the noise is the original's."""
+
+    inner: Mechanism
+
+    def init(self, key: Key, parents: tuple) -> Params:
+        raise NotImplementedError("an intervened node gets its params by substitution")
+
+    def noise(self, key: Key, num: int) -> Noise:
+        return self.inner.noise(key, num)
+
+    @property
+    def num_states(self) -> int | None:
+        return getattr(self.inner, "num_states", None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Fixed(_Wrapper):
+    """The value is `params["value"]`; the noise slot stays but is not used."""
+
+    def apply(self, params: Params, parents: tuple, noise: Noise) -> Array:
+        del parents, noise
+        return params["value"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Shifted(_Wrapper):
+    """`inner + amount`."""
+
+    def apply(self, params: Params, parents: tuple, noise: Noise) -> Array:
+        return self.inner.apply(params["inner"], parents, noise) + params["amount"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Scaled(_Wrapper):
+    """`factor * inner`."""
+
+    def apply(self, params: Params, parents: tuple, noise: Noise) -> Array:
+        return self.inner.apply(params["inner"], parents, noise) * params["factor"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Modified(_Wrapper):
+    """`fn(inner, parents)`, in the node's own dtype."""
+
+    fn: Callable[[Array, tuple], Array]
+
+    def apply(self, params: Params, parents: tuple, noise: Noise) -> Array:
+        value = self.inner.apply(params, parents, noise)
+        return jnp.asarray(self.fn(value, parents)).astype(value.dtype)
+
+
+@dataclasses.dataclass(frozen=True)
+class IgnoresParents:
+    """A root mechanism at a node whose edges from its parents are cut."""
+
+    inner: Any
+
+    def init(self, key: Key, parents: tuple) -> Params:
+        del parents
+        return self.inner.init(key, ())
+
+    def noise(self, key: Key, num: int) -> Noise:
+        return self.inner.noise(key, num)
+
+    def apply(self, params: Params, parents: tuple, noise: Noise) -> Array:
+        del parents
+        return self.inner.apply(params, (), noise)
+
+    def log_prob(self, params: Params, parents: tuple, value: Array) -> Array:
+        del parents
+        return self.inner.log_prob(params, (), value)
+
+    def abduct(self, params: Params, parents: tuple, value: Array, key: Key) -> Noise:
+        del parents
+        return self.inner.abduct(params, (), value, key)
+
+    @property
+    def num_states(self) -> int | None:
+        return getattr(self.inner, "num_states", None)

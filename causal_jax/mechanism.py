@@ -1,0 +1,290 @@
+"""Mechanisms: the pure function of one node, and its smallest instances.
+
+A structural causal model assigns to every node `x = f(parents, noise)` (Pearl 2009,
+Definition 7.1.1). A mechanism is that f, with its learned parameters outside: it is a
+frozen dataclass, equal by value and hashable, so that it can be a static argument of
+`jax.jit`.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+
+from causal_jax.types import Array, Key, Noise, Params
+
+
+@runtime_checkable
+class Mechanism(Protocol):
+    """What every node's function offers.
+
+    Parents are a tuple in the graph's parent order, never a dict: JAX re-sorts the keys
+    of dicts in every transform, which would silently swap columns.
+
+    Optional methods:
+      abduct(params, parents, value, key) -> noise: a draw of the noise given what was
+        observed; ONE unit.
+      log_prob(params, parents, value) -> scalar: log density or mass of the value.
+      apply_train(params, parents, noise) -> (values, params): a BATCH of units, for
+        mechanisms with batch statistics; returns params whose statistics are updated.
+      check(name, parent_num_states): raises ValueError where the graph does not fit.
+    """
+
+    def init(self, key: Key, parents: tuple) -> Params:
+        """Parameters, given one unit's parent values (only shapes are used)."""
+
+    def noise(self, key: Key, num: int) -> Noise:
+        """Exogenous noise, every leaf `[num, ...]`, from one key for the node."""
+
+    def apply(self, params: Params, parents: tuple, noise: Noise) -> Array:
+        """The value of ONE unit; pure, always in evaluation mode."""
+
+
+def _no_params(key: Key, parents: tuple) -> Params:
+    del key, parents
+    return {}
+
+
+class Discrete:
+    """Base of binary and categorical mechanisms: a state in 0..num_states-1.
+
+    Subclasses are frozen dataclasses with the fields `num_states` and `coupling`, and
+    define `init` and `log_probs(params, parents) -> [num_states]`.
+
+    The noise of a unit is coupled to its state in one of two ways. They agree on
+    everything that can be seen or done, but are different counterfactual laws for more
+    than two states:
+      "inverse_cdf": one uniform u; the state is the number of cumulated probabilities
+        not above u, states in their declared order. Monotone; for binary nodes the
+        canonical choice.
+      "gumbel": one Gumbel variable a state; the state is argmax(log p + g), which is
+        counterfactually stable (Oberst & Sontag 2019).
+    """
+
+    num_states: int
+    coupling: str
+
+    def log_probs(self, params: Params, parents: tuple) -> Array:
+        raise NotImplementedError
+
+    def noise(self, key: Key, num: int) -> Array:
+        """Uniforms `[num]`, or Gumbel variables `[num, num_states]`."""
+        if self.coupling == "gumbel":
+            return jax.random.gumbel(key, (num, self.num_states))
+        return jax.random.uniform(key, (num,))
+
+    def apply(self, params: Params, parents: tuple, noise: Array) -> Array:
+        """The state, int32 []."""
+        log_probs = self.log_probs(params, parents)
+        if self.coupling == "gumbel":
+            return jnp.argmax(log_probs + noise).astype(jnp.int32)
+        return jnp.sum(noise >= _edges(log_probs)).astype(jnp.int32)
+
+    def log_prob(self, params: Params, parents: tuple, value: Array) -> Array:
+        return self.log_probs(params, parents)[value.astype(jnp.int32)]
+
+    def abduct(self, params: Params, parents: tuple, value: Array, key: Key) -> Array:
+        """A draw of the noise from its exact posterior given the observed state."""
+        log_probs = self.log_probs(params, parents)
+        value = value.astype(jnp.int32)
+        if self.coupling == "gumbel":
+            return _truncated_gumbel(key, log_probs, value)
+        edges = jnp.concatenate([jnp.zeros(1), _edges(log_probs), jnp.ones(1)])
+        low, high = edges[value], edges[value + 1]
+        # A hair off both edges: rounding, here or where the network is evaluated again
+        # in another program, must not move the unit into the next state.
+        hair = jnp.minimum(_HAIR, (high - low) / 4)
+        low, high = low + hair, high - hair
+        return low + (high - low) * jax.random.uniform(key)
+
+
+_HAIR = 1e-6  # about eight float32 spacings below one
+
+
+def _edges(log_probs: Array) -> Array:
+    """Upper edges of all states but the last one, inside [0, 1], [num_states - 1]."""
+    probs = jnp.exp(log_probs)
+    above = jnp.cumsum(probs[::-1])[::-1][1:]  # exactly 0 where no state is left
+    return jnp.where(above > 0, jnp.clip(jnp.cumsum(probs)[:-1], 0.0, 1.0), 1.0)
+
+
+def _truncated_gumbel(key: Key, log_probs: Array, value: Array) -> Array:
+    """Gumbels given that `value` won (Maddison et al. 2014; Oberst & Sontag 2019)."""
+    key_top, key_rest = jax.random.split(key)
+    top = jax.random.gumbel(key_top)  # the maximum; log_probs are normalised
+    free = log_probs + jax.random.gumbel(key_rest, log_probs.shape)
+    rest = -jnp.logaddexp(-free, -top)
+    winner = jnp.arange(log_probs.shape[0]) == value
+    perturbed = jnp.where(winner, top, jnp.minimum(rest, jnp.nextafter(top, -jnp.inf)))
+    # A state of probability zero never wins: its Gumbel is free.
+    return jnp.where(jnp.isfinite(log_probs), perturbed - log_probs, perturbed)
+
+
+@dataclasses.dataclass(frozen=True)
+class Tabular(Discrete):
+    """A conditional probability table.
+
+    Attributes:
+      num_states: number of states of the node.
+      parent_states: number of states of each parent, in the graph's parent order.
+      coupling: "inverse_cdf" or "gumbel", see `Discrete`.
+
+    Params: `{"probs": [*parent_states, num_states]}`, rows summing to one. `init` draws
+    the rows from a flat Dirichlet.
+    """
+
+    num_states: int = 2
+    parent_states: tuple[int, ...] = ()
+    coupling: Literal["inverse_cdf", "gumbel"] = "inverse_cdf"
+
+    def init(self, key: Key, parents: tuple) -> Params:
+        del parents
+        concentration = jnp.ones(self.num_states)
+        return {"probs": jax.random.dirichlet(key, concentration, self.parent_states)}
+
+    def log_probs(self, params: Params, parents: tuple) -> Array:
+        row = params["probs"][tuple(p.astype(jnp.int32) for p in parents)]
+        return jnp.log(row)
+
+    def check(self, name: str, parent_num_states: tuple) -> None:
+        if self.parent_states != parent_num_states:
+            raise ValueError(
+                f"the table of node {name!r} is for parents with {self.parent_states} "
+                f"states, but its parents have {parent_num_states}"
+            )
+
+
+def bernoulli(prob: float) -> tuple[Tabular, Params]:
+    """A binary root with P(1) = prob: the mechanism and its parameters."""
+    return categorical((1.0 - prob, prob))
+
+
+def categorical(probs) -> tuple[Tabular, Params]:
+    """A table from an array `[*parent_states, num_states]` of probabilities.
+
+    Raises:
+      ValueError: a negative entry, or a row that does not sum to one.
+    """
+    probs = jnp.asarray(probs, dtype=float)
+    if not bool((probs >= 0).all()) or not bool(
+        jnp.allclose(probs.sum(-1), 1.0, atol=1e-5)
+    ):
+        raise ValueError("every row of a probability table is >= 0 and sums to one")
+    mechanism = Tabular(num_states=probs.shape[-1], parent_states=probs.shape[:-1])
+    return mechanism, {"probs": probs}
+
+
+@dataclasses.dataclass(frozen=True)
+class Constant:
+    """A root that always has the same value, kept in `params["value"]`."""
+
+    shape: tuple[int, ...] = ()
+
+    def init(self, key: Key, parents: tuple) -> Params:
+        del key, parents
+        return {"value": jnp.zeros(self.shape)}
+
+    def noise(self, key: Key, num: int) -> Array:
+        del key
+        return jnp.zeros((num, 0))
+
+    def apply(self, params: Params, parents: tuple, noise: Array) -> Array:
+        del parents, noise
+        return params["value"]
+
+    def abduct(self, params: Params, parents: tuple, value: Array, key: Key) -> Array:
+        del params, parents, value, key
+        return jnp.zeros((0,))
+
+
+@dataclasses.dataclass(frozen=True)
+class AdditiveNoise:
+    """`x = mean_fn(params["mean"], *parents) + scale * noise`, standard normal noise.
+
+    The counterfactual noise is exact, to rounding: `(x - mean) / scale`.
+
+    Attributes:
+      mean_fn: pure function of its parameters and the parents' values, returning an
+        array of `shape`.
+      shape: shape of the value, () for a continuous node.
+      init_fn: `init_fn(key, parents) -> params["mean"]`.
+    """
+
+    mean_fn: Callable[..., Array]
+    shape: tuple[int, ...] = ()
+    init_fn: Callable[[Key, tuple], Params] = _no_params
+
+    def init(self, key: Key, parents: tuple) -> Params:
+        return {"mean": self.init_fn(key, parents), "scale": jnp.ones(())}
+
+    def noise(self, key: Key, num: int) -> Array:
+        return jax.random.normal(key, (num, *self.shape))
+
+    def apply(self, params: Params, parents: tuple, noise: Array) -> Array:
+        return self.mean_fn(params["mean"], *parents) + params["scale"] * noise
+
+    def log_prob(self, params: Params, parents: tuple, value: Array) -> Array:
+        noise = self.abduct(params, parents, value, None)
+        log_scale = jnp.log(jnp.broadcast_to(params["scale"], self.shape))
+        return jnp.sum(jax.scipy.stats.norm.logpdf(noise) - log_scale)
+
+    def abduct(self, params: Params, parents: tuple, value: Array, key: Key) -> Array:
+        del key
+        return (value - self.mean_fn(params["mean"], *parents)) / params["scale"]
+
+
+@dataclasses.dataclass(frozen=True)
+class FromModule:
+    """A Flax linen module as a mechanism: `module(parents, noise, train) -> value`.
+
+    The module is called on a BATCH: `parents` is a tuple of `[B, ...]` arrays and
+    `noise` is `[B, noise_size]`. In evaluation mode it must treat the rows of a batch
+    independently (running batch statistics, no minibatch features).
+
+    Params are Flax's collections, `{"params": ..., "batch_stats": ...}`; optimisers see
+    only "params", `apply` uses the running statistics.
+
+    Attributes:
+      module: the linen module, hashable.
+      noise_size: length of the noise vector.
+      noise_law: "uniform" on [-1, 1] (the GANs' habit) or "normal".
+    """
+
+    module: Any
+    noise_size: int
+    noise_law: Literal["uniform", "normal"] = "uniform"
+
+    statistics: ClassVar[tuple[str, ...]] = ("batch_stats",)
+
+    def init(self, key: Key, parents: tuple) -> Params:
+        one = jnp.zeros((1, self.noise_size))
+        return self.module.init(key, _batched(parents), one, train=False)
+
+    def noise(self, key: Key, num: int) -> Array:
+        shape = (num, self.noise_size)
+        if self.noise_law == "normal":
+            return jax.random.normal(key, shape)
+        return jax.random.uniform(key, shape, minval=-1.0)
+
+    def apply(self, params: Params, parents: tuple, noise: Array) -> Array:
+        values = self.module.apply(params, _batched(parents), noise[None], train=False)
+        return values[0]
+
+    def apply_train(
+        self, params: Params, parents: tuple, noise: Array
+    ) -> tuple[Array, Params]:
+        values, updated = self.module.apply(
+            params, parents, noise, train=True, mutable=list(self.statistics)
+        )
+        return values, {**params, **updated}
+
+
+def from_module(module: Any, *, noise_size: int, noise_law="uniform") -> FromModule:
+    """See `FromModule`."""
+    return FromModule(module, noise_size, noise_law)
+
+
+def _batched(parents: tuple) -> tuple:
+    return tuple(jnp.asarray(parent)[None] for parent in parents)
