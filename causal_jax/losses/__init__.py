@@ -1,0 +1,1 @@
+"""Losses: pure functions from arrays to scalars."""

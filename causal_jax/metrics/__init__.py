@@ -1,0 +1,1 @@
+"""Metrics over label laws and images."""

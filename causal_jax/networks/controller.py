@@ -1,0 +1,271 @@
+"""Label mechanisms by small networks: the nodes of a causal controller.
+
+The causal controller of CausalGAN (Kocaoglu et al. 2017, section 4) is a generator over
+labels wired like the causal graph, one small network a node. Two kinds of node:
+
+`NeuralCategorical` (the default): the network maps the parents' states to the logits of
+  the node's states, and the noise is a single uniform. The conditional law is explicit:
+  exact abduction, exact likelihood, and one model for adversarial and maximum-likelihood
+  training.
+`ImplicitBinary` (the reference): the network maps the parents' labels and ten uniform
+  variables to one logit; the label is its sign. Differences from the reference code: in
+  evaluation children see the rounded parents, not the sigmoid's output.
+"""
+
+import dataclasses
+import math
+from typing import ClassVar, Literal
+
+import jax
+import jax.numpy as jnp
+import networkx as nx
+
+from causal_jax import graph as graphs
+from causal_jax.mechanism import Discrete
+from causal_jax.scm import SCM
+from causal_jax.types import Array, Key, Params
+
+
+def encode_state(state: Array, num_states: int) -> Array:
+    """How networks see a state: 0 or 1 for binary nodes, else one-hot; float [k]."""
+    if num_states == 2:
+        return state[None].astype(float)
+    return jax.nn.one_hot(state, num_states)
+
+
+def encoded_size(num_states: int) -> int:
+    """Length of `encode_state`."""
+    return 1 if num_states == 2 else num_states
+
+
+def mlp_init(key: Key, sizes: tuple[int, ...]) -> Params:
+    """Glorot-uniform weights and zero biases, {"0": {"w", "b"}, "1": ...}."""
+    layers = {}
+    for i, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        limit = math.sqrt(6 / (fan_in + fan_out))
+        shape = (fan_in, fan_out)
+        w = jax.random.uniform(jax.random.fold_in(key, i), shape, minval=-1) * limit
+        layers[str(i)] = {"w": w, "b": jnp.zeros(fan_out)}
+    return layers
+
+
+def mlp(params: Params, x: Array) -> Array:
+    """[..., sizes[0]] -> [..., sizes[-1]]; leaky ReLU of slope .2 between layers."""
+    for i in range(len(params)):
+        layer = params[str(i)]
+        x = x @ layer["w"] + layer["b"]
+        if i + 1 < len(params):
+            x = jax.nn.leaky_relu(x, 0.2)
+    return x
+
+
+@dataclasses.dataclass(frozen=True)
+class NeuralCategorical(Discrete):
+    """State ~ softmax(network(parents)).
+
+    Attributes:
+      num_states: number of states of the node.
+      parent_states: number of states of each parent, in the graph's parent order.
+      hidden: widths of the hidden layers.
+      coupling: see `Discrete`.
+    """
+
+    num_states: int = 2
+    parent_states: tuple[int, ...] = ()
+    hidden: tuple[int, ...] = (32, 32)
+    coupling: Literal["inverse_cdf", "gumbel"] = "inverse_cdf"
+
+    def init(self, key: Key, parents: tuple) -> Params:
+        del parents
+        fan_in = sum(map(encoded_size, self.parent_states))
+        if not fan_in:  # a root has no input: its logits are a bias
+            return {"0": {"w": jnp.zeros((0, self._out)), "b": jnp.zeros(self._out)}}
+        return mlp_init(key, (fan_in, *self.hidden, self._out))
+
+    @property
+    def _out(self) -> int:
+        return encoded_size(self.num_states)
+
+    def log_probs(self, params: Params, parents: tuple) -> Array:
+        """Log probabilities of the states, [num_states]."""
+        encoded = [
+            encode_state(p, k) for p, k in zip(parents, self.parent_states, strict=True)
+        ]
+        logits = mlp(params, jnp.concatenate([jnp.zeros(0), *encoded]))
+        if self.num_states == 2:
+            logits = jnp.concatenate([jnp.zeros(1), logits])
+        return jax.nn.log_softmax(logits)
+
+
+@dataclasses.dataclass(frozen=True)
+class ImplicitBinary:
+    """Label = [network(noise, parents' labels) > 0]: the node of the original.
+
+    Only the sign is observed, so the conditional law has no closed form: the noise is
+    abducted by rejection from its prior, which is an exact draw of the posterior.
+
+    Attributes:
+      noise_size: uniform [-1, 1] variables a node (`cc_n_hidden` = 10 there).
+      hidden: widths of the hidden layers (`cc_n_layers` = 6 counts all layers there).
+      max_tries: noise draws of the rejection; if none fits, the factual is impossible.
+    """
+
+    noise_size: int = 10
+    hidden: tuple[int, ...] = (10, 10, 10, 10, 10)
+    max_tries: int = 1 << 16
+
+    num_states: ClassVar[int] = 2
+
+    def init(self, key: Key, parents: tuple) -> Params:
+        return mlp_init(key, (self.noise_size + len(parents), *self.hidden, 1))
+
+    def noise(self, key: Key, num: int) -> Array:
+        return jax.random.uniform(key, (num, self.noise_size), minval=-1.0)
+
+    def relaxed(self, params: Params, parents: tuple, noise: Array) -> Array:
+        """The label's sigmoid in (0, 1), parents relaxed too; what training sees."""
+        logit = mlp(params, jnp.concatenate([noise, *(p[None] for p in parents)]))
+        return jax.nn.sigmoid(logit[0])
+
+    def apply(self, params: Params, parents: tuple, noise: Array) -> Array:
+        labels = tuple(parent.astype(float) for parent in parents)
+        return (self.relaxed(params, labels, noise) > 0.5).astype(jnp.int32)
+
+    def abduct(self, params: Params, parents: tuple, value: Array, key: Key) -> Array:
+        """The first noise of a sequence of draws that gives the observed label."""
+        chunk = 64
+
+        def draw(tries):
+            drawn = self.noise(jax.random.fold_in(key, tries), chunk)
+            labels = jax.vmap(lambda n: self.apply(params, parents, n))(drawn)
+            return drawn, labels == value
+
+        def unmet(state):
+            return ~state[2] & (state[0] < self.max_tries)
+
+        def one_round(state):
+            drawn, fits = draw(state[0])
+            return state[0] + chunk, drawn[jnp.argmax(fits)], fits.any()
+
+        start = (0, jnp.zeros(self.noise_size), jnp.array(False))
+        return jax.lax.while_loop(unmet, one_round, start)[1]
+
+    def check(self, name: str, parent_num_states: tuple) -> None:
+        if any(k != 2 for k in parent_num_states):
+            raise ValueError(
+                f"node {name!r}: the reference controller is for binary labels; train "
+                "categorical ones with NeuralCategorical"
+            )
+
+
+def controller(
+    graph: nx.DiGraph, *, hidden: tuple[int, ...] = (32, 32), coupling="inverse_cdf"
+) -> SCM:
+    """A label model wired like `graph`; every node must have state names."""
+    return SCM(
+        graph,
+        {
+            name: NeuralCategorical(
+                num_states=_num_states(graph, name),
+                parent_states=tuple(
+                    _num_states(graph, p) for p in graphs.parents(graph, name)
+                ),
+                hidden=hidden,
+                coupling=coupling,
+            )
+            for name in graph
+        },
+    )
+
+
+def reference_controller(graph: nx.DiGraph) -> SCM:
+    """The causal controller with the settings of the original (5,189 params for G1)."""
+    return SCM(graph, {name: ImplicitBinary() for name in graph})
+
+
+def _num_states(graph: nx.DiGraph, name: str) -> int:
+    states = graphs.states(graph, name)
+    if states is None:
+        raise ValueError(
+            f"node {name!r} has no states: labels are binary or categorical"
+        )
+    return len(states)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """A label model over whole rows: columns in the graph's declared order.
+
+    Attributes:
+      scm: nodes all discrete; all explicit (`log_prob`) or all implicit (`relaxed`).
+    """
+
+    scm: SCM
+
+    @property
+    def explicit(self) -> bool:
+        return all(hasattr(m, "log_prob") for m in self.scm.mechanisms.values())
+
+    def sample(self, params: Params, noise: dict[str, Array]) -> Array:
+        """States, int32 [B, n]."""
+        values = jax.vmap(self.scm.evaluate, in_axes=(None, 0))(params, noise)
+        return jnp.stack([values[name] for name in self.scm.nodes], axis=-1)
+
+    def sample_encoded(self, params: Params, noise: dict[str, Array]) -> Array:
+        """Rows as a critic sees them, [B, d]; relaxed where the model is implicit."""
+        if self.explicit:
+            return self.encode(self.sample(params, noise))
+        return jax.vmap(self._relaxed, in_axes=(None, 0))(params, noise)
+
+    def _relaxed(self, params: Params, noise: dict[str, Array]) -> Array:
+        values = {}
+        for name in self.scm.order:
+            parents = tuple(values[parent] for parent in self.scm.parents[name])
+            mechanism = self.scm.mechanisms[name]
+            values[name] = mechanism.relaxed(params[name], parents, noise[name])
+        return jnp.stack([values[name] for name in self.scm.nodes])
+
+    def encode(self, rows: Array) -> Array:
+        """States [..., n] -> [..., d]: 0/1 for binary nodes, one-hot for the others."""
+        columns = [
+            rows[..., i, None].astype(float)
+            if len(self.scm.states(name)) == 2
+            else jax.nn.one_hot(rows[..., i], len(self.scm.states(name)))
+            for i, name in enumerate(self.scm.nodes)
+        ]
+        return jnp.concatenate(columns, axis=-1)
+
+    def log_prob(self, params: Params, rows: Array) -> Array:
+        """log P(row) of explicit models, [B]."""
+        return jax.vmap(self._log_prob, in_axes=(None, 0))(params, rows)
+
+    def _log_prob(self, params: Params, row: Array) -> Array:
+        values = {
+            name: row[i].astype(jnp.int32) for i, name in enumerate(self.scm.nodes)
+        }
+        return sum(
+            self.scm.mechanisms[name].log_prob(
+                params[name],
+                tuple(values[parent] for parent in self.scm.parents[name]),
+                values[name],
+            )
+            for name in self.scm.nodes
+        )
+
+
+def rows(scm: SCM) -> Rows:
+    """`scm` over rows.
+
+    Raises:
+      ValueError: a node is not discrete, or explicit and implicit nodes are mixed.
+    """
+    for name in scm.nodes:
+        if scm.states(name) is None:
+            raise ValueError(f"node {name!r} has no states: only labels have rows")
+    result = Rows(scm)
+    relaxed = [hasattr(m, "relaxed") for m in scm.mechanisms.values()]
+    if not result.explicit and not all(relaxed):
+        raise ValueError(
+            "every node must have log_prob, or every node must be ImplicitBinary"
+        )
+    return result

@@ -1,0 +1,1 @@
+"""Pictures, sheets and the report page."""

@@ -1,0 +1,1 @@
+"""Training: algorithms (init, step), devices, the loop, checkpoints."""

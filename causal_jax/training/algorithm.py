@@ -1,0 +1,33 @@
+"""The interface of a training algorithm: two pure functions and how data is read."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+
+from causal_jax.types import Batch, Key, Params
+
+DEVICE_AXIS = "device"
+
+
+class Algorithm(NamedTuple):
+    """What `training.parallel` and `training.loop` need of an algorithm.
+
+    Attributes:
+      init: key -> state, a NamedTuple of arrays: all that the next step needs. It holds
+        no key, so that a resumed run repeats an uninterrupted one exactly.
+      step: (state, batch, key) -> (state, info), for ONE device inside an axis named
+        `DEVICE_AXIS`; info is a NamedTuple of scalars that are only logged.
+      params: state -> what is sampled from (averaged weights, where there are some).
+      batch_shape: rows of data a step reads, over all devices; the last axis is split.
+    """
+
+    init: Callable[[Key], Any]
+    step: Callable[[Any, Batch, Key], tuple[Any, Any]]
+    params: Callable[[Any], Params]
+    batch_shape: tuple[int, ...]
+
+
+def averaged(average: Params, params: Params, rate: float) -> Params:
+    """Exponential moving average: average + rate * (params - average)."""
+    return jax.tree.map(lambda a, p: a + rate * (p - a), average, params)

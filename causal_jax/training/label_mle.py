@@ -1,0 +1,90 @@
+"""Maximum likelihood for a label model: minimise -E_data log P(row).
+
+Labels are discrete, so the model of the adversarial trainer has an exact likelihood,
+which factorises over nodes: log P(row) = sum_i log P(x_i | pa_i). Users want the law,
+however it is learned; this is the yardstick the adversarial trainer is held against.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from causal_jax.networks import controller
+from causal_jax.scm import SCM
+from causal_jax.training import parallel
+from causal_jax.training.algorithm import Algorithm
+from causal_jax.types import Array, Batch, Key, Params
+
+
+class MLEState(NamedTuple):
+    """What the next step needs.
+
+    Attributes:
+      params: label model, {node: params}.
+      optimizer: optimiser state.
+    """
+
+    params: Params
+    optimizer: Any
+
+
+class MLEInfo(NamedTuple):
+    """What is logged.
+
+    Attributes:
+      loss: negative log-likelihood of a row, in nats.
+    """
+
+    loss: Array
+
+
+def label_mle(
+    scm: SCM,
+    *,
+    num_steps: int,
+    batch_size: int = 4096,
+    learning_rate: float = 1e-2,
+) -> Algorithm:
+    """Maximum likelihood with Adam, the learning rate decaying to 0 along a cosine.
+
+    Args:
+      scm: nodes all discrete with `log_prob`.
+      num_steps: length of the learning-rate schedule.
+      batch_size: rows a step, over all devices.
+      learning_rate: at the start.
+
+    Returns:
+      An `Algorithm` over batches {"rows": int [B, n]}, columns in the graph's declared
+      order.
+
+    Raises:
+      ValueError: a node without `log_prob`.
+    """
+    model = controller.rows(scm)
+    if not model.explicit:
+        raise ValueError(
+            "maximum likelihood needs nodes with log_prob: the reference controller has "
+            "none, train it with trainer=wgan"
+        )
+    optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, num_steps))
+
+    def init(key: Key) -> MLEState:
+        params = scm.init(key)
+        return MLEState(params, optimizer.init(params))
+
+    def step(state: MLEState, batch: Batch, key: Key):
+        del key
+
+        def loss_fn(params):
+            return -jnp.mean(model.log_prob(params, batch["rows"]))
+
+        loss, gradients = jax.value_and_grad(loss_fn)(state.params)
+        updates, optimizer_state = optimizer.update(
+            parallel.mean(gradients), state.optimizer, state.params
+        )
+        params = optax.apply_updates(state.params, updates)
+        return MLEState(params, optimizer_state), MLEInfo(loss)
+
+    return Algorithm(init, step, lambda state: state.params, (batch_size,))

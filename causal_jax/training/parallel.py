@@ -1,0 +1,107 @@
+"""Devices: several steps a dispatch, on all of them, equal to one by construction.
+
+`jax.pmap` runs the same program on every device. Randomness is drawn for the *global*
+batch and each device takes its rows, gradients and metrics are averaged with `pmean`,
+so that N devices compute what one would.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from causal_jax.training.algorithm import DEVICE_AXIS, Algorithm
+from causal_jax.types import Array, Batch, Key
+
+
+def num_devices() -> int:
+    """Size of the device axis, a Python int; call inside a step."""
+    return jax.lax.psum(1, DEVICE_AXIS)
+
+
+def local(tree: Any, *, axis: int = 0) -> Any:
+    """This device's rows of arrays drawn for the global batch, along `axis`."""
+
+    def rows(leaf: Array) -> Array:
+        size = leaf.shape[axis] // num_devices()
+        start = jax.lax.axis_index(DEVICE_AXIS) * size
+        return jax.lax.dynamic_slice_in_dim(leaf, start, size, axis)
+
+    return jax.tree.map(rows, tree)
+
+
+def mean(tree: Any) -> Any:
+    """Average over devices: of gradients, metrics, statistics."""
+    return jax.lax.pmean(tree, DEVICE_AXIS)
+
+
+def global_size(local_size: int) -> int:
+    """Rows over all devices."""
+    return local_size * num_devices()
+
+
+def draw(data: Batch, key: Key, batch_shape: tuple[int, ...]) -> Batch:
+    """This device's part of a batch drawn with replacement from resident data."""
+    num_rows = jax.tree.leaves(data)[0].shape[0]
+    rows = local(jax.random.randint(key, batch_shape, 0, num_rows), axis=-1)
+    return jax.tree.map(lambda leaf: leaf[rows], data)
+
+
+def train_steps(
+    algorithm: Algorithm, *, num_steps: int, devices: list | None = None
+) -> Callable:
+    """Compiles `num_steps` steps into one call over `devices`.
+
+    Returns:
+      (state, data, key, first_step) -> (state, info averaged over the steps). State and
+      data are replicated (`replicate`), the state is donated; the key is the run's, and
+      step t uses `fold_in(key, t)`.
+
+    Raises:
+      ValueError: the batch does not divide by the number of devices.
+    """
+    devices = devices or jax.devices()
+    require_divisible(algorithm.batch_shape[-1], len(devices))
+
+    def one_step(data, key, state, index):
+        key_data, key_step = jax.random.split(jax.random.fold_in(key, index))
+        batch = draw(data, key_data, algorithm.batch_shape)
+        return algorithm.step(state, batch, key_step)
+
+    @partial(
+        jax.pmap,
+        axis_name=DEVICE_AXIS,
+        in_axes=(0, 0, None, None),
+        devices=devices,
+        donate_argnums=0,
+    )
+    def steps(state, data, key, first_step):
+        indices = first_step + jnp.arange(num_steps)
+        state, infos = jax.lax.scan(partial(one_step, data, key), state, indices)
+        return state, mean(jax.tree.map(jnp.mean, infos))
+
+    return steps
+
+
+def require_divisible(batch_size: int, num_devices: int) -> None:
+    """Raises ValueError with the batch sizes that would be right."""
+    if batch_size % num_devices:
+        lower = batch_size // num_devices * num_devices
+        raise ValueError(
+            f"batch_size {batch_size} does not divide over {num_devices} devices: use "
+            f"{lower or num_devices} or {lower + num_devices}"
+        )
+
+
+def replicate(tree: Any, devices: list | None = None) -> Any:
+    """A copy on every device, with a leading device axis."""
+    devices = devices or jax.local_devices()
+    stacked = jax.tree.map(lambda leaf: jnp.stack([leaf] * len(devices)), tree)
+    return jax.pmap(lambda leaf: leaf, devices=devices)(stacked)
+
+
+def unreplicate(tree: Any) -> Any:
+    """The first device's copy."""
+    return jax.tree.map(lambda leaf: leaf[0], tree)
