@@ -301,7 +301,6 @@ class SCM:
         values = self._ordered(_evaluate(self, params, noise, do))
         return _first(values) if is_unit else values
 
-
     def value_shapes(self, params: Params) -> dict[str, jax.ShapeDtypeStruct]:
         """{node: shape and dtype of one unit's value}."""
 

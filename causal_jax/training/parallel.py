@@ -27,7 +27,7 @@ def local(tree: Any, *, axis: int = 0) -> Any:
     def rows(leaf: Array) -> Array:
         size = leaf.shape[axis] // num_devices()
         start = jax.lax.axis_index(DEVICE_AXIS) * size
-        return jax.lax.dynamic_slice_in_dim(leaf, start, size, axis)
+        return jax.lax.dynamic_slice_in_dim(leaf, start, size, axis % leaf.ndim)
 
     return jax.tree.map(rows, tree)
 
@@ -43,10 +43,20 @@ def global_size(local_size: int) -> int:
 
 
 def draw(data: Batch, key: Key, batch_shape: tuple[int, ...]) -> Batch:
-    """This device's part of a batch drawn with replacement from resident data."""
-    num_rows = jax.tree.leaves(data)[0].shape[0]
-    rows = local(jax.random.randint(key, batch_shape, 0, num_rows), axis=-1)
-    return jax.tree.map(lambda leaf: leaf[rows], data)
+    """This device's part of a batch drawn with replacement from resident data.
+
+    Rows are equally likely, or drawn by the cumulated weights `data["cumulated"]`.
+    """
+    columns = {name: leaf for name, leaf in data.items() if name != "cumulated"}
+    num_rows = jax.tree.leaves(columns)[0].shape[0]
+    if "cumulated" in data:
+        uniform = jax.random.uniform(key, batch_shape)
+        rows = jnp.searchsorted(data["cumulated"], uniform, side="right")
+        rows = jnp.minimum(rows, num_rows - 1)
+    else:
+        rows = jax.random.randint(key, batch_shape, 0, num_rows)
+    rows = local(rows, axis=-1)
+    return jax.tree.map(lambda leaf: leaf[rows], columns)
 
 
 def train_steps(

@@ -1,0 +1,380 @@
+"""What a judge reads in generated images: labels obeyed, diversity, do against see.
+
+Everything here measures and nothing trains or selects. The judge never sees generated
+images before it reads them (see `judge`). Rates come with their standard errors.
+
+A label's accuracy is *balanced*: as many images of do(label=0) as of do(label=1), so
+that an image which ignores its labels scores 1/2 (on labels as they occur it would
+score .74 on the faces).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from causal_jax.metrics import discrete
+from causal_jax.metrics.draws import draw, draw_labels, label_model
+from causal_jax.metrics.frechet import frechet_distance
+from causal_jax.metrics.judge import Judge, Reading
+from causal_jax.scm import SCM
+from causal_jax.types import Array, Key, Params
+
+# Left out of the training data of the faces: only an intervention shows them.
+UNSEEN = ({"Male": 0, "Mustache": 1}, {"Male": 0, "Bald": 1})
+
+
+class LabelAccuracy(NamedTuple):
+    """How well images obey their labels.
+
+    Attributes:
+      by_label: {label: balanced accuracy}.
+      standard_errors: {label: standard error of it}.
+    """
+
+    by_label: dict[str, float]
+    standard_errors: dict[str, float]
+
+    @property
+    def mean(self) -> float:
+        """Mean over the labels."""
+        return float(np.mean(list(self.by_label.values())))
+
+    @property
+    def min(self) -> float:
+        """The worst label's."""
+        return min(self.by_label.values())
+
+
+class CombinationAccuracy(NamedTuple):
+    """How well images obey several labels set at once.
+
+    Attributes:
+      mean: over all combinations and their labels.
+      standard_error: of `mean`.
+      table: {"Male=0, Bald=1": {label: accuracy}}.
+    """
+
+    mean: float
+    standard_error: float
+    table: dict[str, dict[str, float]]
+
+
+class Diversity(NamedTuple):
+    """Spread of the nuisances over the true spread.
+
+    Attributes:
+      diversity: mean of the whole table; 1 is as diverse as the truth.
+      by_nuisance: {nuisance: mean over the interventions}; a collapsed one shows here.
+      table: {"Label=state": {nuisance: ratio of standard deviations}}.
+    """
+
+    diversity: float
+    by_nuisance: dict[str, float]
+    table: dict[str, dict[str, float]]
+
+
+class Frechet(NamedTuple):
+    """Frechet distance on the judge's features.
+
+    Attributes:
+      frechet: `num` generated images against `num` real ones.
+      floor: `num` other real images against the same real ones.
+      num: images in each set.
+    """
+
+    frechet: float
+    floor: float
+    num: int
+
+
+class Rate(NamedTuple):
+    """A share of `num` images.
+
+    Attributes:
+      value: the share.
+      standard_error: sqrt(value (1 - value) / num).
+      num: number of images.
+    """
+
+    value: float
+    standard_error: float
+    num: int
+
+
+class DoVersusSee(NamedTuple):
+    """The effect after do(cause) and given the cause, as the judge reads it.
+
+    Attributes:
+      do: P(effect = 1 in the image | do(cause = 1)).
+      given: P(effect = 1 in the image | cause = 1); None if the model never, or hardly
+        ever, has cause = 1.
+      true_do: the truth's P(effect = 1 | do(cause = 1)); None if it was not given.
+      true_given: the truth's P(effect = 1 | cause = 1).
+    """
+
+    do: Rate
+    given: Rate | None
+    true_do: float | None
+    true_given: float | None
+
+
+def read(
+    scm: SCM, params: Params, judge: Judge, key: Key, *, num: int, do=None, given=None
+) -> Reading:
+    """The judge's reading of `num` drawn images, as numpy arrays."""
+    readings = [
+        jax.tree.map(np.asarray, judge.read(images))
+        for _, images in draw(scm, params, key, num=num, do=do, given=given)
+    ]
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *readings)
+
+
+def judged_labels(scm: SCM, judge: Judge) -> tuple[str, ...]:
+    """The binary labels that the judge knows, in the graph's order.
+
+    Raises:
+      ValueError: there is none.
+    """
+    names = tuple(
+        name
+        for name in scm.discrete
+        if name in judge.label_names and len(scm.states(name)) == 2
+    )
+    if not names:
+        raise ValueError(
+            f"the judge reads {', '.join(judge.label_names[:20])}: no binary label of "
+            "the model is among them"
+        )
+    return names
+
+
+def label_accuracy(
+    scm: SCM, params: Params, judge: Judge, key: Key, *, num_per_state: int = 500
+) -> LabelAccuracy:
+    """Balanced accuracy of every label that the judge knows.
+
+    Args:
+      scm: model with a node "image".
+      params: its parameters.
+      judge: reads the images.
+      key: random key.
+      num_per_state: images of do(label=0) and as many of do(label=1), a label.
+    """
+    by_label, errors = {}, {}
+    for name, reading in _each_intervention(scm, params, judge, key, num_per_state):
+        says_one = reading.labels[..., judge.label_names.index(name)] > 0.5
+        rates = np.array([1.0 - says_one[0].mean(), says_one[1].mean()])
+        variance = rates * (1.0 - rates) / num_per_state
+        by_label[name] = float(rates.mean())
+        errors[name] = float(np.sqrt(variance.sum()) / 2)
+    return LabelAccuracy(by_label, errors)
+
+
+def _each_intervention(scm, params, judge, key, num_per_state):
+    """Yields (label, reading `[2, num_per_state, ...]`: do(0), then do(1))."""
+    states = np.repeat(np.arange(2), num_per_state)
+    for i, name in enumerate(judged_labels(scm, judge)):
+        key_label = jax.random.fold_in(key, i)
+        reading = read(
+            scm, params, judge, key_label, num=len(states), do={name: states}
+        )
+        yield (
+            name,
+            jax.tree.map(
+                lambda x: x.reshape(2, num_per_state, *x.shape[1:]), reading
+            ),
+        )
+
+
+def combination_accuracy(
+    scm: SCM,
+    params: Params,
+    judge: Judge,
+    key: Key,
+    *,
+    combinations: Sequence[Mapping[str, int]] = UNSEEN,
+    num: int = 500,
+) -> CombinationAccuracy:
+    """Accuracy of all labels of each combination on images under do(combination).
+
+    Every combination fixes its labels, so a mean over its labels weighs them alike.
+
+    Args:
+      scm: model with a node "image".
+      params: its parameters.
+      judge: reads the images; must know the labels.
+      key: random key.
+      combinations: each {label: state index}.
+      num: images a combination.
+    """
+    table, shares, variances = {}, [], []
+    for i, do in enumerate(combinations):
+        reading = read(scm, params, judge, jax.random.fold_in(key, i), num=num, do=do)
+        says_one = reading.labels[:, [_column(judge, name) for name in do]] > 0.5
+        right = says_one == np.array(list(do.values()), bool)
+        table[_text(scm, do)] = dict(
+            zip(do, map(float, right.mean(0)), strict=True)
+        )
+        shares.append(right.mean())
+        variances.append(right.mean(1).var() / num)  # labels of one image go together
+    error = np.sqrt(np.sum(variances)) / len(combinations)
+    return CombinationAccuracy(float(np.mean(shares)), float(error), table)
+
+
+def _column(judge: Judge, name: str) -> int:
+    if name not in judge.label_names:
+        raise ValueError(
+            f"the judge does not read {name!r}: it reads {', '.join(judge.label_names)}"
+        )
+    return judge.label_names.index(name)
+
+
+def _text(scm: SCM, do: Mapping) -> str:
+    return ", ".join(f"{name}={scm.states(name)[int(v)]}" for name, v in do.items())
+
+
+def diversity(
+    scm: SCM,
+    params: Params,
+    judge: Judge,
+    key: Key,
+    *,
+    truth: tuple[SCM, Params] | None,
+    num_per_state: int = 250,
+) -> Diversity | None:
+    """Standard deviation of each nuisance under do(label=v), over the true one.
+
+    Both are read by the judge, with the same keys. None if the judge reads no
+    nuisances or there is no truth to compare with.
+
+    Args:
+      scm: model with a node "image".
+      params: its parameters.
+      judge: reads the nuisances.
+      key: random key.
+      truth: the model that draws true images, with the same labels.
+      num_per_state: images a label and state, of the model and of the truth.
+    """
+    if truth is None or not judge.nuisance_names:
+        return None
+    pairs = zip(
+        _each_intervention(scm, params, judge, key, num_per_state),
+        _each_intervention(*truth, judge, key, num_per_state),
+        strict=True,
+    )
+    table = {}
+    for (name, ours), (_, true) in pairs:
+        ratios = ours.nuisances.std(1) / np.maximum(true.nuisances.std(1), 1e-6)
+        for state, row in zip(scm.states(name), ratios, strict=True):
+            row = dict(zip(judge.nuisance_names, map(float, row), strict=True))
+            table[f"{name}={state}"] = row
+    by_nuisance = {
+        name: float(np.mean([row[name] for row in table.values()]))
+        for name in judge.nuisance_names
+    }
+    return Diversity(float(np.mean(list(by_nuisance.values()))), by_nuisance, table)
+
+
+def frechet(
+    scm: SCM, params: Params, judge: Judge, key: Key, *, real: Array, num: int = 2000
+) -> Frechet:
+    """Generated against real images on the judge's features, with the floor.
+
+    Args:
+      scm: model with a node "image".
+      params: its parameters.
+      judge: gives the features.
+      key: random key.
+      real: `[N, H, W, 3]` real images, uint8 or float in [-1, 1], best held out; two
+        disjoint parts of `num` are taken.
+      num: images in each set; at most N / 2.
+
+    Raises:
+      ValueError: fewer than four real images.
+    """
+    num = min(num, len(real) // 2)
+    if num < 2:
+        raise ValueError(f"{len(real)} real images are too few: give at least 4")
+    key_split, key_draw = jax.random.split(key)
+    rows = np.asarray(jax.random.permutation(key_split, len(real)))[: 2 * num]
+    features = np.asarray(judge.features(real[rows]))
+    reference, other = features[:num], features[num:]
+    generated = read(scm, params, judge, key_draw, num=num).features
+    return Frechet(
+        frechet_distance(generated, reference), frechet_distance(other, reference), num
+    )
+
+
+def do_versus_see(
+    scm: SCM,
+    params: Params,
+    judge: Judge,
+    key: Key,
+    *,
+    cause: str = "Mustache",
+    effect: str = "Male",
+    num: int = 1000,
+    truth: tuple[SCM, Params] | None = None,
+    max_draws: int = 2_000_000,
+) -> DoVersusSee:
+    """P(effect = 1), read off the images, under do(cause = 1) and given cause = 1.
+
+    Args:
+      scm: model with a node "image".
+      params: its parameters.
+      judge: must know `effect`.
+      key: random key.
+      cause: a label.
+      effect: a binary label.
+      num: images of each kind.
+      truth: the true model; its laws are exact where they can be enumerated.
+      max_draws: labels drawn at most to meet the condition.
+    """
+    column = _column(judge, effect)
+    key_do, key_given, key_truth = jax.random.split(key, 3)
+
+    def rate(key, **condition):
+        says = read(scm, params, judge, key, num=num, **condition).labels[:, column]
+        share = float((says > 0.5).mean())
+        return Rate(share, float(np.sqrt(share * (1.0 - share) / num)), num)
+
+    is_met = _is_met(scm, params, key_given, num, {cause: 1}, max_draws)
+    true_do, true_given = (
+        _true_effects(*truth, key_truth, cause, effect) if truth else (None, None)
+    )
+    return DoVersusSee(
+        rate(key_do, do={cause: 1}),
+        rate(key_given, given={cause: 1}) if is_met else None,
+        true_do,
+        true_given,
+    )
+
+
+def _is_met(scm, params, key, num, given, max_draws) -> bool:
+    model, model_params = label_model(scm, params)
+    conditioned = model.sample_given(
+        model_params, key, num=num, given=given, max_draws=max_draws
+    )
+    return int(conditioned.filled) == num
+
+
+def _true_effects(scm, params, key, cause, effect, num=200_000):
+    """P(effect = 1 | do(cause = 1)) and P(effect = 1 | cause = 1)."""
+    model, model_params = label_model(scm, params)
+    if not discrete.is_enumerable(model):
+        done = draw_labels(scm, params, key, num=num, do={cause: 1})
+        seen = draw_labels(scm, params, key, num=num)
+        met = np.asarray(seen[cause]) == 1
+        return (
+            float(np.mean(np.asarray(done[effect]) == 1)),
+            float(np.mean(np.asarray(seen[effect])[met] == 1)),
+        )
+    rows = discrete.all_rows(discrete.cardinalities(model))
+    has_cause, has_effect = (
+        rows[:, model.nodes.index(name)] == 1 for name in (cause, effect)
+    )
+    done = discrete.exact_law(model, model_params, {cause: 1})
+    seen = discrete.exact_law(model, model_params) * has_cause
+    return float(done[has_effect].sum()), float(seen[has_effect].sum() / seen.sum())

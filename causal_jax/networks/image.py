@@ -1,0 +1,251 @@
+"""The image node: a generator of images given all labels, as a mechanism.
+
+Two architectures:
+  "compact" (the default): 4x4 kernels, half the reference's width, plain label codes.
+  "dcgan": CausalGAN's own (`networks.dcgan.Generator`), which receives noisy label
+    logits (`networks.label_noise`); the label noise is part of the unit's exogenous
+    noise, so twins share it.
+
+Both normalise with running statistics in evaluation: a sample does not depend on the
+batch it is drawn in (the reference uses the batch's, also for a batch of one).
+"""
+
+import dataclasses
+from typing import Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from causal_jax.networks import dcgan
+from causal_jax.networks.controller import encode_state, encoded_size
+from causal_jax.networks.label_noise import label_noise, noisy_logits
+from causal_jax.networks.layers import Conv, ConvTranspose
+from causal_jax.types import Array, Key, Noise, Params
+
+_FIRST_SIZE = 4  # side of the smallest feature map
+_NORMAL = nn.initializers.normal(0.02)  # DCGAN's
+
+
+class CompactGenerator(nn.Module):
+    """[noise, label codes] -> 4x4 -> ... -> resolution, doubling; batch norm, ReLU.
+
+    Attributes:
+      resolution: side of the image, 4 times a power of two.
+      width: channels of the last hidden layer.
+      axis_name: device axis over which batch statistics are taken.
+    """
+
+    resolution: int = 32
+    width: int = 32
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, z: Array, codes: Array, train: bool) -> Array:
+        """[B, noise], [B, d] in {-1, 1} -> [B, resolution, resolution, 3] in (-1, 1)."""
+        num_scales = (self.resolution // _FIRST_SIZE).bit_length() - 1
+        features = self.width * 2 ** (num_scales - 1)
+        x = jnp.concatenate([z, codes], axis=-1)
+        x = nn.Dense(_FIRST_SIZE**2 * features, kernel_init=_NORMAL)(x)
+        x = x.reshape(-1, _FIRST_SIZE, _FIRST_SIZE, features)
+        for scale in range(num_scales):
+            x = nn.BatchNorm(
+                use_running_average=not train,
+                momentum=0.9,
+                axis_name=self.axis_name if train else None,
+            )(x)
+            features //= 2
+            last = scale == num_scales - 1
+            x = ConvTranspose(3 if last else features, (4, 4), 2, kernel_init=_NORMAL)(
+                nn.relu(x)
+            )
+        return jnp.tanh(x)
+
+
+class CompactCritics(nn.Module):
+    """Discriminator, Labeler and Anti-Labeler as three heads of one trunk.
+
+    Nothing couples the rows of a batch. One pass reads all three, which is what makes
+    a step three times cheaper than three networks.
+
+    Attributes:
+      num_outputs: length of the encoded labels.
+      width: channels of the first layer; doubled at every halving.
+    """
+
+    num_outputs: int
+    width: int = 32
+
+    @nn.compact
+    def __call__(self, images: Array, train: bool) -> "Readings":
+        """[B, H, H, 3] in [-1, 1] -> Readings."""
+        del train
+        x, features = images, self.width
+        while x.shape[1] > _FIRST_SIZE:
+            x = Conv(features, (4, 4), 2, kernel_init=nn.initializers.he_normal())(x)
+            x = nn.leaky_relu(x, 0.2)
+            features *= 2
+        x = x.reshape(x.shape[0], -1)
+        return Readings(
+            nn.Dense(1)(x)[:, 0],
+            nn.Dense(self.num_outputs)(x),
+            nn.Dense(self.num_outputs)(x),
+            None,
+        )
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Readings:
+    """What the critics say of a batch of images.
+
+    Attributes:
+      real: logit that the image is real, [B].
+      labeler: label logits of the Labeler, [B, d].
+      anti_labeler: label logits of the Anti-Labeler, [B, d].
+      noise: estimate of the generator's noise, [B, noise_size], or None.
+    """
+
+    real: Array
+    labeler: Array
+    anti_labeler: Array
+    noise: Array | None
+
+
+class DCGANCritics(nn.Module):
+    """CausalGAN's four separate networks: D, Labeler, Anti-Labeler, z-estimator.
+
+    Attributes:
+      num_outputs: length of the encoded labels.
+      noise_size: length of the generator's noise.
+      width: channels of the first layers.
+      axis_name: device axis over which batch statistics are taken.
+    """
+
+    num_outputs: int
+    noise_size: int = 100
+    width: int = 64
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, images: Array, train: bool) -> Readings:
+        """[B, H, H, 3] in [-1, 1] -> Readings."""
+        shared = {"width": self.width, "axis_name": self.axis_name}
+        real, hidden = dcgan.Discriminator(**shared)(images, train)
+        labeler = dcgan.Labeler(self.num_outputs, **shared)
+        anti_labeler = dcgan.Labeler(self.num_outputs, **shared)
+        estimator = dcgan.NoiseEstimator(self.noise_size, **shared)
+        return Readings(
+            real,
+            labeler(images, train),
+            anti_labeler(images, train),
+            estimator(hidden, train),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageGenerator:
+    """The image as a function of its labels and noise; values in [-1, 1].
+
+    Attributes:
+      parent_states: number of states of each label, in the graph's parent order.
+      resolution: side of the image, 32 or 64 in use.
+      width: base number of channels.
+      noise_size: length of the uniform [-1, 1] noise.
+      architecture: "compact" or "dcgan".
+      label_noise: None for plain codes in {-1, 1}, or the kind of noise on the label
+        logits, see `networks.label_noise`.
+    """
+
+    parent_states: tuple[int, ...]
+    resolution: int = 32
+    width: int = 32
+    noise_size: int = 64
+    architecture: Literal["compact", "dcgan"] = "compact"
+    label_noise: Literal["corrected", "reference", "discrete"] | None = None
+
+    @property
+    def num_outputs(self) -> int:
+        """Length of the encoded labels."""
+        return sum(map(encoded_size, self.parent_states))
+
+    def module(self, axis_name: str | None = None) -> nn.Module:
+        """The network, its batch statistics taken over `axis_name` too."""
+        kinds = {"compact": CompactGenerator, "dcgan": dcgan.Generator}
+        return kinds[self.architecture](self.resolution, self.width, axis_name)
+
+    def init(self, key: Key, parents: tuple) -> Params:
+        z, codes = jnp.zeros((1, self.noise_size)), jnp.zeros((1, self.num_outputs))
+        return self.module().init(key, z, codes, train=False)
+
+    def noise(self, key: Key, num: int) -> Noise:
+        """{"z": [num, noise_size]} and, where there is label noise, "labels"."""
+        key_z, key_labels = jax.random.split(key)
+        shape = (num, self.noise_size)
+        noise = {"z": jax.random.uniform(key_z, shape, minval=-1.0)}
+        if self.label_noise:
+            noise["labels"] = label_noise(
+                key_labels, num, self.num_outputs, kind=self.label_noise
+            )
+        return noise
+
+    def encode(self, parents: tuple) -> Array:
+        """One unit's labels as 0/1 codes, [d]."""
+        pairs = zip(parents, self.parent_states, strict=True)
+        return jnp.concatenate([encode_state(p, k) for p, k in pairs])
+
+    def features(self, codes: Array, noise: Noise) -> Array:
+        """What the network receives for 0/1 codes [..., d]."""
+        if self.label_noise:
+            return noisy_logits(codes, noise["labels"])
+        return 2 * codes - 1
+
+    def apply(self, params: Params, parents: tuple, noise: Noise) -> Array:
+        features = self.features(self.encode(parents), noise)
+        images = self.module().apply(params, noise["z"][None], features[None], False)
+        return images[0]
+
+    def apply_train(
+        self,
+        params: Params,
+        codes: Array,
+        noise: Noise,
+        *,
+        axis_name: str | None = None,
+    ) -> tuple[Array, Params]:
+        """A batch in training mode.
+
+        Args:
+          params: Flax collections.
+          codes: encoded labels, [B, d] in {0, 1}.
+          noise: as `noise` draws it.
+          axis_name: device axis.
+
+        Returns:
+          images [B, H, H, 3] and the params with updated statistics.
+        """
+        features = self.features(codes, noise)
+        images, updated = self.module(axis_name).apply(
+            params, noise["z"], features, True, mutable=["batch_stats"]
+        )
+        return images, {**params, **updated}
+
+    def check(self, name: str, parent_num_states: tuple) -> None:
+        if parent_num_states != self.parent_states:
+            raise ValueError(
+                f"the generator of {name!r} is for parents with {self.parent_states} "
+                f"states, but its parents have {parent_num_states}"
+            )
+        side = self.resolution // _FIRST_SIZE
+        if self.resolution % _FIRST_SIZE or side & (side - 1) or side < 2:
+            raise ValueError(
+                f"resolution {self.resolution} is not 8, 16, 32, 64 or 128"
+            )
+
+    def critics(self, axis_name: str | None = None, width: int | None = None):
+        """The critics that fit this generator: discriminator and both labelers."""
+        if self.architecture == "dcgan":
+            return DCGANCritics(
+                self.num_outputs, self.noise_size, width or self.width, axis_name
+            )
+        return CompactCritics(self.num_outputs, width or self.width)

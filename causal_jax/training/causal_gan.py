@@ -1,0 +1,323 @@
+"""CausalGAN: the image mechanism of a labelled causal model, trained adversarially.
+
+Kocaoglu et al. (2017), section 5. The label model is fixed; given labels l ~ P_r(l), the
+generator draws x ~ P_g(x | l) against three critics (`losses.adversarial`):
+
+    D  tells real from generated images,
+    LR (Labeler) reads labels off real images,
+    LG (Anti-Labeler) reads labels off generated images,
+    G  minimises  GAN(D) + weight * sum_j [ CE(LR_j, l_j) - anti * CE(LG_j, l_j) ].
+
+Differences from the reference code, which `REFERENCE` restores as far as it is defined:
+  * The label terms are cross-entropies of the labelers (eq. 5), not with flipped
+    arguments, so that the Anti-Labeler's optimum is the posterior P_g(l | x).
+  * Labels of generated images come from the data's own rows, in one explicit order: the
+    theorem assumes P_g(l) = P_r(l). (There the order of real and fake labels differed
+    for many graphs.)
+  * The mechanism P(x | l) does not depend on the law of the labels it is trained under,
+    so rare combinations are drawn more often, real and generated alike (`flattened`).
+  * One generator step for one critics' step; there six to one.
+  * The Anti-Labeler keeps its weight; there it is annealed by exp(-t / 3000).
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from causal_jax.losses import adversarial as losses
+from causal_jax.networks.image import ImageGenerator, Readings
+from causal_jax.training import parallel
+from causal_jax.training.algorithm import DEVICE_AXIS, Algorithm, averaged
+from causal_jax.types import Array, Batch, Key, Params
+
+# The original's training settings (mkocaoglu/CausalGAN, causal_dcgan/config.py and
+# trainer.py): an iteration is two generator updates; every third also updates the rest.
+REFERENCE = {
+    "batch_size": 64,
+    "learning_rate": 2e-4,
+    "critic_learning_rate": 2e-4,
+    "betas": (0.5, 0.999),
+    "num_generator_steps": 2,
+    "critics_every": 3,
+    "label_loss": "flipped",
+    "label_weight": 1.0,
+    "anti_labeler_decay": 3000.0,
+    "average_rate": 1.0,
+}
+
+
+class GANState(NamedTuple):
+    """What the next step needs.
+
+    Attributes:
+      step: int32 [].
+      generator: Flax collections of the image mechanism.
+      average: moving average of `generator`, what is sampled from.
+      critics: Flax collections of the critics.
+      generator_optimizer: optimiser state.
+      critics_optimizer: optimiser state.
+    """
+
+    step: Array
+    generator: Params
+    average: Params
+    critics: Params
+    generator_optimizer: Any
+    critics_optimizer: Any
+
+
+class GANInfo(NamedTuple):
+    """What is logged; cross-entropies in nats, mean over labels.
+
+    Attributes:
+      critics_loss: sum of all critics' losses.
+      generator_loss: the generator's.
+      real_logit: mean of D's logit on real images.
+      fake_logit: the same on generated ones.
+      labeler_real: Labeler on real images.
+      labeler_fake: Labeler on generated images, against the labels they were asked for.
+      anti_labeler: Anti-Labeler on generated images.
+      noise_error: mean squared error of the noise estimate; 0 where there is none.
+    """
+
+    critics_loss: Array
+    generator_loss: Array
+    real_logit: Array
+    fake_logit: Array
+    labeler_real: Array
+    labeler_fake: Array
+    anti_labeler: Array
+    noise_error: Array
+
+
+def flattened(labels: np.ndarray, power: float) -> np.ndarray:
+    """Cumulated row weights under which label combinations are drawn more evenly.
+
+    Args:
+      labels: int [N, n].
+      power: a combination seen c times is drawn in proportion to c ** (1 - power): 0
+        leaves the data's law as it is, 1 makes all combinations equally likely.
+
+    Returns:
+      float32 [N], ending in 1; see `parallel.draw`.
+    """
+    _, index, counts = np.unique(
+        labels, axis=0, return_inverse=True, return_counts=True
+    )
+    weights = counts[index.ravel()] ** -float(power)
+    return (np.cumsum(weights) / weights.sum()).astype(np.float32)
+
+
+def causal_gan(
+    generator: ImageGenerator,
+    *,
+    batch_size: int = 64,
+    learning_rate: float = 4e-4,
+    critic_learning_rate: float = 4e-4,
+    betas: tuple[float, float] = (0.5, 0.99),
+    critic_width: int | None = None,
+    num_generator_steps: int = 1,
+    critics_every: int = 1,
+    label_loss: str = "theory",
+    label_weight: float | None = None,
+    anti_labeler_weight: float = 1.0,
+    anti_labeler_decay: float | None = None,
+    noise_weight: float = 0.0,
+    flip: bool = False,
+    average_rate: float = 0.01,
+    num_steps: int | None = None,
+) -> Algorithm:
+    """CausalGAN for the image mechanism `generator`.
+
+    Args:
+      generator: the image node's mechanism.
+      batch_size: images of each update, over all devices.
+      learning_rate: Adam, generator.
+      critic_learning_rate: Adam, critics.
+      betas: of Adam, both.
+      critic_width: base channels of the critics; the generator's if None.
+      num_generator_steps: generator updates a step.
+      critics_every: steps between two updates of the critics.
+      label_loss: "theory" (eq. 5) or "flipped" (the reference code).
+      label_weight: weight of the mean label cross-entropies in the generator's loss;
+        None for the number of labels, which is the sum of eq. 5.
+      anti_labeler_weight: times `label_weight`; 0 trains without an Anti-Labeler.
+      anti_labeler_decay: steps in which its weight falls by e; None keeps it.
+      noise_weight: of the noise estimate's error in the generator's loss, where the
+        critics estimate the noise.
+      flip: mirror real images at random.
+      average_rate: of the moving average of the generator; 1 for none.
+      num_steps: the learning rates fall to a tenth in the second half of so many steps;
+        None keeps them.
+
+    Returns:
+      An `Algorithm` over batches {"images": uint8 [2, B, H, W, 3], "labels": int
+      [2, B, n]}: the second half gives the labels of the generated images.
+
+    Raises:
+      ValueError: unknown label loss.
+    """
+    if label_loss not in ("theory", "flipped"):
+        raise ValueError(f"label_loss is 'theory' or 'flipped', not {label_loss!r}")
+    critics = generator.critics(DEVICE_AXIS, critic_width)
+    weight = generator.num_outputs if label_weight is None else label_weight
+    optimizer = optax.adam(_schedule(learning_rate, num_steps), *betas)
+    critics_optimizer = optax.adam(_schedule(critic_learning_rate, num_steps), *betas)
+    side = generator.resolution
+
+    def init(key: Key) -> GANState:
+        key_generator, key_critics = jax.random.split(key)
+        params = generator.init(key_generator, ())
+        plain = generator.critics(None, critic_width)
+        critic_params = plain.init(key_critics, jnp.zeros((2, side, side, 3)), False)
+        return GANState(
+            jnp.int32(0),
+            params,
+            params,
+            critic_params,
+            optimizer.init(params["params"]),
+            critics_optimizer.init(critic_params["params"]),
+        )
+
+    def read(params: Params, images: Array) -> tuple[Readings, Params]:
+        readings, updated = critics.apply(params, images, True, mutable=["batch_stats"])
+        return readings, {**params, **updated}
+
+    def generate(params: Params, codes: Array, key: Key):
+        noise = parallel.local(generator.noise(key, batch_size))
+        images, params = generator.apply_train(
+            params, codes, noise, axis_name=DEVICE_AXIS
+        )
+        return images, params, noise
+
+    def label_term(logits: Array, codes: Array, noise) -> Array:
+        if label_loss == "theory":
+            return losses.cross_entropy(logits, codes)
+        return losses.flipped_cross_entropy(generator.features(codes, noise), logits)
+
+    def noise_error(readings: Readings, noise) -> Array:
+        if readings.noise is None:
+            return jnp.zeros(())
+        return jnp.mean((readings.noise - noise["z"]) ** 2)
+
+    def critics_loss(trained, state: GANState, real, codes, fake, fake_codes, noise):
+        params = {**state.critics, "params": trained}
+        on_real, params = read(params, real)
+        on_fake, params = read(params, fake)
+        adversarial = losses.discriminator_loss(on_real.real, on_fake.real)
+        labeler = losses.cross_entropy(on_real.labeler, codes)
+        anti_labeler = label_term(on_fake.anti_labeler, fake_codes, noise)
+        error = noise_error(on_fake, noise)
+        loss = adversarial + labeler + anti_labeler + error
+        logged = (
+            loss,
+            jnp.mean(on_real.real),
+            jnp.mean(on_fake.real),
+            labeler,
+            anti_labeler,
+            error,
+        )
+        return loss, (params, logged)
+
+    def update_critics(state: GANState, real, codes, fake_codes, key: Key):
+        fake, _, noise = generate(state.generator, fake_codes, key)
+        gradients, (params, logged) = jax.grad(critics_loss, has_aux=True)(
+            state.critics["params"], state, real, codes, fake, fake_codes, noise
+        )
+        updates, optimizer_state = critics_optimizer.update(
+            parallel.mean(gradients), state.critics_optimizer
+        )
+        trained = optax.apply_updates(state.critics["params"], updates)
+        return state._replace(
+            critics={**params, "params": trained}, critics_optimizer=optimizer_state
+        ), logged
+
+    def generator_loss(trained, state: GANState, codes, key: Key):
+        params = {**state.generator, "params": trained}
+        images, params, noise = generate(params, codes, key)
+        readings, _ = read(state.critics, images)
+        labeler = label_term(readings.labeler, codes, noise)
+        anti_labeler = label_term(readings.anti_labeler, codes, noise)
+        anti_weight = anti_labeler_weight
+        if anti_labeler_decay:
+            anti_weight *= jnp.exp(-state.step / anti_labeler_decay)
+        loss = (
+            losses.generator_loss(readings.real)
+            + weight * (labeler - anti_weight * anti_labeler)
+            + noise_weight * noise_error(readings, noise)
+        )
+        return loss, (params, loss, labeler)
+
+    def update_generator(state: GANState, codes, key: Key):
+        gradients, (params, *logged) = jax.grad(generator_loss, has_aux=True)(
+            state.generator["params"], state, codes, key
+        )
+        updates, optimizer_state = optimizer.update(
+            parallel.mean(gradients), state.generator_optimizer
+        )
+        trained = optax.apply_updates(state.generator["params"], updates)
+        generator_params = {**params, "params": trained}
+        # The first steps' average is a plain mean: it does not remember the start.
+        rate = jnp.maximum(average_rate, 1 / (state.step + 1))
+        return state._replace(
+            generator=generator_params,
+            average=averaged(state.average, generator_params, rate),
+            generator_optimizer=optimizer_state,
+        ), logged
+
+    def step(state: GANState, batch: Batch, key: Key):
+        key_flip, key_critics, key_generator = jax.random.split(key, 3)
+        codes = jax.vmap(jax.vmap(lambda row: generator.encode(tuple(row))))(
+            batch["labels"]
+        )
+        real = batch["images"][0].astype(jnp.float32) / 127.5 - 1
+        if flip:
+            mirrored = parallel.local(
+                jax.random.bernoulli(key_flip, 0.5, (batch_size,))
+            )
+            real = jnp.where(mirrored[:, None, None, None], real[:, :, ::-1], real)
+
+        def with_critics(state):
+            return update_critics(state, real, codes[0], codes[1], key_critics)
+
+        if critics_every == 1:
+            state, logged = with_critics(state)
+        else:
+            skipped = (jnp.zeros(()),) * 6
+            state, logged = jax.lax.cond(
+                state.step % critics_every == 0,
+                with_critics,
+                lambda state: (state, skipped),
+                state,
+            )
+        for i in range(num_generator_steps):
+            key_i = jax.random.fold_in(key_generator, i)
+            state, (loss, labeler_fake) = update_generator(state, codes[1], key_i)
+        critics_total, real_logit, fake_logit, labeler, anti_labeler, error = logged
+        info = GANInfo(
+            critics_total,
+            loss,
+            real_logit,
+            fake_logit,
+            labeler,
+            labeler_fake,
+            anti_labeler,
+            error,
+        )
+        return state._replace(step=state.step + 1), info
+
+    return Algorithm(init, step, lambda state: state.average, (2, batch_size))
+
+
+def _schedule(rate: float, num_steps: int | None):
+    """Constant for half of the run, then along a cosine to a tenth."""
+    if num_steps is None:
+        return rate
+    half = max(num_steps // 2, 1)
+    return optax.join_schedules(
+        [optax.constant_schedule(rate), optax.cosine_decay_schedule(rate, half, 0.1)],
+        [num_steps - half],
+    )

@@ -1,0 +1,249 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from causal_jax.networks import layers
+from causal_jax.networks.layers import (
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    MinibatchFeatures,
+    conv,
+    conv_transpose,
+)
+
+# (height, width, kernel, strides): odd and even sides, kernels below and above stride.
+GEOMETRIES = [
+    (8, 8, 5, 2),
+    (7, 9, 5, 2),
+    (6, 5, 4, 2),
+    (5, 6, 3, 2),
+    (4, 4, 3, 1),
+    (7, 5, 4, 1),
+    (1, 1, 5, 2),
+    (2, 1, 5, 1),
+    (9, 7, 3, 3),
+    (7, 6, 2, 3),
+    (11, 10, 5, 4),
+]
+FUNCTIONS = [conv, conv_transpose]
+
+
+def draw(seed, *shape):
+    return jnp.asarray(np.random.RandomState(seed).randn(*shape))
+
+
+def inputs(geometry, channels=3, features=4, num=3):
+    height, width, kernel, _ = geometry
+    x = draw(0, num, height, width, channels)
+    return x, draw(1, kernel, kernel, channels, features)
+
+
+def close(a, b, tolerance=1e-12):
+    np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("conv_fn", FUNCTIONS)
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_value_and_gradients_equal_the_native_operation(conv_fn, geometry):
+    with jax.enable_x64(True):
+        x, kernel = inputs(geometry)
+        strides = geometry[-1]
+
+        def value_and_gradients(method):
+            y, pullback = jax.vjp(
+                lambda x, k: conv_fn(x, k, strides=strides, method=method), x, kernel
+            )
+            return y, *pullback(draw(2, *y.shape))
+
+        pairs = zip(
+            value_and_gradients("matmul"), value_and_gradients("native"), strict=True
+        )
+        for ours, native in pairs:
+            assert ours.shape == native.shape
+            close(ours, native)
+
+
+@pytest.mark.parametrize("strides", [1, 2, 3])
+def test_transposed_equals_lax_conv_transpose(strides):
+    with jax.enable_x64(True):
+        x, kernel = inputs((5, 4, 5, strides))
+        ours = conv_transpose(x, kernel, strides=strides, method="matmul")
+        close(ours, jax.lax.conv_transpose(x, kernel, (strides, strides), "SAME"))
+
+
+@pytest.mark.parametrize("conv_fn", FUNCTIONS)
+def test_wide_blocks_and_kernels_that_are_not_square(conv_fn):
+    with jax.enable_x64(True):
+        x, kernel = draw(0, 6, 32, 24, 5), draw(1, 3, 5, 5, 2)  # several blocks
+        assert layers._block_size(6, 32 * 24 // 4) < 6
+        ours, native = (
+            jax.grad(lambda k: (conv_fn(x, k, strides=2, method=m) ** 2).sum())(kernel)  # noqa: B023
+            for m in ("matmul", "native")
+        )
+        close(ours, native)
+
+
+@pytest.mark.parametrize("conv_fn", FUNCTIONS)
+def test_gradient_penalty_equals_native(conv_fn):
+    with jax.enable_x64(True):
+        x, kernel = inputs((7, 8, 5, 2))
+
+        def penalty(x, kernel, method):
+            def critic(x):
+                y = jnp.tanh(conv_fn(x, kernel, strides=2, method=method))
+                return (y**2).sum()
+
+            return (jnp.sqrt((jax.grad(critic)(x) ** 2).sum()) - 1) ** 2
+
+        ours, native = (
+            jax.grad(penalty, (0, 1))(x, kernel, m) for m in ("matmul", "native")
+        )
+        for a, b in zip(ours, native, strict=True):
+            close(a, b, 1e-10)
+
+
+@pytest.mark.parametrize("conv_fn", FUNCTIONS)
+def test_forward_mode_and_second_order_equal_native(conv_fn):
+    with jax.enable_x64(True):
+        x, kernel = inputs((4, 5, 3, 2), 2, 2, num=1)
+
+        def loss(kernel, method):
+            return jnp.sin(conv_fn(x, kernel, strides=2, method=method)).sum()
+
+        close(jax.hessian(loss)(kernel, "matmul"), jax.hessian(loss)(kernel, "native"))
+
+
+@pytest.mark.parametrize("conv_fn", FUNCTIONS)
+@pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0), (2, 3)])
+def test_vmap_equals_a_loop(conv_fn, axes):
+    with jax.enable_x64(True):
+        x, kernel = inputs((6, 5, 5, 2))
+        several = [
+            value if axis is None else jnp.stack([value, 2 * value, -value], axis)
+            for value, axis in zip((x, kernel), axes, strict=True)
+        ]
+
+        def gradients(x, kernel):
+            def loss(x, kernel):
+                return jnp.sin(conv_fn(x, kernel, strides=2, method="matmul")).sum()
+
+            return jax.value_and_grad(loss, (0, 1))(x, kernel)
+
+        def pick(i):
+            return [
+                value if axis is None else jnp.take(value, i, axis)
+                for value, axis in zip(several, axes, strict=True)
+            ]
+
+        mapped = jax.vmap(gradients, axes)(*several)
+        loop = [gradients(*pick(i)) for i in range(3)]
+        loop = jax.tree.map(lambda *values: jnp.stack(values), *loop)
+        jax.tree.map(close, mapped, loop)
+
+
+@pytest.mark.parametrize("conv_fn", FUNCTIONS)
+def test_units_mapped_share_one_weight_gradient(conv_fn):
+    x, kernel = inputs((8, 8, 5, 2), num=16)
+
+    def loss(kernel):
+        each = jax.vmap(lambda x: conv_fn(x[None], kernel, method="matmul"))(x)
+        return (each**2).sum()
+
+    equations = jax.make_jaxpr(jax.grad(loss))(kernel).eqns
+    names = [str(equation.primitive) for equation in equations]
+    assert names.count("same_conv_weight_gradient") == 1
+    assert not {"scan", "while"} & set(names)
+
+
+@pytest.mark.parametrize(
+    ("x", "kernel", "settings", "message"),
+    [
+        ((1, 4, 4, 3), (3, 3, 2, 2), {}, "equal I"),
+        ((4, 4, 3), (3, 3, 3, 2), {}, "equal I"),
+        ((1, 4, 4, 3), (3, 3, 3, 2), {"strides": 0}, "positive int"),
+        ((1, 4, 4, 3), (3, 3, 3, 2), {"method": "fast"}, "method"),
+    ],
+)
+def test_what_does_not_fit_is_refused(x, kernel, settings, message):
+    with pytest.raises(ValueError, match=message):
+        conv(jnp.zeros(x), jnp.zeros(kernel), **settings)
+
+
+@pytest.mark.parametrize(
+    ("module", "side"),
+    [(Conv(4, 5, 2), 4), (Conv(4, (1, 3)), 8), (ConvTranspose(4, 4), 16)],
+)
+def test_modules_take_any_leading_axes(module, side):
+    x = draw(0, 2, 3, 8, 8, 2)
+    variables = module.init(jax.random.key(0), x)
+    y = module.apply(variables, x)
+    assert y.shape == (2, 3, side, side, 4)
+    close(module.apply(variables, x[1, 2]), y[1, 2], 1e-5)
+    assert set(variables["params"]) == {"kernel", "bias"}
+
+
+def test_batch_norm_over_a_mapped_axis_equals_the_whole_batch():
+    x = 3 + draw(0, 8, 4, 4, 2)
+    whole, mapped = BatchNorm(), BatchNorm(axis_name="unit")
+    variables = whole.init(jax.random.key(0), x, use_running_average=False)
+
+    def apply(module):
+        return lambda x: module.apply(
+            variables, x, use_running_average=False, mutable=["batch_stats"]
+        )
+
+    y, statistics = apply(whole)(x)
+    y_mapped, statistics_mapped = jax.vmap(
+        apply(mapped), axis_name="unit", out_axes=(0, None)
+    )(x)
+    close(y, y_mapped, 1e-4)
+    jax.tree.map(lambda a, b: close(a, b, 1e-5), statistics, statistics_mapped)
+
+
+def naive_features(rows):
+    distance = jnp.abs(rows[:, None] - rows[None]).sum(-1)  # [B, B, K]
+    others = 1 - jnp.eye(rows.shape[0])
+    return (jnp.exp(-distance) * others[..., None]).sum(1) / rows.shape[0]
+
+
+def test_minibatch_features_equal_the_naive_formula():
+    with jax.enable_x64(True):
+        rows = 0.3 * draw(0, 6, 4, 3)
+
+        def ours(rows):
+            return layers.row_closeness(rows, rows, jnp.arange(6))
+
+        close(ours(rows), naive_features(rows))
+        weight = draw(1, 6, 4)
+        gradients = [
+            jax.grad(lambda rows: (fn(rows) * weight).sum())(rows)  # noqa: B023
+            for fn in (ours, naive_features)
+        ]
+        close(*gradients)
+
+
+def test_minibatch_features_over_units_and_devices_equal_the_whole_batch():
+    x = draw(0, 6, 5)
+    whole = MinibatchFeatures(4, 3)
+    mapped = MinibatchFeatures(4, 3, axis_name=("unit", "device"))
+    variables = whole.init(jax.random.key(0), x)
+    # The weights are small (.02): enlarged, so that the distances tell rows apart.
+    variables = jax.tree.map(lambda value: 20 * value, variables)
+
+    def apply(x):
+        return mapped.apply(variables, x)
+
+    over_units = jax.vmap(apply, axis_name="unit")
+    over_both = jax.vmap(over_units, axis_name="device")(x.reshape(2, 3, 5))
+    expected = whole.apply(variables, x)
+    assert expected.std() > 0.01
+    close(over_both.reshape(6, 4), expected, 1e-5)
+
+    def total(fn):
+        return jax.grad(lambda x: (fn(x) ** 2).sum())
+
+    ours = total(lambda x: jax.vmap(over_units, axis_name="device")(x))
+    theirs = total(lambda x: whole.apply(variables, x))
+    close(ours(x.reshape(2, 3, 5)).reshape(6, 5), theirs(x), 1e-4)
