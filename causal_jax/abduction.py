@@ -61,7 +61,7 @@ def abduct(
         if weighted and not hasattr(mechanism, "log_prob"):
             raise ValueError(
                 f"node {name!r} has no log_prob ({type(mechanism).__name__}), so the "
-                f"unobserved {sorted(weighted)} cannot be inferred from it: observe them"
+                f"unobserved {sorted(weighted)} cannot be inferred: observe them"
             )
     return _abduct(scm, params, key, observed, num_particles)
 

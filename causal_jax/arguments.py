@@ -149,7 +149,7 @@ def factual(scm, shapes, observed: Mapping) -> tuple[Values, bool, int]:
     if extra != {1} or len(nums) != 1:
         shown = {n: v.shape for n, v in encoded.items()}
         raise ValueError(
-            f"the factual's shapes {shown} are neither one unit nor one batch of units: "
+            f"the factual's shapes {shown} are neither one unit nor one batch: "
             "give every node the same leading number of units"
         )
     return encoded, False, nums.pop()

@@ -73,7 +73,7 @@ def accept_or_raise(scm, params, key, num, do, given, max_draws) -> Noise:
     """`accept`, or a ValueError with the acceptance rate if too few units met it."""
     accepted = accept(scm, params, key, num, do, given, max_draws)
     if isinstance(accepted.filled, jax.core.Tracer):
-        raise ValueError("inside jit use sample_given: it returns how many were filled")
+        raise ValueError("inside jit use sample_given, which returns the counts")
     filled, drawn = int(accepted.filled), int(accepted.drawn)
     if filled < num:
         shown = ", ".join(
@@ -96,8 +96,8 @@ def _conditions(scm, given: Mapping) -> tuple[dict[str, Array], tuple]:
             predicates.append((name, value))
         elif scm.states(name) is None:
             raise ValueError(
-                f"given on {name!r}: it has no states, so equality is never met; give a "
-                "predicate such as lambda value: value > 0"
+                f"given on {name!r}: it has no states, so equality is never met; give "
+                "a predicate such as lambda value: value > 0"
             )
         else:
             states[name] = arguments.encode(scm, name, value)

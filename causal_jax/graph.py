@@ -17,7 +17,7 @@ import networkx as nx
 
 BINARY = ("0", "1")
 
-_NAME = r'"[^"]+"|[A-Za-z_][\w.\-]*?'
+_NAME = r'"[^"]+"|\w[\w.\-]*?'  # CelebA has "5_o_Clock_Shadow"
 _EDGE_LINE = re.compile(rf"^\s*(?:{_NAME})(?:\s*(?:->|<-|,)\s*(?:{_NAME}))*\s*$")
 
 
@@ -52,12 +52,13 @@ def with_states(graph: nx.DiGraph, states: Mapping[str, Sequence[str]]) -> nx.Di
     graph = nx.DiGraph(graph)
     for name, names in states.items():
         require_node(graph, name)
+        names = tuple(str(state) for state in names)
         if len(set(names)) < 2 or len(set(names)) != len(names):
             raise ValueError(
-                f"node {name!r} has states {tuple(names)}: two or more distinct "
-                "names are needed"
+                f"node {name!r} has states {names}: two or more distinct names are "
+                "needed"
             )
-        graph.nodes[name]["states"] = tuple(str(state) for state in names)
+        graph.nodes[name]["states"] = names
     validate(graph)
     return nx.freeze(graph)
 
@@ -176,7 +177,7 @@ def from_list(entries: Sequence) -> nx.DiGraph:
 
 
 def from_dot(text: str) -> nx.DiGraph:
-    """Reads the structure of a DOT digraph: nodes and `->` edges, attributes dropped."""
+    """Reads the structure of a DOT digraph: nodes and `->` edges, no attributes."""
     if not re.match(r"(strict\s+)?digraph\b", text):
         raise ValueError(
             "the DOT text is not a digraph: causal edges are directed (->)"
@@ -276,12 +277,7 @@ _BIG_ORDER = (
 )
 
 CELEBA_ATTRIBUTES = tuple(
-    """5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips
-    Big_Nose Black_Hair Blond_Hair Blurry Brown_Hair Bushy_Eyebrows Chubby Double_Chin
-    Eyeglasses Goatee Gray_Hair Heavy_Makeup High_Cheekbones Male Mouth_Slightly_Open
-    Mustache Narrow_Eyes No_Beard Oval_Face Pale_Skin Pointy_Nose Receding_Hairline
-    Rosy_Cheeks Sideburns Smiling Straight_Hair Wavy_Hair Wearing_Earrings Wearing_Hat
-    Wearing_Lipstick Wearing_Necklace Wearing_Necktie Young""".split()
+    ["5_o_Clock_Shadow", "Arched_Eyebrows", "Attractive", "Bags_Under_Eyes", "Bald", "Bangs", "Big_Lips", "Big_Nose", "Black_Hair", "Blond_Hair", "Blurry", "Brown_Hair", "Bushy_Eyebrows", "Chubby", "Double_Chin", "Eyeglasses", "Goatee", "Gray_Hair", "Heavy_Makeup", "High_Cheekbones", "Male", "Mouth_Slightly_Open", "Mustache", "Narrow_Eyes", "No_Beard", "Oval_Face", "Pale_Skin", "Pointy_Nose", "Receding_Hairline", "Rosy_Cheeks", "Sideburns", "Smiling", "Straight_Hair", "Wavy_Hair", "Wearing_Earrings", "Wearing_Hat", "Wearing_Lipstick", "Wearing_Necklace", "Wearing_Necktie", "Young"]
 )
 
 # Each entry: the nodes in order and the edges (mkocaoglu/CausalGAN, causal_graph.py).

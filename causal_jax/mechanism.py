@@ -114,12 +114,16 @@ def _truncated_gumbel(key: Key, log_probs: Array, value: Array) -> Array:
     """Gumbels given that `value` won (Maddison et al. 2014; Oberst & Sontag 2019)."""
     key_top, key_rest = jax.random.split(key)
     top = jax.random.gumbel(key_top)  # the maximum; log_probs are normalised
-    free = log_probs + jax.random.gumbel(key_rest, log_probs.shape)
-    rest = -jnp.logaddexp(-free, -top)
+    gumbels = jax.random.gumbel(key_rest, log_probs.shape)
+    rest = -jnp.logaddexp(-(log_probs + gumbels), -top)
     winner = jnp.arange(log_probs.shape[0]) == value
-    perturbed = jnp.where(winner, top, jnp.minimum(rest, jnp.nextafter(top, -jnp.inf)))
-    # A state of probability zero never wins: its Gumbel is free.
-    return jnp.where(jnp.isfinite(log_probs), perturbed - log_probs, perturbed)
+    finite = jnp.isfinite(log_probs)
+    # A hair below the winner, wide enough for the rounding of log p + (x - log p).
+    size = 1 + jnp.abs(top) + jnp.max(jnp.where(finite, jnp.abs(log_probs), 0))
+    perturbed = jnp.where(winner, top, jnp.minimum(rest, top - _HAIR * size))
+    # A state of probability zero never wins here: its Gumbel keeps its prior, and may
+    # win in a counterfactual world.
+    return jnp.where(finite, perturbed - log_probs, jnp.where(winner, top, gumbels))
 
 
 @dataclasses.dataclass(frozen=True)

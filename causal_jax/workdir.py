@@ -1,10 +1,10 @@
 """A run's folder: the model's specification, its checkpoints, and `load`.
 
-    DIR/config.json      the run's configuration
-    DIR/scm.json         graph, states, mechanisms: plain data, nothing executable
-    DIR/checkpoints/     labels/<step> and images/<step>
-    DIR/metrics.jsonl    a line a logged step
-    DIR/metrics.json, DIR/report.html    written by the evaluation
+DIR/config.json      the run's configuration
+DIR/scm.json         graph, states, mechanisms: plain data, nothing executable
+DIR/checkpoints/     labels/<step> and images/<step>
+DIR/metrics.jsonl    a line a logged step
+DIR/metrics.json, DIR/report.html    written by the evaluation
 """
 
 import dataclasses
@@ -65,8 +65,9 @@ def load_spec(workdir: str | Path) -> SCM:
     path = Path(workdir) / "scm.json"
     if not path.is_file():
         raise ValueError(
-            f"{workdir} holds no run (no scm.json): train one with python -m "
-            f"experiments.train --config=experiments/configs/NAME.py --workdir={workdir}"
+            f"{workdir} holds no run (no scm.json): train one with "
+            "python -m experiments.train --config=experiments/configs/NAME.py "
+            f"--workdir={workdir}"
         )
     try:
         nodes = json.loads(path.read_text(encoding="utf-8"))["nodes"]

@@ -219,6 +219,11 @@ def download_and_prepare(
         raise ValueError(f"{name!r} was not prepared: {_first_line(error)}") from error
 
 
+def splits(name: str, *, data_dir: str | os.PathLike | None = None) -> tuple[str, ...]:
+    """Names of the prepared splits of a data set."""
+    return tuple(_builder(name, data_dir).info.splits)
+
+
 def is_known(name: str) -> bool:
     """Whether tensorflow-datasets itself knows how to prepare the data set."""
     return name.partition("/")[0] in tfds.list_builders(with_community_datasets=False)

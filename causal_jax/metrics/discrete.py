@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from causal_jax.mechanism import Tabular
+from causal_jax.networks import controller
 from causal_jax.scm import SCM
 from causal_jax.types import Key, Params
 
@@ -66,7 +67,7 @@ def tvd(p: np.ndarray, q: np.ndarray) -> float:
 
 
 def tvd_in_support(data: np.ndarray, model: np.ndarray) -> float:
-    """The original's metric: the model restricted to the data's support, renormalised."""
+    """The original's metric: the model, renormalised within the data's support."""
     inside = np.asarray(model, np.float64) * (np.asarray(data) > 0)
     return tvd(data, inside / inside.sum())
 
@@ -125,10 +126,16 @@ def single_interventions(scm: SCM) -> list[tuple[str, int]]:
     return [(n, v) for n in scm.nodes for v in range(len(scm.states(n)))]
 
 
-def tabular_fit(scm: SCM, rows: np.ndarray) -> tuple[SCM, Params]:
+def tabular_fit(
+    scm: SCM, rows: np.ndarray, *, prior: float = 0.0
+) -> tuple[SCM, Params]:
     """The product of the data's conditional tables along the graph.
 
-    Parent combinations that the data does not have get a uniform row.
+    Args:
+      scm: gives the graph.
+      rows: int [N, n], columns in the graph's declared order.
+      prior: added to every count; with 0, parent combinations that the data does not
+        have get a uniform row.
     """
     cards = dict(zip(scm.nodes, cardinalities(scm), strict=True))
     column = {name: i for i, name in enumerate(scm.nodes)}
@@ -140,8 +147,9 @@ def tabular_fit(scm: SCM, rows: np.ndarray) -> tuple[SCM, Params]:
             np.ravel_multi_index(rows[:, [column[m] for m in family]].T, shape),
             minlength=int(np.prod(shape)),
         ).reshape(shape)
+        counts = counts + prior
         total = counts.sum(-1, keepdims=True)
-        probs = np.where(total > 0, counts / np.maximum(total, 1), 1 / shape[-1])
+        probs = np.where(total > 0, counts / np.maximum(total, 1e-9), 1 / shape[-1])
         mechanisms[name] = Tabular(shape[-1], shape[:-1])
         params[name] = {"probs": jnp.asarray(probs, jnp.float32)}
     return SCM(scm.graph, mechanisms), params
@@ -221,3 +229,40 @@ def pairwise_tvd(a: np.ndarray, b: np.ndarray, cards: tuple[int, ...]) -> np.nda
 def marginals(rows: np.ndarray, cards: tuple[int, ...]) -> list[np.ndarray]:
     """Frequencies of every node's states."""
     return [empirical_law(rows[:, [i]], (k,)) for i, k in enumerate(cards)]
+
+
+class PairMetrics(NamedTuple):
+    """How far the pairs of a label model are from the data's, where the joint is huge.
+
+    Attributes:
+      mean: mean TVD over all pairs of nodes.
+      max: largest of them.
+      floor: the mean for a resample of the data, as large as the data.
+    """
+
+    mean: float
+    max: float
+    floor: float
+
+
+def compare_pairs(
+    scm: SCM, params: Params, rows: np.ndarray, key: Key, *, seed: int = 0
+) -> PairMetrics:
+    """Pairwise TVD between the data and as many rows of the model, or 500,000."""
+    cards = cardinalities(scm)
+    drawn = sampled_rows(scm, params, key, max(len(rows), 500_000))
+    distances = pairwise_tvd(rows, drawn, cards)
+    again = np.random.default_rng(seed).integers(0, len(rows), len(rows))
+    floor = pairwise_tvd(rows, rows[again], cards).mean()
+    return PairMetrics(float(distances.mean()), float(distances.max()), float(floor))
+
+
+def mean_log_likelihood(scm: SCM, params: Params, rows: np.ndarray) -> float:
+    """Mean log P(row) of an explicit label model, in nats."""
+    model = controller.rows(scm)
+    log_prob = jax.jit(model.log_prob)
+    parts = [
+        np.asarray(log_prob(params, jnp.asarray(rows[i : i + 65_536])))
+        for i in range(0, len(rows), 65_536)
+    ]
+    return float(np.concatenate(parts).mean(dtype=np.float64))

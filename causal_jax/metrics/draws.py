@@ -9,7 +9,7 @@ not depend on how they came about (the causal Markov condition; Pearl 2009, sect
 and its name alone.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -18,6 +18,7 @@ import networkx as nx
 import numpy as np
 
 from causal_jax import graph as graphs
+from causal_jax.metrics.judge import Judge, Reading
 from causal_jax.scm import SCM
 from causal_jax.types import Array, Key, Params, Values
 
@@ -101,25 +102,79 @@ def draw(
     require_image(scm, node)
     key_labels, key_images = jax.random.split(key)
     labels = draw_labels(scm, params, key_labels, num=num, do=do, given=given)
+    yield from draw_with(scm, params, key_images, labels, node=node)
+
+
+def draw_with(
+    scm: SCM, params: Params, key: Key, labels: Values, *, node: str = "image"
+) -> Iterator[tuple[dict[str, np.ndarray], Array]]:
+    """`draw` for labels that are there already."""
     labels = {name: np.asarray(value) for name, value in labels.items()}
+    num = len(next(iter(labels.values())))
     chunk = min(CHUNK, num)
     for index, start in enumerate(range(0, num, chunk)):
         # The last chunk starts earlier, to have the compiled shape, and is cut.
         first = min(start, num - chunk)
         part = {name: value[first : first + chunk] for name, value in labels.items()}
-        key_chunk = jax.random.fold_in(key_images, index)
+        key_chunk = jax.random.fold_in(key, index)
         images = with_labels(scm, params, key_chunk, part, node=node)
         skip = start - first
         yield {name: value[skip:] for name, value in part.items()}, images[skip:]
 
 
 def draw_images(scm: SCM, params: Params, key: Key, **settings) -> np.ndarray:
-    """All images of `draw` as uint8 `[num, H, W, 3]`."""
-    parts = [
-        np.asarray(jnp.round((jnp.clip(images, -1.0, 1.0) + 1.0) * 127.5)).astype("u1")
-        for _, images in draw(scm, params, key, **settings)
-    ]
+    """All images of `draw` as uint8 `[num, H, W, 3]`; the same settings."""
+    parts = []
+    for _, images in draw(scm, params, key, **settings):
+        levels = jnp.round((jnp.clip(images, -1.0, 1.0) + 1.0) * 127.5)
+        parts.append(np.asarray(levels.astype(jnp.uint8)))
     return np.concatenate(parts)
+
+
+def read(
+    scm: SCM, params: Params, judge: Judge, key: Key, *, num: int, do=None, given=None
+) -> Reading:
+    """The judge's reading of `num` drawn images, as numpy arrays."""
+    return read_all(judge, draw(scm, params, key, num=num, do=do, given=given))
+
+
+def read_all(judge: Judge, draws: Iterable) -> Reading:
+    """The judge's reading of what `draw` or `draw_with` yields, as numpy arrays."""
+    readings = [jax.tree.map(np.asarray, judge.read(images)) for _, images in draws]
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *readings)
+
+
+def judged_labels(scm: SCM, judge: Judge) -> tuple[str, ...]:
+    """The binary labels that the judge knows, in the graph's order.
+
+    Raises:
+      ValueError: there is none.
+    """
+    names = tuple(
+        name
+        for name in scm.discrete
+        if name in judge.label_names and len(scm.states(name)) == 2
+    )
+    if not names:
+        raise ValueError(
+            f"the judge reads {', '.join(judge.label_names[:20])}: no binary label of "
+            "the model is among them"
+        )
+    return names
+
+
+def judge_column(judge: Judge, name: str) -> int:
+    """Which column of a reading's labels is this one.
+
+    Raises:
+      ValueError: the judge does not read it.
+    """
+    if name not in judge.label_names:
+        raise ValueError(
+            f"the judge does not read {name!r}: "
+            + graphs.suggestion(name, judge.label_names)
+        )
+    return judge.label_names.index(name)
 
 
 def require_image(scm: SCM, node: str = "image") -> None:

@@ -9,9 +9,9 @@ features here are a judge's, not Inception's, so values compare only with values
 same judge and of the same number of images: finite sets are a positive distance apart
 even when they come from one law. `frechet_floor` measures that distance.
 
-The trace of (S1 S2)^{1/2} is taken as the one of (S1^{1/2} S2 S1^{1/2})^{1/2}, which has
-the same eigenvalues and is symmetric: two eigen-decompositions in float64, no matrix
-square root of a non-symmetric, possibly singular product.
+The trace of (S1 S2)^{1/2} is taken as the one of (S1^{1/2} S2 S1^{1/2})^{1/2}, which
+has the same eigenvalues and is symmetric: two eigen-decompositions in float64, no
+matrix square root of a non-symmetric, possibly singular product.
 """
 
 import numpy as np
@@ -42,7 +42,9 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     return float(max(distance, 0.0))  # rounding, about 1e-12, can fall below
 
 
-def frechet_floor(features: np.ndarray, *, num: int | None = None, seed: int = 0):
+def frechet_floor(
+    features: np.ndarray, *, num: int | None = None, seed: int = 0
+) -> float:
     """d^2 between two disjoint random parts of one set: what chance alone gives.
 
     Args:

@@ -14,12 +14,22 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from causal_jax.metrics import discrete
-from causal_jax.metrics.draws import draw, draw_labels, label_model
+from causal_jax.metrics.draws import judge_column, judged_labels, read
+from causal_jax.metrics.effects import do_versus_see
 from causal_jax.metrics.frechet import frechet_distance
-from causal_jax.metrics.judge import Judge, Reading
+from causal_jax.metrics.judge import Judge
+from causal_jax.metrics.neighbours import nearest_neighbours
 from causal_jax.scm import SCM
 from causal_jax.types import Array, Key, Params
+
+__all__ = (
+    "combination_accuracy",
+    "diversity",
+    "do_versus_see",
+    "frechet",
+    "label_accuracy",
+    "nearest_neighbours",
+)
 
 # Left out of the training data of the faces: only an intervention shows them.
 UNSEEN = ({"Male": 0, "Mustache": 1}, {"Male": 0, "Bald": 1})
@@ -89,67 +99,6 @@ class Frechet(NamedTuple):
     num: int
 
 
-class Rate(NamedTuple):
-    """A share of `num` images.
-
-    Attributes:
-      value: the share.
-      standard_error: sqrt(value (1 - value) / num).
-      num: number of images.
-    """
-
-    value: float
-    standard_error: float
-    num: int
-
-
-class DoVersusSee(NamedTuple):
-    """The effect after do(cause) and given the cause, as the judge reads it.
-
-    Attributes:
-      do: P(effect = 1 in the image | do(cause = 1)).
-      given: P(effect = 1 in the image | cause = 1); None if the model never, or hardly
-        ever, has cause = 1.
-      true_do: the truth's P(effect = 1 | do(cause = 1)); None if it was not given.
-      true_given: the truth's P(effect = 1 | cause = 1).
-    """
-
-    do: Rate
-    given: Rate | None
-    true_do: float | None
-    true_given: float | None
-
-
-def read(
-    scm: SCM, params: Params, judge: Judge, key: Key, *, num: int, do=None, given=None
-) -> Reading:
-    """The judge's reading of `num` drawn images, as numpy arrays."""
-    readings = [
-        jax.tree.map(np.asarray, judge.read(images))
-        for _, images in draw(scm, params, key, num=num, do=do, given=given)
-    ]
-    return jax.tree.map(lambda *parts: np.concatenate(parts), *readings)
-
-
-def judged_labels(scm: SCM, judge: Judge) -> tuple[str, ...]:
-    """The binary labels that the judge knows, in the graph's order.
-
-    Raises:
-      ValueError: there is none.
-    """
-    names = tuple(
-        name
-        for name in scm.discrete
-        if name in judge.label_names and len(scm.states(name)) == 2
-    )
-    if not names:
-        raise ValueError(
-            f"the judge reads {', '.join(judge.label_names[:20])}: no binary label of "
-            "the model is among them"
-        )
-    return names
-
-
 def label_accuracy(
     scm: SCM, params: Params, judge: Judge, key: Key, *, num_per_state: int = 500
 ) -> LabelAccuracy:
@@ -182,9 +131,7 @@ def _each_intervention(scm, params, judge, key, num_per_state):
         )
         yield (
             name,
-            jax.tree.map(
-                lambda x: x.reshape(2, num_per_state, *x.shape[1:]), reading
-            ),
+            jax.tree.map(lambda x: x.reshape(2, num_per_state, *x.shape[1:]), reading),
         )
 
 
@@ -212,23 +159,13 @@ def combination_accuracy(
     table, shares, variances = {}, [], []
     for i, do in enumerate(combinations):
         reading = read(scm, params, judge, jax.random.fold_in(key, i), num=num, do=do)
-        says_one = reading.labels[:, [_column(judge, name) for name in do]] > 0.5
+        says_one = reading.labels[:, [judge_column(judge, name) for name in do]] > 0.5
         right = says_one == np.array(list(do.values()), bool)
-        table[_text(scm, do)] = dict(
-            zip(do, map(float, right.mean(0)), strict=True)
-        )
+        table[_text(scm, do)] = dict(zip(do, map(float, right.mean(0)), strict=True))
         shares.append(right.mean())
         variances.append(right.mean(1).var() / num)  # labels of one image go together
     error = np.sqrt(np.sum(variances)) / len(combinations)
     return CombinationAccuracy(float(np.mean(shares)), float(error), table)
-
-
-def _column(judge: Judge, name: str) -> int:
-    if name not in judge.label_names:
-        raise ValueError(
-            f"the judge does not read {name!r}: it reads {', '.join(judge.label_names)}"
-        )
-    return judge.label_names.index(name)
 
 
 def _text(scm: SCM, do: Mapping) -> str:
@@ -305,76 +242,3 @@ def frechet(
     return Frechet(
         frechet_distance(generated, reference), frechet_distance(other, reference), num
     )
-
-
-def do_versus_see(
-    scm: SCM,
-    params: Params,
-    judge: Judge,
-    key: Key,
-    *,
-    cause: str = "Mustache",
-    effect: str = "Male",
-    num: int = 1000,
-    truth: tuple[SCM, Params] | None = None,
-    max_draws: int = 2_000_000,
-) -> DoVersusSee:
-    """P(effect = 1), read off the images, under do(cause = 1) and given cause = 1.
-
-    Args:
-      scm: model with a node "image".
-      params: its parameters.
-      judge: must know `effect`.
-      key: random key.
-      cause: a label.
-      effect: a binary label.
-      num: images of each kind.
-      truth: the true model; its laws are exact where they can be enumerated.
-      max_draws: labels drawn at most to meet the condition.
-    """
-    column = _column(judge, effect)
-    key_do, key_given, key_truth = jax.random.split(key, 3)
-
-    def rate(key, **condition):
-        says = read(scm, params, judge, key, num=num, **condition).labels[:, column]
-        share = float((says > 0.5).mean())
-        return Rate(share, float(np.sqrt(share * (1.0 - share) / num)), num)
-
-    is_met = _is_met(scm, params, key_given, num, {cause: 1}, max_draws)
-    true_do, true_given = (
-        _true_effects(*truth, key_truth, cause, effect) if truth else (None, None)
-    )
-    return DoVersusSee(
-        rate(key_do, do={cause: 1}),
-        rate(key_given, given={cause: 1}) if is_met else None,
-        true_do,
-        true_given,
-    )
-
-
-def _is_met(scm, params, key, num, given, max_draws) -> bool:
-    model, model_params = label_model(scm, params)
-    conditioned = model.sample_given(
-        model_params, key, num=num, given=given, max_draws=max_draws
-    )
-    return int(conditioned.filled) == num
-
-
-def _true_effects(scm, params, key, cause, effect, num=200_000):
-    """P(effect = 1 | do(cause = 1)) and P(effect = 1 | cause = 1)."""
-    model, model_params = label_model(scm, params)
-    if not discrete.is_enumerable(model):
-        done = draw_labels(scm, params, key, num=num, do={cause: 1})
-        seen = draw_labels(scm, params, key, num=num)
-        met = np.asarray(seen[cause]) == 1
-        return (
-            float(np.mean(np.asarray(done[effect]) == 1)),
-            float(np.mean(np.asarray(seen[effect])[met] == 1)),
-        )
-    rows = discrete.all_rows(discrete.cardinalities(model))
-    has_cause, has_effect = (
-        rows[:, model.nodes.index(name)] == 1 for name in (cause, effect)
-    )
-    done = discrete.exact_law(model, model_params, {cause: 1})
-    seen = discrete.exact_law(model, model_params) * has_cause
-    return float(done[has_effect].sum()), float(seen[has_effect].sum() / seen.sum())

@@ -5,8 +5,8 @@ labels wired like the causal graph, one small network a node. Two kinds of node:
 
 `NeuralCategorical` (the default): the network maps the parents' states to the logits of
   the node's states, and the noise is a single uniform. The conditional law is explicit:
-  exact abduction, exact likelihood, and one model for adversarial and maximum-likelihood
-  training.
+  exact abduction, exact likelihood, and one model for adversarial training and for
+  maximum likelihood.
 `ImplicitBinary` (the reference): the network maps the parents' labels and ten uniform
   variables to one logit; the label is its sign. Differences from the reference code: in
   evaluation children see the rounded parents, not the sigmoid's output.

@@ -42,7 +42,7 @@ class CompactGenerator(nn.Module):
 
     @nn.compact
     def __call__(self, z: Array, codes: Array, train: bool) -> Array:
-        """[B, noise], [B, d] in {-1, 1} -> [B, resolution, resolution, 3] in (-1, 1)."""
+        """[B, noise], [B, d] in {-1, 1} -> [B, side, side, 3] in (-1, 1)."""
         num_scales = (self.resolution // _FIRST_SIZE).bit_length() - 1
         features = self.width * 2 ** (num_scales - 1)
         x = jnp.concatenate([z, codes], axis=-1)

@@ -1,7 +1,7 @@
 """CausalGAN: the image mechanism of a labelled causal model, trained adversarially.
 
-Kocaoglu et al. (2017), section 5. The label model is fixed; given labels l ~ P_r(l), the
-generator draws x ~ P_g(x | l) against three critics (`losses.adversarial`):
+Kocaoglu et al. (2017), section 5. The label model is fixed; given labels l ~ P_r(l),
+the generator draws x ~ P_g(x | l) against three critics (`losses.adversarial`):
 
     D  tells real from generated images,
     LR (Labeler) reads labels off real images,

@@ -65,8 +65,8 @@ def label_mle(
     model = controller.rows(scm)
     if not model.explicit:
         raise ValueError(
-            "maximum likelihood needs nodes with log_prob: the reference controller has "
-            "none, train it with trainer=wgan"
+            "maximum likelihood needs nodes with log_prob: the reference controller "
+            "has none, train it with trainer=wgan"
         )
     optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, num_steps))
 

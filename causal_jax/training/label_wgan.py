@@ -4,7 +4,7 @@ A critic f estimates the Wasserstein distance between real and sampled label row
 label model ascends E_g f. How its gradient is taken depends on its mechanisms:
 
   explicit (`log_prob`, the default): sampled rows are states, exactly as in evaluation,
-    and the gradient is the score-function estimate grad E_g f = E_g[(f - b) grad log p],
+    and the gradient is the score-function one, grad E_g f = E_g[(f - b) grad log p],
     unbiased for discrete labels; b is the batch mean.
   implicit (`relaxed`, the original's): rows are sigmoids in (0, 1), children see their
     parents' sigmoids, the gradient flows through them.

@@ -106,8 +106,8 @@ def _finite(info: Any, step: int, stage: str) -> dict[str, float]:
     bad = [name for name, value in values.items() if not math.isfinite(value)]
     if bad:
         raise FloatingPointError(
-            f"{bad[0]} is not finite at step {step} of {stage}: lower the learning rate; "
-            "the last checkpoint before it is kept"
+            f"{bad[0]} is not finite at step {step} of {stage}: lower the learning "
+            "rate; the last checkpoint before it is kept"
         )
     return values
 

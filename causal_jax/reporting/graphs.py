@@ -1,0 +1,198 @@
+"""A causal graph, drawn in layers.
+
+Layers are the topological generations; edges that skip a layer are led through it by a
+placeholder, and the order inside the layers is found by barycentre sweeps (Sugiyama,
+Tagawa and Toda 1981). Large or dense graphs, where layers would be a tangle, are drawn
+on a circle with thin edges.
+"""
+
+import textwrap
+from collections.abc import Mapping
+
+import matplotlib as mpl
+import networkx as nx
+import numpy as np
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
+from PIL import Image
+
+from causal_jax.reporting.plots import new_figure, to_image
+
+_SWEEPS = 12
+_MAX_LAYERS, _MAX_EDGES, _MAX_WIDE = 10, 60, 12  # beyond: the circle
+_BOX, _INK, _EDGE = "#eaf1fa", "#1e2228", "#6b7684"
+_CELL, _LAYER = 1.35, 1.15  # inches a node and a layer
+
+Positions = dict[object, tuple[float, float]]
+
+
+def graph_figure(graph: nx.DiGraph, *, title: str | None = None) -> Image.Image:
+    """Draws a DAG: causes above, effects below, names in boxes."""
+    layers = [sorted(g, key=list(graph).index) for g in _generations(graph)]
+    is_tangle = (
+        len(layers) > _MAX_LAYERS
+        or graph.number_of_edges() > _MAX_EDGES
+        or max(map(len, layers)) > _MAX_WIDE
+    )
+    return _circle(graph, title) if is_tangle else _layered(graph, layers, title)
+
+
+def _generations(graph: nx.DiGraph) -> list[list[str]]:
+    return [list(generation) for generation in nx.topological_generations(graph)]
+
+
+# --- layers ------------------------------------------------------------------------
+
+
+def _layered(graph: nx.DiGraph, layers: list[list], title: str | None) -> Image.Image:
+    chains = _chains(graph, layers)
+    layers = _ordered(layers, chains)
+    positions = _positions(layers, chains)
+    xs = [x for x, _ in positions.values()]
+    width = max(max(xs) - min(xs) + 1.0, 2.0) * _CELL
+    figure = new_figure(width, len(layers) * _LAYER + (0.3 if title else 0.0))
+    axes = _canvas(figure, title)
+    axes.set_xlim(min(xs) - 0.55, max(xs) + 0.55)
+    axes.set_ylim(-len(layers) + 0.5, 0.5)
+    for chain in chains:
+        _edge(axes, [positions[point] for point in chain])
+    for name in graph:
+        text = "\n".join(textwrap.wrap(name.replace("_", " "), 13)) or name
+        box = {"boxstyle": "round,pad=0.35", "fc": _BOX, "ec": _EDGE, "lw": 1.0}
+        axes.text(
+            *positions[name], text, ha="center", va="center", size=9, color=_INK,
+            bbox=box, zorder=3,
+        )  # fmt: skip
+    return to_image(figure)
+
+
+def _canvas(figure, title: str | None):
+    axes = figure.subplots()
+    axes.set_axis_off()
+    if title:
+        axes.set_title(title)
+    return axes
+
+
+def _chains(graph: nx.DiGraph, layers: list[list]) -> list[tuple]:
+    """Every edge as the points it passes; adds its placeholders to `layers`."""
+    depth = {name: i for i, layer in enumerate(layers) for name in layer}
+    chains = []
+    for parent, child in graph.edges:
+        between = [(parent, child, i) for i in range(depth[parent] + 1, depth[child])]
+        for placeholder in between:
+            layers[placeholder[2]].append(placeholder)
+        chains.append((parent, *between, child))
+    return chains
+
+
+def _ordered(layers: list[list], chains: list[tuple]) -> list[list]:
+    """Sorts each layer by the mean place of its neighbours, down and up in turns."""
+    above: dict = {}
+    below: dict = {}
+    for chain in chains:
+        for upper, lower in zip(chain, chain[1:], strict=False):
+            above.setdefault(lower, []).append(upper)
+            below.setdefault(upper, []).append(lower)
+    best, fewest = layers, _num_crossings(layers, chains)
+    for sweep in range(_SWEEPS):
+        down = sweep % 2 == 0
+        layers = _sweep(layers if down else layers[::-1], above if down else below)
+        layers = layers if down else layers[::-1]
+        crossings = _num_crossings(layers, chains)
+        if crossings < fewest:
+            best, fewest = layers, crossings
+    return best
+
+
+def _sweep(layers: list[list], neighbours: Mapping) -> list[list]:
+    place: dict = {}
+    result = []
+    for layer in layers:
+        own = {point: (i + 0.5) / len(layer) for i, point in enumerate(layer)}
+        mean = {
+            point: np.mean([place[n] for n in neighbours[point]])
+            if point in neighbours and place
+            else own[point]
+            for point in layer
+        }
+        layer = sorted(layer, key=mean.get)
+        place.update({point: (i + 0.5) / len(layer) for i, point in enumerate(layer)})
+        result.append(layer)
+    return result
+
+
+def _num_crossings(layers: list[list], chains: list[tuple]) -> int:
+    place = {point: i for layer in layers for i, point in enumerate(layer)}
+    depth = {point: i for i, layer in enumerate(layers) for point in layer}
+    segments: dict[int, list] = {}
+    for chain in chains:
+        for upper, lower in zip(chain, chain[1:], strict=False):
+            segments.setdefault(depth[upper], []).append((place[upper], place[lower]))
+    return sum(
+        (a[0] - b[0]) * (a[1] - b[1]) < 0
+        for layer in segments.values()
+        for i, a in enumerate(layer)
+        for b in layer[:i]
+    )
+
+
+def _positions(layers: list[list], chains: list[tuple]) -> Positions:
+    """Places, centred by layer; a placeholder is narrower than a node."""
+    del chains
+    positions = {}
+    for i, layer in enumerate(layers):
+        widths = [1.0 if isinstance(point, str) else 0.35 for point in layer]
+        x = -sum(widths) / 2
+        for point, width in zip(layer, widths, strict=True):
+            positions[point] = (x + width / 2, -float(i))
+            x += width
+    return positions
+
+
+def _edge(axes, points: list[tuple[float, float]]) -> None:
+    """A smooth line through the points, an arrow head at its end."""
+    vertices, codes = [points[0]], [Path.MOVETO]
+    end = (points[-1][0], points[-1][1] + 0.26)  # the upper rim of the child's box
+    points = [*points[:-1], end]
+    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+        bend = 0.45 * (y0 - y1)
+        vertices += [(x0, y0 - bend), (x1, y1 + bend), (x1, y1)]
+        codes += [Path.CURVE4] * 3
+    path = Path(vertices, codes)
+    axes.add_patch(PathPatch(path, fc="none", ec=_EDGE, lw=1.1, zorder=1))
+    axes.plot(*end, marker=mpl.markers.CARETDOWN, color=_EDGE, ms=6, zorder=2)
+
+
+# --- the circle ----------------------------------------------------------------------
+
+
+def _circle(graph: nx.DiGraph, title: str | None) -> Image.Image:
+    """Nodes clockwise in topological order; names outside, thin edges inside."""
+    names = list(nx.lexicographical_topological_sort(graph, key=list(graph).index))
+    angles = np.pi / 2 - 2 * np.pi * np.arange(len(names)) / len(names)
+    at = {n: np.array([np.cos(a), np.sin(a)]) for n, a in zip(names, angles)}  # noqa: B905
+    side = 8.0 if len(names) <= 60 else 11.0
+    figure = new_figure(side, side)
+    axes = _canvas(figure, title)
+    axes.set(xlim=(-1.45, 1.45), ylim=(-1.45, 1.45), aspect="equal")
+    faint = float(np.clip(60 / max(graph.number_of_edges(), 1), 0.12, 0.7))
+    for parent, child in graph.edges:
+        axes.annotate(
+            "", at[child] * 0.985, at[parent] * 0.985,
+            arrowprops={"arrowstyle": "-|>", "lw": 0.7, "color": "#2563a8",
+                        "alpha": faint, "connectionstyle": "arc3,rad=0.12",
+                        "shrinkA": 0, "shrinkB": 2},
+        )  # fmt: skip
+    size = float(np.clip(360 / len(names), 4, 9))
+    for name, angle in zip(names, np.degrees(angles), strict=True):
+        flipped = np.cos(np.radians(angle)) < -1e-9
+        axes.plot(*at[name], "o", ms=4, color=_INK)
+        axes.text(
+            *(at[name] * 1.04), name, size=size, color=_INK, rotation_mode="anchor",
+            rotation=angle + 180 if flipped else angle,
+            ha="right" if flipped else "left", va="center",
+        )  # fmt: skip
+    note = "clockwise from the top: causes before effects"
+    axes.text(0, -1.43, note, ha="center", size=8, color=_EDGE)
+    return to_image(figure)

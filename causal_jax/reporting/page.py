@@ -1,0 +1,149 @@
+"""One self-contained HTML page: text, tables and pictures, nothing loaded from outside."""
+
+import base64
+import html
+import io
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from PIL import Image
+
+_CSS = """
+:root { color-scheme: light; }
+body { margin: 0 auto; max-width: 62rem; padding: 1rem 1.1rem 4rem; color: #1e2228;
+  background: #fff; font: 16px/1.55 system-ui, "Segoe UI", Roboto, sans-serif; }
+h1 { font-size: 1.7rem; line-height: 1.2; margin: .6rem 0 1rem; }
+h2 { font-size: 1.25rem; margin: 2.4rem 0 .6rem; padding-top: .8rem;
+  border-top: 1px solid #dfe3e8; }
+h3 { font-size: 1.05rem; margin: 1.6rem 0 .4rem; }
+p { margin: .5rem 0 .8rem; max-width: 46rem; }
+pre { background: #f5f7f9; padding: .7rem .9rem; overflow-x: auto; font-size: .85rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums;
+  font-size: .93rem; }
+th, td { padding: .32rem .8rem .32rem 0; border-bottom: 1px solid #e6e9ed;
+  text-align: left; vertical-align: top; }
+th { font-weight: 600; color: #4a525d; }
+td.number, th.number { text-align: right; white-space: nowrap; }
+figure { margin: 1rem 0 1.4rem; }
+img { display: block; max-width: 100%; height: auto; }
+figcaption { color: #4a525d; font-size: .9rem; margin-top: .4rem; max-width: 46rem; }
+"""
+
+_READABLE = 640  # pixels below which a phone scrolls a picture instead of shrinking it
+
+
+class Page:
+    """A page that is built from top to bottom; every method returns the page.
+
+    Everything that is given is text and is escaped; there is no way to put markup in.
+
+    Args:
+      title: of the window and the first heading.
+    """
+
+    def __init__(self, title: str):
+        self._title = html.escape(str(title))
+        self._parts = [f"<h1>{self._title}</h1>"]
+
+    def heading(self, text: str, *, level: int = 2) -> Self:
+        """A heading; level 2 opens a section, level 3 a part of one."""
+        if level not in (2, 3):
+            raise ValueError(f"heading of level {level}: give 2 or 3")
+        return self._add(f"<h{level}>{html.escape(str(text))}</h{level}>")
+
+    def text(self, text: str) -> Self:
+        """Paragraphs; an empty line begins a new one."""
+        for paragraph in str(text).split("\n\n"):
+            if paragraph.strip():
+                self._add(f"<p>{html.escape(paragraph.strip())}</p>")
+        return self
+
+    def code(self, text: str) -> Self:
+        """A command or a file, as it is."""
+        return self._add(f"<pre>{html.escape(str(text))}</pre>")
+
+    def table(self, header: Sequence[Any], rows: Iterable[Sequence[Any]]) -> Self:
+        """A table; floats get four significant digits, None is a dash.
+
+        Raises:
+          ValueError: a row that is longer or shorter than the header.
+        """
+        body = []
+        for row in rows:
+            if len(row) != len(header):
+                raise ValueError(
+                    f"a row of {len(row)} cells under {len(header)} headings: {row!r}"
+                )
+            body.append("<tr>" + "".join(map(_cell, row)) + "</tr>")
+        head = "".join(f"<th>{html.escape(str(name))}</th>" for name in header)
+        return self._add(
+            f'<div class="wide"><table><thead><tr>{head}</tr></thead>'
+            f"<tbody>{''.join(body)}</tbody></table></div>"
+        )
+
+    def image(self, image: Image.Image | bytes, caption: str = "") -> Self:
+        """A picture, PIL or the bytes of a PNG file, and a line below it."""
+        data, width = _png(image)
+        source = "data:image/png;base64," + base64.b64encode(data).decode("ascii")
+        text = html.escape(str(caption), quote=True)
+        below = f"<figcaption>{text}</figcaption>" if text else ""
+        return self._add(
+            f'<figure><div class="wide"><img src="{source}" alt="{text}" '
+            f'style="min-width:{min(width, _READABLE)}px"></div>{below}</figure>'
+        )
+
+    def html(self) -> str:
+        """The whole page."""
+        return (
+            '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            f"<title>{self._title}</title><style>{_CSS}</style></head>\n<body>\n"
+            + "\n".join(self._parts)
+            + "\n</body></html>\n"
+        )
+
+    def write(self, path: str | os.PathLike) -> None:
+        """Writes the page, whole or not at all."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(path.name + ".partial")
+        try:
+            unfinished.write_text(self.html(), encoding="utf-8")
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    def _add(self, part: str) -> Self:
+        self._parts.append(part)
+        return self
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "<td>&ndash;</td>"
+    is_number = hasattr(value, "__float__") and not isinstance(value, bool)
+    if not is_number:
+        return f"<td>{html.escape(str(value))}</td>"
+    whole = hasattr(value, "__index__")
+    return f'<td class="number">{int(value):,}</td>' if whole else _float_cell(value)
+
+
+def _float_cell(value: Any) -> str:
+    return f'<td class="number">{float(value):.4g}</td>'
+
+
+def _png(image: Image.Image | bytes) -> tuple[bytes, int]:
+    """The bytes of a PNG file and the picture's width."""
+    if isinstance(image, bytes):
+        with Image.open(io.BytesIO(image)) as opened:
+            if opened.format != "PNG":
+                raise ValueError(
+                    f"a {opened.format} picture: give a PNG or a PIL image"
+                )
+            return image, opened.width
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue(), image.width

@@ -1,0 +1,202 @@
+"""Figures of laws and of training, as PIL images.
+
+matplotlib is used through `Figure` objects alone: no pyplot, no global state, no
+display.
+"""
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+MODEL, TRUTH, FLOOR = "#2563a8", "#c9ced6", "#c2410c"
+_GRID = {"color": "#e6e8ec", "linewidth": 0.8}
+_STYLE = {"font.size": 10, "axes.titlesize": 10, "axes.edgecolor": "#9aa1ab"}
+_DPI = 120
+_ROW = 0.28  # inches a bar or pair of bars
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches, that draws without a display."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def to_image(figure: Figure) -> Image.Image:
+    """The figure as an RGB image."""
+    buffer = io.BytesIO()
+    with mpl.rc_context(_STYLE):
+        figure.savefig(buffer, format="png", dpi=_DPI, facecolor="white")
+    buffer.seek(0)
+    return Image.open(buffer).convert("RGB")
+
+
+def law_figure(
+    model: Mapping[str, np.ndarray],
+    truth: Mapping[str, np.ndarray],
+    *,
+    num_rows: int,
+    by_intervention: Mapping[str, float] | None = None,
+    floor: float | None = None,
+) -> Image.Image:
+    """Label laws: the marginals that are seen and, if given, do-TVDs.
+
+    Args:
+      model: {node: `[k]` probabilities of its states}.
+      truth: the same of the truth, or of the data.
+      num_rows: rows of the training table: the error bars on the truth are two
+        standard errors of a table that large, what chance alone does.
+      by_intervention: {"Node=state": do-TVD} (`LabelMetrics.by_intervention`).
+      floor: TVD of a table of `num_rows` drawn from the truth; a dashed line.
+    """
+    rows = _state_rows(model, truth)
+    num_bars = max(len(rows), len(by_intervention or ()) if by_intervention else 0)
+    height = 1.2 + _ROW * num_bars
+    with mpl.rc_context(_STYLE):
+        figure = new_figure(10.0 if by_intervention else 6.0, height)
+        axes = figure.subplots(1, 2 if by_intervention else 1, squeeze=False)[0]
+        _marginals(axes[0], rows, num_rows)
+        if by_intervention:
+            _interventions(axes[1], by_intervention, floor)
+        return to_image(figure)
+
+
+def _state_rows(model: Mapping, truth: Mapping) -> list[tuple[str, float, float]]:
+    """(text, model, truth) for the last state of binary nodes, every one of others."""
+    rows = []
+    for name, probs in model.items():
+        if name not in truth:
+            raise ValueError(f"the truth has no marginal of {name!r}: give all nodes")
+        states = [1] if len(probs) == 2 else range(len(probs))
+        for state in states:
+            text = name if len(probs) == 2 else f"{name}={state}"
+            rows.append((text, float(probs[state]), float(truth[name][state])))
+    return rows
+
+
+def _marginals(axes, rows, num_rows: int) -> None:
+    texts, model, truth = zip(*rows, strict=True)
+    truth = np.array(truth)
+    y = np.arange(len(rows))
+    error = 2.0 * np.sqrt(truth * (1.0 - truth) / num_rows)
+    axes.barh(y - 0.2, model, 0.38, color=MODEL, label="model")
+    axes.barh(y + 0.2, truth, 0.38, color=TRUTH, label="truth")
+    axes.errorbar(truth, y + 0.2, xerr=error, fmt="none", ecolor=FLOOR, capsize=2)
+    axes.set(xlim=(0, 1), title=f"seen: P(label), chance of {num_rows:,} rows")
+    _horizontal(axes, y, texts)
+    axes.legend(frameon=False, fontsize=9)
+
+
+def _interventions(axes, by_intervention: Mapping, floor: float | None) -> None:
+    y = np.arange(len(by_intervention))
+    values = list(by_intervention.values())
+    axes.barh(y, values, 0.7, color=MODEL)
+    if floor is not None:
+        axes.axvline(floor, color=FLOOR, ls="--", lw=1.2, label=f"floor {floor:.4f}")
+        axes.legend(frameon=False, fontsize=9)
+    axes.set(title="done: TVD of P(all labels | do)", xlim=(0, None))
+    _horizontal(axes, y, [f"do({text})" for text in by_intervention])
+
+
+def _horizontal(axes, y, texts: Sequence[str]) -> None:
+    axes.set_yticks(y, texts, fontsize=9)
+    axes.set_ylim(len(y) - 0.4, -0.6)
+    axes.grid(axis="x", **_GRID)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def pairwise_figure(
+    names: Sequence[str], distances: np.ndarray, *, title: str = "TVD of pairs"
+) -> Image.Image:
+    """Heat map of the TVD of every pair's joint table.
+
+    Args:
+      names: the `n` labels, in the order of the columns.
+      distances: `[n (n - 1) / 2]`, pairs (0, 1), (0, 2), ... as
+        `discrete.pairwise_tvd` returns them.
+      title: above the map.
+
+    Raises:
+      ValueError: another number of distances.
+    """
+    num = len(names)
+    if np.shape(distances) != (num * (num - 1) // 2,) or num < 2:
+        raise ValueError(
+            f"{np.shape(distances)} distances for {num} names: give one for each pair"
+        )
+    table = np.full((num, num), np.nan)
+    table[np.triu_indices(num, 1)] = distances
+    table = table.T[1:, :-1]  # lower triangle, without its empty row and column
+    side = 2.2 + max(0.2, 0.5 if num <= 12 else 0.2) * num
+    with mpl.rc_context(_STYLE):
+        figure = new_figure(side + 1.0, side)
+        axes = figure.subplots()
+        picture = axes.imshow(table, cmap="Blues", vmin=0.0, aspect="equal")
+        size = 9 if num <= 12 else 6
+        axes.set_xticks(range(num - 1), names[:-1], rotation=90, fontsize=size)
+        axes.set_yticks(range(num - 1), names[1:], fontsize=size)
+        axes.spines[:].set_visible(False)
+        axes.set_title(title)
+        figure.colorbar(picture, ax=axes, shrink=0.7)
+        if num <= 12:
+            _write_cells(axes, table)
+        return to_image(figure)
+
+
+def _write_cells(axes, table: np.ndarray) -> None:
+    darkest = np.nanmax(table)
+    for (row, column), value in np.ndenumerate(table):
+        if not np.isnan(value):
+            ink = "white" if value > 0.6 * darkest else "#1e2228"
+            text = f"{value:.3f}".lstrip("0")
+            axes.text(column, row, text, ha="center", va="center", color=ink, size=8)
+
+
+def curves_figure(lines: Sequence[Mapping], *, columns: int = 3) -> Image.Image | None:
+    """Logged quantities over steps, one panel for each stage and quantity.
+
+    Args:
+      lines: the lines of `metrics.jsonl`: {"stage": ..., "step": ..., quantity: value}.
+      columns: panels side by side.
+
+    Returns:
+      The figure; None if nothing was logged.
+    """
+    curves: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for line in lines:
+        stage, step = str(line.get("stage", "")), line.get("step")
+        for name, value in line.items():
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if name in ("stage", "step") or step is None or not is_number:
+                continue
+            curves.setdefault((stage, name), []).append((step, value))
+    if not curves:
+        return None
+    num_rows = math.ceil(len(curves) / columns)
+    with mpl.rc_context(_STYLE):
+        figure = new_figure(3.4 * columns, 2.1 * num_rows + 0.2)
+        panels = figure.subplots(num_rows, columns, squeeze=False).ravel()
+        for axes, ((stage, name), points) in zip(panels, curves.items(), strict=False):
+            _curve(axes, f"{stage}: {name}" if stage else name, points)
+        for axes in panels[len(curves) :]:
+            axes.set_visible(False)
+        return to_image(figure)
+
+
+def _curve(axes, title: str, points: Sequence[tuple[float, float]]) -> None:
+    steps, values = np.array(sorted(points), float).T
+    marker = "." if len(steps) < 3 else None  # one point is no line
+    axes.plot(steps, values, color=MODEL, lw=1.2, marker=marker)
+    axes.set_title(title)
+    axes.grid(**_GRID)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+    axes.ticklabel_format(axis="both", style="sci", scilimits=(-3, 5))
+    axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4, integer=True))

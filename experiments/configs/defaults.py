@@ -1,0 +1,115 @@
+"""The keys that every config has, with the values that most of them share."""
+
+import ml_collections
+
+from causal_jax.training import causal_gan, label_wgan
+
+QUICKTEST = "quicktest"
+
+
+def base(name: str) -> ml_collections.ConfigDict:
+    """A label run: keys that a config file changes, and `--config.KEY=` overrides."""
+    config = ml_collections.ConfigDict()
+    config.name = name
+    config.stage = "labels"  # or "images": labels first, then the images
+    config.seed = 0
+    # What is learned from: a data set of faces, celeb_a or any tfds folder with
+    # `image` and `attributes`; or your own table (CSV, or list_attr_celeba.txt).
+    config.dataset = "faces"
+    config.data_dir = ""  # tfds folder; $TFDS_DATA_DIR if empty
+    config.table = ""
+    config.images = ""  # folder of the pictures that the table names
+    config.graph = "big_causal_graph"  # a name, a file or edge text
+    config.num_rows = 202_599  # rows of faces: as many as CelebA has
+    config.holdout = 0.0  # fraction of the rows kept for the held-out likelihood
+    # The label stage.
+    config.trainer = "wgan"  # or "mle"
+    config.controller = "neural"  # or "reference", the original's networks
+    config.hidden = (32, 32)
+    config.num_steps = 6000
+    config.batch_size = 512
+    config.trainer_settings = ml_collections.ConfigDict()  # see label_wgan, label_mle
+    return config
+
+
+def with_images(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """Adds the image stage: `num_steps` and `batch_size` are then the images'."""
+    config.stage = "images"
+    config.label_steps = config.num_steps
+    config.label_batch_size = config.batch_size
+    config.num_steps = 10_000
+    config.batch_size = 64
+    config.image_size = 32
+    config.num_images = 20_000  # faces drawn, or read at most (0: all)
+    config.flatten = 0.7  # how evenly label combinations are drawn, see causal_gan
+    config.generator = ml_collections.ConfigDict(
+        {"architecture": "compact", "width": 32, "noise_size": 64, "label_noise": ""}
+    )
+    config.decay = True  # learning rates fall in the second half
+    config.gan = ml_collections.ConfigDict()  # see training.causal_gan
+    return config
+
+
+def quicktest(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """Two steps of everything: whether it runs, not what it learns."""
+    config.num_steps = 2
+    config.batch_size = 8
+    config.num_rows = 500
+    if config.stage == "images":
+        config.label_steps = 2
+        config.label_batch_size = 8
+        config.num_images = 64
+        config.generator.width = 4
+    return config
+
+
+def variants(text: str | None) -> list[str]:
+    """The parts of a variant: `:complete_all,quicktest` has two."""
+    return [part for part in (text or "").split(",") if part]
+
+
+def unknown(variant: str, existing: list[str]) -> ValueError:
+    """The error for a variant that a config does not have."""
+    shown = ", ".join([*existing, QUICKTEST])
+    return ValueError(f"unknown variant {variant!r}: there are {shown}")
+
+
+def maximum_likelihood(config: ml_collections.ConfigDict) -> None:
+    """The label stage by maximum likelihood."""
+    config.trainer = "mle"
+    if config.stage == "labels":
+        config.num_steps, config.batch_size = 2000, 4096
+    else:
+        config.label_steps, config.label_batch_size = 2000, 4096
+
+
+def reference_labels(config: ml_collections.ConfigDict) -> None:
+    """The label stage with the original's networks and settings."""
+    config.trainer = "wgan"
+    config.controller = "reference"
+    settings = dict(label_wgan.REFERENCE)
+    batch_size = settings.pop("batch_size")
+    config.trainer_settings = ml_collections.ConfigDict(settings)
+    if config.stage == "labels":
+        config.num_steps, config.batch_size = 10_000, batch_size
+    else:
+        config.label_steps, config.label_batch_size = 10_000, batch_size
+
+
+def reference_images(config: ml_collections.ConfigDict) -> None:
+    """The image stage with the original's networks and settings, at 64 pixels."""
+    settings = dict(causal_gan.REFERENCE)
+    config.batch_size = settings.pop("batch_size")
+    config.num_steps = 100_000
+    config.image_size = 64
+    config.flatten = 0.0
+    config.decay = False
+    config.gan = ml_collections.ConfigDict(settings)
+    config.generator = ml_collections.ConfigDict(
+        {
+            "architecture": "dcgan",
+            "width": 64,
+            "noise_size": 100,
+            "label_noise": "reference",
+        }
+    )

@@ -1,0 +1,195 @@
+"""The stages of a run: its folder, the label stage, the image stage."""
+
+import hashlib
+import json
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import networkx as nx
+import numpy as np
+
+from causal_jax import workdir as workdirs
+from causal_jax.networks import controller
+from causal_jax.networks.image import ImageGenerator
+from causal_jax.scm import SCM
+from causal_jax.training import loop, parallel
+from causal_jax.training.algorithm import Algorithm
+from causal_jax.training.causal_gan import causal_gan, flattened
+from causal_jax.training.label_mle import label_mle
+from causal_jax.training.label_wgan import label_wgan
+from causal_jax.workdir import IMAGE
+from experiments import data
+
+# Where data lies is not part of what a run is.
+_PLACES = ("data_dir",)
+
+
+def config_json(config) -> str:
+    """The configuration as text, keys sorted."""
+    return json.dumps(config.to_dict(), indent=1, sort_keys=True, default=list)
+
+
+def config_hash(config) -> str:
+    """Twelve hex digits that name a configuration, wherever its data lies."""
+    settings = {k: v for k, v in config.to_dict().items() if k not in _PLACES}
+    text = json.dumps(settings, sort_keys=True, default=list)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def open_workdir(config, workdir: str | Path) -> Path:
+    """Makes a run's folder, or checks that it holds a run of the same config.
+
+    Raises:
+      ValueError: the folder holds another config's run, or other files.
+    """
+    workdir = Path(workdir)
+    path = workdir / "config.json"
+    if path.is_file():
+        _require_same(config, json.loads(path.read_text(encoding="utf-8")), workdir)
+    elif workdir.exists() and any(workdir.iterdir()):
+        raise ValueError(
+            f"{workdir} holds files that are no run (no config.json): choose an empty "
+            "or a new folder"
+        )
+    workdirs.write_text(path, config_json(config))
+    return workdir
+
+
+def _require_same(config, kept: dict, workdir: Path) -> None:
+    asked = json.loads(config_json(config))
+    different = [
+        f"{key} {kept.get(key)!r} there, {asked.get(key)!r} here"
+        for key in sorted(asked.keys() | kept.keys())
+        if key not in _PLACES and asked.get(key) != kept.get(key)
+    ]
+    if different:
+        raise ValueError(
+            f"{workdir} holds another config's run ({'; '.join(different[:3])}): "
+            "choose another workdir or the same config"
+        )
+
+
+def train(config, workdir: str | Path) -> dict[str, float]:
+    """Trains all stages of a config; returns their seconds."""
+    _check(config)
+    labels = data.labels(config)  # before anything is written: its errors leave nothing
+    pictures = data.images(config, labels.graph) if config.stage == "images" else None
+    workdir = open_workdir(config, workdir)
+    label_scm = label_model(config, labels.graph)
+    scm = label_scm
+    if pictures is not None:
+        generator = image_mechanism(config, label_scm)
+        scm = label_scm.extend(IMAGE, parents=label_scm.nodes, mechanism=generator)
+    workdirs.save_spec(workdir, scm)
+    seconds = _timed(
+        workdir, "labels", train_labels, config, labels, label_scm, workdir
+    )
+    if pictures is not None:
+        seconds = _timed(
+            workdir, "images", train_images, config, pictures, generator, workdir
+        )
+    return seconds
+
+
+def _check(config) -> None:
+    """Raises before data is read where a setting cannot be right."""
+    for name, choices in (
+        ("trainer", ("wgan", "mle")),
+        ("controller", ("neural", "reference")),
+    ):
+        if config[name] not in choices:
+            raise ValueError(f"{name} is {' or '.join(choices)}, not {config[name]!r}")
+    if config.num_steps < 1 or config.batch_size < 1:
+        raise ValueError("num_steps and batch_size are at least 1")
+    if config.trainer == "mle" and config.controller == "reference":
+        raise ValueError(
+            "trainer=mle needs controller=neural: the reference's nodes "
+            "have no likelihood"
+        )
+    parallel.require_divisible(config.batch_size, jax.device_count())
+
+
+def label_model(config, graph: nx.DiGraph) -> SCM:
+    """The untrained label model of a config."""
+    if config.controller == "reference":
+        return controller.reference_controller(graph)
+    return controller.controller(graph, hidden=tuple(config.hidden))
+
+
+def image_mechanism(config, label_scm: SCM) -> ImageGenerator:
+    """The untrained image mechanism of a config."""
+    settings = config.generator.to_dict()
+    settings["label_noise"] = settings["label_noise"] or None
+    return ImageGenerator(
+        parent_states=tuple(len(label_scm.states(n)) for n in label_scm.nodes),
+        resolution=config.image_size,
+        **settings,
+    )
+
+
+def label_algorithm(config, scm: SCM) -> tuple[Algorithm, int]:
+    """The label stage's algorithm and its number of steps."""
+    images = config.stage == "images"
+    num_steps = config.label_steps if images else config.num_steps
+    batch_size = config.label_batch_size if images else config.batch_size
+    kind = {"wgan": label_wgan, "mle": label_mle}[config.trainer]
+    settings = _settings(config.trainer_settings)
+    return kind(scm, num_steps=num_steps, batch_size=batch_size, **settings), num_steps
+
+
+def _settings(settings) -> dict:
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in settings.to_dict().items()
+    }
+
+
+def train_labels(config, labels: data.Labels, scm: SCM, workdir: Path) -> None:
+    """Fits the label model; its checkpoint is in the workdir afterwards."""
+    algorithm, num_steps = label_algorithm(config, scm)
+    smallest = np.uint8 if labels.rows.max() < 256 else np.int32
+    loop.fit(
+        algorithm,
+        {"rows": jnp.asarray(labels.rows.astype(smallest))},
+        key=jax.random.fold_in(jax.random.key(config.seed), 0),
+        num_steps=num_steps,
+        stage="labels",
+        workdir=workdir,
+        steps_per_dispatch=200,
+    )
+
+
+def train_images(config, pictures, generator: ImageGenerator, workdir: Path) -> None:
+    """Fits the image mechanism; its checkpoint is in the workdir afterwards."""
+    algorithm = causal_gan(
+        generator,
+        batch_size=config.batch_size,
+        num_steps=config.num_steps if config.decay else None,
+        **_settings(config.gan),
+    )
+    rows = pictures.table.values
+    batches = {"images": jnp.asarray(pictures.images), "labels": jnp.asarray(rows)}
+    if config.flatten:
+        batches["cumulated"] = jnp.asarray(flattened(rows, config.flatten))
+    loop.fit(
+        algorithm,
+        batches,
+        key=jax.random.fold_in(jax.random.key(config.seed), 1),
+        num_steps=config.num_steps,
+        stage="images",
+        workdir=workdir,
+        steps_per_dispatch=25,
+    )
+
+
+def _timed(workdir: Path, stage: str, train_fn, *args) -> dict:
+    """Runs a stage and adds its seconds to those of earlier, interrupted calls."""
+    path = workdir / "seconds.json"
+    kept = json.loads(path.read_text()) if path.is_file() else {}
+    started = time.monotonic()
+    train_fn(*args)
+    kept[stage] = kept.get(stage, 0.0) + time.monotonic() - started
+    workdirs.write_text(path, json.dumps(kept))
+    return kept
