@@ -51,7 +51,12 @@ def _intervention(scm, name: str, value: Any):
 
 
 def _randomize(scm, name: str, value: iv.Randomize) -> iv.Randomize:
-    num_states = len(scm.states(name) or ())
+    if not scm.states(name):
+        raise ValueError(
+            f"node {name!r} has no states: Randomize does not apply; replace its "
+            "mechanism"
+        )
+    num_states = len(scm.states(name))
     probs = jnp.asarray(value.probs, float)
     if probs.shape != (num_states,):
         raise ValueError(
@@ -98,7 +103,7 @@ def encode(scm, name: str, value: Any) -> Array:
     """
     states = scm.states(name)
     if states is None:
-        return jnp.asarray(value, dtype=float)
+        return _number(name, value)
     if isinstance(value, jax.core.Tracer):
         return value.astype(jnp.int32)
     value = np.asarray(value)
@@ -112,6 +117,15 @@ def encode(scm, name: str, value: Any) -> Array:
             f"{_described(states)}"
         )
     return jnp.asarray(value, jnp.int32)
+
+
+def _number(name: str, value: Any) -> Array:
+    try:
+        return jnp.asarray(value, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{value!r} is no number: node {name!r} has no states, it takes numbers"
+        ) from error
 
 
 def _state_index(name: str, states: tuple[str, ...], state: Any) -> int:
@@ -142,6 +156,7 @@ def factual(scm, shapes, observed: Mapping) -> tuple[Values, bool, int]:
     for name, value in observed.items():
         graphs.require_node(scm.graph, name, role="node in the factual")
         encoded[name] = encode(scm, name, value)
+        _require_unit_shape(name, encoded[name].shape, shapes[name].shape)
     extra = {v.ndim - len(shapes[n].shape) for n, v in encoded.items()}
     if extra == {0}:
         return {n: v[None] for n, v in encoded.items()}, True, 1
@@ -153,3 +168,13 @@ def factual(scm, shapes, observed: Mapping) -> tuple[Values, bool, int]:
             "give every node the same leading number of units"
         )
     return encoded, False, nums.pop()
+
+
+def _require_unit_shape(name: str, shape: tuple, unit: tuple) -> None:
+    """Raises where the last axes of a factual are not those of one unit's value."""
+    found = shape[len(shape) - len(unit) :]
+    if len(shape) >= len(unit) and found != unit:
+        raise ValueError(
+            f"the factual's {name!r} has shape {found} a unit, but the model's has "
+            f"{unit}"
+        )

@@ -88,7 +88,7 @@ def accept_or_raise(scm, params, key, num, do, given, max_draws) -> Noise:
 
 
 def _conditions(scm, given: Mapping) -> tuple[dict[str, Array], tuple]:
-    """`given` as traced states {node: state} and static predicates ((node, fn), ...)."""
+    """`given` as traced {node: state} and static predicates ((node, fn), ...)."""
     states, predicates = {}, []
     for name, value in given.items():
         graphs.require_node(scm.graph, name, role="node in given")

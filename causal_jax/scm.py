@@ -231,14 +231,15 @@ class SCM:
         """Drawn units twice: as they are, and as the same noise would be under `do`.
 
         `given` conditions the factual world. A `Randomize` or `Replace` draws its own
-        noise with the same key.
+        noise, independent of what the unit was.
         """
         if given:
             noise = accept_or_raise(self, params, key, num, {}, given, max_draws)
         else:
             noise = self.sample_noise(key, num)
         do = self._interventions(params, do, num)
-        noise_do = self._with_fresh_noise(key, noise, do, num)
+        key_fresh = jax.random.fold_in(key, 1)  # not the key of the factual
+        noise_do = self._with_fresh_noise(key_fresh, noise, do, num)
         factual = _evaluate(self, params, noise, {})
         counterfactual = _evaluate(self, params, noise_do, do)
         return self._ordered(factual), self._ordered(counterfactual)

@@ -179,7 +179,7 @@ def diversity(
     key: Key,
     *,
     truth: tuple[SCM, Params] | None,
-    num_per_state: int = 250,
+    num_per_state: int = 500,
 ) -> Diversity | None:
     """Standard deviation of each nuisance under do(label=v), over the true one.
 
@@ -192,7 +192,8 @@ def diversity(
       judge: reads the nuisances.
       key: random key.
       truth: the model that draws true images, with the same labels.
-      num_per_state: images a label and state, of the model and of the truth.
+      num_per_state: images a label and state, of the model and of the truth; the
+        number of `label_accuracy` shares its compiled programs.
     """
     if truth is None or not judge.nuisance_names:
         return None

@@ -79,7 +79,7 @@ class NeuralCategorical(Discrete):
         del parents
         fan_in = sum(map(encoded_size, self.parent_states))
         if not fan_in:  # a root has no input: its logits are a bias
-            return {"0": {"w": jnp.zeros((0, self._out)), "b": jnp.zeros(self._out)}}
+            return {"bias": jnp.zeros(self._out)}
         return mlp_init(key, (fan_in, *self.hidden, self._out))
 
     @property
@@ -88,10 +88,9 @@ class NeuralCategorical(Discrete):
 
     def log_probs(self, params: Params, parents: tuple) -> Array:
         """Log probabilities of the states, [num_states]."""
-        encoded = [
-            encode_state(p, k) for p, k in zip(parents, self.parent_states, strict=True)
-        ]
-        logits = mlp(params, jnp.concatenate([jnp.zeros(0), *encoded]))
+        pairs = zip(parents, self.parent_states, strict=True)
+        encoded = [encode_state(parent, k) for parent, k in pairs]
+        logits = mlp(params, jnp.concatenate(encoded)) if encoded else params["bias"]
         if self.num_states == 2:
             logits = jnp.concatenate([jnp.zeros(1), logits])
         return jax.nn.log_softmax(logits)

@@ -16,7 +16,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from PIL import Image
 
-from causal_jax.reporting.plots import new_figure, to_image
+from causal_jax.reporting.figures import new_figure, to_image
 
 _SWEEPS = 12
 _MAX_LAYERS, _MAX_EDGES, _MAX_WIDE = 10, 60, 12  # beyond: the circle
@@ -47,17 +47,20 @@ def _generations(graph: nx.DiGraph) -> list[list[str]]:
 def _layered(graph: nx.DiGraph, layers: list[list], title: str | None) -> Image.Image:
     chains = _chains(graph, layers)
     layers = _ordered(layers, chains)
-    positions = _positions(layers, chains)
+    positions = _positions(layers)
     xs = [x for x, _ in positions.values()]
     width = max(max(xs) - min(xs) + 1.0, 2.0) * _CELL
-    figure = new_figure(width, len(layers) * _LAYER + (0.3 if title else 0.0))
+    height = (len(layers) - 0.3) * _LAYER + (0.3 if title else 0.0)
+    figure = new_figure(width, height)
     axes = _canvas(figure, title)
     axes.set_xlim(min(xs) - 0.55, max(xs) + 0.55)
-    axes.set_ylim(-len(layers) + 0.5, 0.5)
+    axes.set_ylim(-len(layers) + 0.65, 0.35)
+    texts = {n: textwrap.wrap(n.replace("_", " "), 13) or [n] for n in graph}
     for chain in chains:
-        _edge(axes, [positions[point] for point in chain])
+        rim = 0.05 + 0.08 * len(texts[chain[-1]])  # half the child's box, in layers
+        _edge(axes, [positions[point] for point in chain], rim)
     for name in graph:
-        text = "\n".join(textwrap.wrap(name.replace("_", " "), 13)) or name
+        text = "\n".join(texts[name])
         box = {"boxstyle": "round,pad=0.35", "fc": _BOX, "ec": _EDGE, "lw": 1.0}
         axes.text(
             *positions[name], text, ha="center", va="center", size=9, color=_INK,
@@ -137,9 +140,8 @@ def _num_crossings(layers: list[list], chains: list[tuple]) -> int:
     )
 
 
-def _positions(layers: list[list], chains: list[tuple]) -> Positions:
+def _positions(layers: list[list]) -> Positions:
     """Places, centred by layer; a placeholder is narrower than a node."""
-    del chains
     positions = {}
     for i, layer in enumerate(layers):
         widths = [1.0 if isinstance(point, str) else 0.35 for point in layer]
@@ -150,10 +152,10 @@ def _positions(layers: list[list], chains: list[tuple]) -> Positions:
     return positions
 
 
-def _edge(axes, points: list[tuple[float, float]]) -> None:
-    """A smooth line through the points, an arrow head at its end."""
+def _edge(axes, points: list[tuple[float, float]], rim: float) -> None:
+    """A smooth line through the points, its arrow head `rim` above the last one."""
     vertices, codes = [points[0]], [Path.MOVETO]
-    end = (points[-1][0], points[-1][1] + 0.26)  # the upper rim of the child's box
+    end = (points[-1][0], points[-1][1] + rim)
     points = [*points[:-1], end]
     for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
         bend = 0.45 * (y0 - y1)
@@ -177,10 +179,12 @@ def _circle(graph: nx.DiGraph, title: str | None) -> Image.Image:
     axes = _canvas(figure, title)
     axes.set(xlim=(-1.45, 1.45), ylim=(-1.45, 1.45), aspect="equal")
     faint = float(np.clip(60 / max(graph.number_of_edges(), 1), 0.12, 0.7))
+    # Hundreds of arrow heads are a blot; the order of the circle gives the direction.
+    arrow = "-|>" if graph.number_of_edges() <= 200 else "-"
     for parent, child in graph.edges:
         axes.annotate(
             "", at[child] * 0.985, at[parent] * 0.985,
-            arrowprops={"arrowstyle": "-|>", "lw": 0.7, "color": "#2563a8",
+            arrowprops={"arrowstyle": arrow, "lw": 0.7, "color": "#2563a8",
                         "alpha": faint, "connectionstyle": "arc3,rad=0.12",
                         "shrinkA": 0, "shrinkB": 2},
         )  # fmt: skip
@@ -193,6 +197,6 @@ def _circle(graph: nx.DiGraph, title: str | None) -> Image.Image:
             rotation=angle + 180 if flipped else angle,
             ha="right" if flipped else "left", va="center",
         )  # fmt: skip
-    note = "clockwise from the top: causes before effects"
-    axes.text(0, -1.43, note, ha="center", size=8, color=_EDGE)
+    note = "clockwise from the top:\ncauses before effects"
+    axes.text(-1.44, -1.44, note, size=8, color=_EDGE)
     return to_image(figure)

@@ -110,7 +110,9 @@ def compose(
     height, width = shapes[0][:2] if shapes else (32, 32)
     scale = scale or max(1, -(-(128 if captions else 64) // height))
     layout = _Layout(height * scale, width * scale)
-    layout.place(num_rows, row_labels, column_labels, captions, title)
+    captions = captions or [[""] * num_columns] * num_rows
+    empty = [all(image is None for image in row) for row in cells]
+    layout.place(empty, row_labels, column_labels, captions, title)
     page = Image.new("RGB", (layout.page_width(num_columns), layout.bottom), PAPER)
     pen = ImageDraw.Draw(page)
     if title:
@@ -130,7 +132,7 @@ def compose(
                     (layout.width, layout.height), Image.Resampling.NEAREST
                 )
                 page.paste(picture, (layout.x(c), layout.tops[r]))
-            if captions and captions[r][c]:
+            if captions[r][c]:
                 lines = wrap(captions[r][c], layout.width, _CAPTION)
                 below = (layout.x(c), layout.tops[r] + layout.height + 3)
                 _write(pen, below, "\n".join(lines), _CAPTION)
@@ -146,7 +148,8 @@ class _Layout:
         self.least_width = 0
         self.tops: list[int] = []
 
-    def place(self, num_rows, row_labels, column_labels, captions, title) -> None:
+    def place(self, empty, row_labels, column_labels, captions, title) -> None:
+        """Heights of all rows; `empty` tells rows without any image."""
         if row_labels:
             widest = max(text_width(line, _TEXT) for line in row_labels)
             self.left = min(widest, 200) + 3 * _GAP
@@ -156,11 +159,10 @@ class _Layout:
         y = self.header
         if column_labels:
             y += _tallest(column_labels, self.width) + _GAP // 2
-        for r in range(num_rows):
+        for r, is_empty in enumerate(empty):
             self.tops.append(y)
-            y += self.height + _GAP
-            if captions:
-                y += _tallest(captions[r], self.width)
+            y += _GAP + (2 * _line_height(_TEXT) if is_empty else self.height)
+            y += _tallest(captions[r], self.width)
         self.bottom = y
 
     def x(self, column: int) -> int:

@@ -1,4 +1,4 @@
-"""One self-contained HTML page: text, tables and pictures, nothing loaded from outside."""
+"""One self-contained HTML page of text, tables and pictures."""
 
 import base64
 import html
@@ -71,14 +71,20 @@ class Page:
         Raises:
           ValueError: a row that is longer or shorter than the header.
         """
-        body = []
+        body, is_number = [], [False] * len(header)
         for row in rows:
             if len(row) != len(header):
                 raise ValueError(
                     f"a row of {len(row)} cells under {len(header)} headings: {row!r}"
                 )
+            is_number = [
+                a or _is_number(b) for a, b in zip(is_number, row, strict=True)
+            ]
             body.append("<tr>" + "".join(map(_cell, row)) + "</tr>")
-        head = "".join(f"<th>{html.escape(str(name))}</th>" for name in header)
+        head = "".join(
+            f"<th{' class=number' if right else ''}>{html.escape(str(name))}</th>"
+            for name, right in zip(header, is_number, strict=True)
+        )
         return self._add(
             f'<div class="wide"><table><thead><tr>{head}</tr></thead>'
             f"<tbody>{''.join(body)}</tbody></table></div>"
@@ -123,16 +129,16 @@ class Page:
 
 def _cell(value: Any) -> str:
     if value is None:
-        return "<td>&ndash;</td>"
-    is_number = hasattr(value, "__float__") and not isinstance(value, bool)
-    if not is_number:
+        return '<td class="number">&ndash;</td>'
+    if not _is_number(value):
         return f"<td>{html.escape(str(value))}</td>"
     whole = hasattr(value, "__index__")
-    return f'<td class="number">{int(value):,}</td>' if whole else _float_cell(value)
+    text = f"{int(value):,}" if whole else f"{float(value):.4g}"
+    return f'<td class="number">{text}</td>'
 
 
-def _float_cell(value: Any) -> str:
-    return f'<td class="number">{float(value):.4g}</td>'
+def _is_number(value: Any) -> bool:
+    return hasattr(value, "__float__") and not isinstance(value, bool)
 
 
 def _png(image: Image.Image | bytes) -> tuple[bytes, int]:

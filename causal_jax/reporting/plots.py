@@ -1,40 +1,20 @@
-"""Figures of laws and of training, as PIL images.
+"""Figures of graphs, laws and training, as PIL images."""
 
-matplotlib is used through `Figure` objects alone: no pyplot, no global state, no
-display.
-"""
-
-import io
 import math
 from collections.abc import Mapping, Sequence
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
+
+from causal_jax.reporting.figures import new_figure, style, to_image
+from causal_jax.reporting.graphs import graph_figure
+
+__all__ = ("curves_figure", "graph_figure", "law_figure", "pairwise_figure")
 
 MODEL, TRUTH, FLOOR = "#2563a8", "#c9ced6", "#c2410c"
 _GRID = {"color": "#e6e8ec", "linewidth": 0.8}
-_STYLE = {"font.size": 10, "axes.titlesize": 10, "axes.edgecolor": "#9aa1ab"}
-_DPI = 120
 _ROW = 0.28  # inches a bar or pair of bars
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, in inches, that draws without a display."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def to_image(figure: Figure) -> Image.Image:
-    """The figure as an RGB image."""
-    buffer = io.BytesIO()
-    with mpl.rc_context(_STYLE):
-        figure.savefig(buffer, format="png", dpi=_DPI, facecolor="white")
-    buffer.seek(0)
-    return Image.open(buffer).convert("RGB")
 
 
 def law_figure(
@@ -44,6 +24,7 @@ def law_figure(
     num_rows: int,
     by_intervention: Mapping[str, float] | None = None,
     floor: float | None = None,
+    states: Mapping[str, Sequence[str]] | None = None,
 ) -> Image.Image:
     """Label laws: the marginals that are seen and, if given, do-TVDs.
 
@@ -54,11 +35,12 @@ def law_figure(
         standard errors of a table that large, what chance alone does.
       by_intervention: {"Node=state": do-TVD} (`LabelMetrics.by_intervention`).
       floor: TVD of a table of `num_rows` drawn from the truth; a dashed line.
+      states: names of the states of categorical nodes; their indices if None.
     """
-    rows = _state_rows(model, truth)
+    rows = _state_rows(model, truth, states or {})
     num_bars = max(len(rows), len(by_intervention or ()) if by_intervention else 0)
     height = 1.2 + _ROW * num_bars
-    with mpl.rc_context(_STYLE):
+    with style():
         figure = new_figure(10.0 if by_intervention else 6.0, height)
         axes = figure.subplots(1, 2 if by_intervention else 1, squeeze=False)[0]
         _marginals(axes[0], rows, num_rows)
@@ -67,15 +49,15 @@ def law_figure(
         return to_image(figure)
 
 
-def _state_rows(model: Mapping, truth: Mapping) -> list[tuple[str, float, float]]:
+def _state_rows(model, truth, state_names) -> list[tuple[str, float, float]]:
     """(text, model, truth) for the last state of binary nodes, every one of others."""
     rows = []
     for name, probs in model.items():
         if name not in truth:
             raise ValueError(f"the truth has no marginal of {name!r}: give all nodes")
-        states = [1] if len(probs) == 2 else range(len(probs))
-        for state in states:
-            text = name if len(probs) == 2 else f"{name}={state}"
+        names = state_names.get(name, range(len(probs)))
+        for state in [1] if len(probs) == 2 else range(len(probs)):
+            text = name if len(probs) == 2 else f"{name}={names[state]}"
             rows.append((text, float(probs[state]), float(truth[name][state])))
     return rows
 
@@ -88,7 +70,7 @@ def _marginals(axes, rows, num_rows: int) -> None:
     axes.barh(y - 0.2, model, 0.38, color=MODEL, label="model")
     axes.barh(y + 0.2, truth, 0.38, color=TRUTH, label="truth")
     axes.errorbar(truth, y + 0.2, xerr=error, fmt="none", ecolor=FLOOR, capsize=2)
-    axes.set(xlim=(0, 1), title=f"seen: P(label), chance of {num_rows:,} rows")
+    axes.set(xlim=(0, 1), title=f"seen: P(label); bars: chance of {num_rows:,} rows")
     _horizontal(axes, y, texts)
     axes.legend(frameon=False, fontsize=9)
 
@@ -135,7 +117,7 @@ def pairwise_figure(
     table[np.triu_indices(num, 1)] = distances
     table = table.T[1:, :-1]  # lower triangle, without its empty row and column
     side = 2.2 + max(0.2, 0.5 if num <= 12 else 0.2) * num
-    with mpl.rc_context(_STYLE):
+    with style():
         figure = new_figure(side + 1.0, side)
         axes = figure.subplots()
         picture = axes.imshow(table, cmap="Blues", vmin=0.0, aspect="equal")
@@ -180,7 +162,7 @@ def curves_figure(lines: Sequence[Mapping], *, columns: int = 3) -> Image.Image 
     if not curves:
         return None
     num_rows = math.ceil(len(curves) / columns)
-    with mpl.rc_context(_STYLE):
+    with style():
         figure = new_figure(3.4 * columns, 2.1 * num_rows + 0.2)
         panels = figure.subplots(num_rows, columns, squeeze=False).ravel()
         for axes, ((stage, name), points) in zip(panels, curves.items(), strict=False):
@@ -199,4 +181,4 @@ def _curve(axes, title: str, points: Sequence[tuple[float, float]]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
     axes.ticklabel_format(axis="both", style="sci", scilimits=(-3, 5))
-    axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))

@@ -85,7 +85,7 @@ def _shortened(words: Sequence[str]) -> str:
     shown = list(words[:_MAX_SHOWN])
     if len(words) > len(shown):
         shown.append(f"(+{len(words) - len(shown)})")
-    return " ".join(shown) if shown else "-"
+    return ", ".join(shown) if shown else "-"
 
 
 def do_versus_see_sheet(
