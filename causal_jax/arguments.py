@@ -109,14 +109,14 @@ def encode(scm, name: str, value: Any) -> Array:
     value = np.asarray(value)
     if value.dtype.kind in "OUS":
         indices = [_state_index(name, states, state) for state in value.ravel()]
-        return jnp.asarray(indices, jnp.int32).reshape(value.shape)
+        return jnp.asarray(np.reshape(indices, value.shape).astype(np.int32))
     wrong = value[~np.isin(value, np.arange(len(states)))]
     if wrong.size:
         raise ValueError(
             f"{wrong.ravel()[0]!s} is no state of {name!r}: its states are "
             f"{_described(states)}"
         )
-    return jnp.asarray(value, jnp.int32)
+    return jnp.asarray(value.astype(np.int32))
 
 
 def _number(name: str, value: Any) -> Array:

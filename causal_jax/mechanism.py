@@ -97,9 +97,12 @@ class Discrete:
         # in another program, must not move the unit into the next state.
         hair = jnp.minimum(_HAIR, (high - low) / 4)
         low, high = low + hair, high - hair
-        return low + (high - low) * jax.random.uniform(key)
+        noise = low + (high - low) * jax.random.uniform(key)
+        # One is no uniform: there a last state of probability zero would fit.
+        return jnp.minimum(noise, _BELOW_ONE)
 
 
+_BELOW_ONE = 1 - 2.0**-24  # the largest float32 below one
 _HAIR = 1e-6  # about eight float32 spacings below one
 
 

@@ -161,6 +161,7 @@ def controller(
     graph: nx.DiGraph, *, hidden: tuple[int, ...] = (32, 32), coupling="inverse_cdf"
 ) -> SCM:
     """A label model wired like `graph`; every node must have state names."""
+    graph = graphs.read(graph)
     return SCM(
         graph,
         {
@@ -179,6 +180,7 @@ def controller(
 
 def reference_controller(graph: nx.DiGraph) -> SCM:
     """The causal controller with the settings of the original (5,189 params for G1)."""
+    graph = graphs.read(graph)
     return SCM(graph, {name: ImplicitBinary() for name in graph})
 
 

@@ -4,6 +4,7 @@ Small images are enlarged by whole factors without smoothing: every pixel of the
 stays a pixel of the picture.
 """
 
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -181,6 +182,7 @@ def _line_height(size: int) -> int:
     return round(_LEADING * size)
 
 
+@functools.cache
 def _font(size: int):
     return ImageFont.load_default(size=size)
 

@@ -1,0 +1,146 @@
+"""What all tests share: the CPU, small models and independent arithmetic.
+
+The tests run on one CPU device. What needs several devices runs in a process of its own
+(`run_on_devices`), because the number of devices is fixed when jax starts and every
+other test would then pay for four.
+"""
+
+import os
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import hypothesis
+import jax
+import numpy as np
+import pytest
+
+from causal_jax import graph as graphs
+from causal_jax.mechanism import categorical
+from causal_jax.scm import SCM
+
+ROOT = Path(__file__).resolve().parents[1]
+
+hypothesis.settings.register_profile(
+    "tests", deadline=None, derandomize=True, database=None, max_examples=40
+)
+hypothesis.settings.load_profile("tests")
+
+
+class Tables:
+    """A tabular model and its laws, computed without the library by enumeration.
+
+    The declared order of the nodes is not topological, and one node has three states.
+    """
+
+    def __init__(self):
+        random = np.random.default_rng(7)
+        self.nodes = ("C", "A", "D", "B")
+        self.cards = {"C": 2, "A": 2, "D": 2, "B": 3}
+        # Parents in the declared order of the nodes.
+        self.parents = {"A": (), "B": ("A",), "C": ("A", "B"), "D": ("C",)}
+        self.tables = {
+            name: random.dirichlet(
+                np.full(self.cards[name], 2.0),
+                size=tuple(self.cards[p] for p in self.parents[name]),
+            ).astype(np.float32)
+            for name in self.nodes
+        }
+        edges = [(p, n) for n, parents in self.parents.items() for p in parents]
+        mechanisms, params = {}, {}
+        for name, table in self.tables.items():
+            mechanisms[name], params[name] = categorical(table)
+        self.scm = SCM(graphs.build(edges[::-1], nodes=self.nodes), mechanisms)
+        self.params = params
+
+    def law(self, do=None) -> np.ndarray:
+        """P(all nodes | do), one axis a node in declared order: the product formula."""
+        do = do or {}
+        law = np.zeros([self.cards[name] for name in self.nodes])
+        for states in itertools.product(*(range(self.cards[n]) for n in self.nodes)):
+            unit = dict(zip(self.nodes, states, strict=True))
+            prob = 1.0
+            for name in self.nodes:
+                row = self.tables[name][tuple(unit[p] for p in self.parents[name])]
+                prob *= float(unit[name] == do[name]) if name in do else row[unit[name]]
+            law[states] = prob
+        return law / law.sum()  # float32 tables sum to one only nearly
+
+    def frequencies(self, values) -> np.ndarray:
+        """Joint frequencies of sampled values, shaped like `law`."""
+        cards = [self.cards[name] for name in self.nodes]
+        states = [np.asarray(values[name]) for name in self.nodes]
+        index = np.ravel_multi_index(states, cards)
+        return np.bincount(index, minlength=np.prod(cards)).reshape(cards) / len(index)
+
+
+@pytest.fixture(scope="session")
+def tables() -> Tables:
+    return Tables()
+
+
+@pytest.fixture(scope="session")
+def assert_frequencies():
+    """assert_frequencies(found, law, num): every cell within 5 standard errors."""
+
+    def check(found, law, num):
+        standard_error = np.sqrt(law * (1 - law) / num)
+        # The last term: float32 edges of the tables, at most a few roundings.
+        worst = np.max(np.abs(found - law) - 5 * standard_error)
+        assert worst <= 1e-6, f"{worst} beyond five standard errors"
+
+    return check
+
+
+_compilations = []
+jax.monitoring.register_event_duration_secs_listener(
+    lambda name, *_, **__: (
+        _compilations.append(name) if name.endswith("backend_compile_duration") else None
+    )
+)
+
+
+@pytest.fixture
+def count_compilations():
+    """count_compilations(fn): how many XLA programs calling `fn` compiled."""
+
+    def count(fn) -> int:
+        before = len(_compilations)
+        jax.block_until_ready(fn())
+        return len(_compilations) - before
+
+    return count
+
+
+@pytest.fixture(scope="session")
+def run_on_devices():
+    """run_on_devices(program, num): runs Python source on `num` fake CPU devices.
+
+    Returns what the program prints in its last line, read as JSON.
+    """
+
+    def run(program: str, num: int):
+        flag = f"--xla_force_host_platform_device_count={num}"
+        path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+        environment = {
+            **os.environ,
+            "JAX_PLATFORMS": "cpu",
+            "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip(),
+            "PYTHONPATH": path.rstrip(os.pathsep),
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-4000:]
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return run

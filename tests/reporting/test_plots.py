@@ -1,0 +1,87 @@
+"""Figures: they draw without a display, for few nodes and for many."""
+
+import sys
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from causal_jax import graph
+from causal_jax.reporting import graphs, plots
+
+
+def is_drawn(image):
+    pixels = np.asarray(image)
+    return pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.std() > 1.0
+
+
+@pytest.mark.parametrize(
+    "name", ["big_causal_graph", "complete_big_causal_graph", "M", "complete_all"]
+)
+def test_graphs_are_drawn_from_one_node_to_forty(name):
+    assert is_drawn(plots.graph_figure(graph.named(name), title=name))
+
+
+def test_every_edge_runs_downwards_through_all_layers_between():
+    dag = graph.named("big_causal_graph")
+    layers = [list(g) for g in graphs._generations(dag)]
+    chains = graphs._chains(dag, layers)
+    assert [(c[0], c[-1]) for c in chains] == list(dag.edges)
+    at = graphs._positions(graphs._ordered(layers, chains))
+    assert set(dag) <= set(at)
+    assert len(set(at.values())) == len(at)
+    for chain in chains:
+        assert np.diff([at[point][1] for point in chain]).tolist() == [-1.0] * (
+            len(chain) - 1
+        )
+
+
+def test_sweeps_never_add_crossings_and_undo_a_needless_one():
+    dag = graph.read("a; b; c; d; a -> d; b -> c")
+    layers = [["a", "b"], ["c", "d"]]
+    chains = graphs._chains(dag, layers)
+    assert graphs._num_crossings(layers, chains) == 1
+    assert graphs._num_crossings(graphs._ordered(layers, chains), chains) == 0
+
+
+def test_laws_are_drawn_with_and_without_interventions():
+    model = {"Male": np.array([0.6, 0.4]), "Hair": np.array([0.2, 0.3, 0.5])}
+    truth = {"Male": np.array([0.58, 0.42]), "Hair": np.array([0.25, 0.25, 0.5])}
+    rows = plots._state_rows(model, truth, {"Hair": ("none", "grey", "red")})
+    assert [row[0] for row in rows] == ["Male", "Hair=none", "Hair=grey", "Hair=red"]
+    assert rows[0][1:] == (0.4, 0.42)
+    seen = plots.law_figure(model, truth, num_rows=100)
+    both = plots.law_figure(
+        model, truth, num_rows=100, by_intervention={"Male=0": 0.01}, floor=0.004
+    )
+    assert is_drawn(seen)
+    assert both.width > seen.width
+    with pytest.raises(ValueError, match="no marginal of 'Hair'"):
+        plots.law_figure(model, {"Male": truth["Male"]}, num_rows=100)
+
+
+@pytest.mark.parametrize("num", [2, 9, 40])
+def test_pairs_are_a_heat_map(num):
+    names = [f"label_{i}" for i in range(num)]
+    assert is_drawn(plots.pairwise_figure(names, np.arange(num * (num - 1) / 2)))
+    with pytest.raises(ValueError, match="one for each pair"):
+        plots.pairwise_figure(names, np.zeros(num * num + 1))
+
+
+def test_curves_have_one_panel_a_stage_and_quantity():
+    lines = [{"stage": "labels", "step": s, "loss": 1 / (s + 1)} for s in range(5)]
+    lines += [{"stage": "images", "step": 10, "loss": 2.0, "note": "text", "ok": True}]
+    lines += [{"message": "a line without a step", "loss": 1.0}]
+    assert is_drawn(plots.curves_figure(lines))
+    tall = plots.curves_figure(lines, columns=1)
+    assert tall.height > tall.width
+    assert plots.curves_figure([]) is None
+    assert plots.curves_figure([{"stage": "labels", "step": 3}]) is None
+
+
+def test_figures_leave_settings_alone_and_need_no_pyplot():
+    before = dict(mpl.rcParams)
+    plots.graph_figure(graph.named("M"))
+    assert dict(mpl.rcParams) == before
+    assert "causal_jax.reporting.plots" in sys.modules
+    assert not hasattr(plots, "plt")

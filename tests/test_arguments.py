@@ -1,0 +1,132 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from causal_jax import graph as graphs
+from causal_jax import interventions as iv
+from causal_jax.mechanism import AdditiveNoise, Constant, categorical
+from causal_jax.scm import SCM
+
+NUM = 16
+KEY = jax.random.key(0)
+
+
+def mean_of_mood(params, mood):
+    return mood * jnp.ones(3)
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    """Weather (named states) -> mood (0/1) -> v, a vector [3]; x, a number."""
+    graph = graphs.build(
+        [("weather", "mood"), ("mood", "v")],
+        nodes=["weather", "mood", "v", "x"],
+        states={"weather": ("sun", "rain", "snow")},
+    )
+    weather, weather_params = categorical((0.5, 0.3, 0.2))
+    mood, mood_params = categorical(((0.1, 0.9), (0.6, 0.4), (0.5, 0.5)))
+    mechanisms = {
+        "weather": weather,
+        "mood": mood,
+        "v": AdditiveNoise(mean_of_mood, (3,)),
+        "x": Constant(),
+    }
+    scm = SCM(graph, mechanisms)
+    params = scm.init(KEY) | {"weather": weather_params, "mood": mood_params}
+    return scm, params
+
+
+def sample(mixed, do=None, **settings):
+    scm, params = mixed
+    return scm.sample(params, KEY, **{"num": NUM, "do": do, **settings})
+
+
+def test_states_are_set_by_name_index_or_number_and_mean_the_same(mixed):
+    for value in ("snow", 2, 2.0, np.int64(2), jnp.int32(2), iv.Set("snow")):
+        done = sample(mixed, {"weather": value})
+        np.testing.assert_array_equal(done["weather"], np.full(NUM, 2))
+        assert done["weather"].dtype == jnp.int32
+    np.testing.assert_array_equal(sample(mixed, {"mood": "1"})["mood"], np.ones(NUM))
+    np.testing.assert_array_equal(sample(mixed, {"mood": True})["mood"], np.ones(NUM))
+
+
+def test_one_value_a_unit_by_name_or_index(mixed):
+    indices = np.resize([0, 2, 1], NUM)
+    names = np.array(["sun", "rain", "snow"])[indices]
+    for value in (indices, list(indices), names, list(names), iv.Set(names)):
+        done = sample(mixed, {"weather": value})
+        np.testing.assert_array_equal(done["weather"], indices)
+
+
+def test_per_unit_is_recognised_by_rank_not_by_length(mixed):
+    same_for_all = np.arange(3.0)  # the node's own shape, also where num is 3
+    done = sample(mixed, {"v": same_for_all}, num=3)
+    np.testing.assert_array_equal(done["v"], np.tile(same_for_all, (3, 1)))
+    each = np.arange(9.0).reshape(3, 3)
+    np.testing.assert_array_equal(sample(mixed, {"v": each}, num=3)["v"], each)
+    one_unit = sample(mixed, {"v": each[:1], "weather": ["rain"]}, num=1)
+    np.testing.assert_array_equal(one_unit["v"], each[:1])
+
+
+def test_a_scalar_is_spread_over_a_vector_node(mixed):
+    done = sample(mixed, {"v": 2.0})
+    np.testing.assert_array_equal(done["v"], np.full((NUM, 3), 2.0))
+
+
+@pytest.mark.parametrize(
+    ("do", "message"),
+    [
+        ({"wether": 1}, "unknown node in do 'wether': did you mean 'weather'.* there"),
+        ({"weather": "snwo"}, "'snwo' is no state of 'weather': did you mean 'snow'"),
+        ({"weather": ["sun", "fog"] * 8}, "'fog' is no state of 'weather'.*sun, rain"),
+        ({"weather": 3}, r"3 is no state of 'weather': .* 0 \(sun\), 1 \(rain\)"),
+        ({"mood": 0.5}, "0.5 is no state of 'mood': its states are 0 to 1"),
+        ({"mood": -1}, "-1 is no state"),
+        ({"mood": float("nan")}, "nan is no state"),
+        ({"mood": [0, 1, 7, 1] * 4}, "7 is no state"),
+        ({"mood": [0, 1]}, r"do on 'mood' has shape \(2,\).*\(\).*\(16,\)"),
+        ({"v": np.zeros(4)}, r"do on 'v' has shape \(4,\).*\(3,\).*\(16, 3\)"),
+        ({"v": np.zeros((4, 3))}, r"do on 'v' has shape \(4, 3\)"),
+        ({"x": np.zeros((NUM, 1))}, r"do on 'x' has shape \(16, 1\)"),
+        ({"x": "high"}, "'high' is no number: node 'x' has no states"),
+        ({"mood": iv.Shift(1)}, "'mood' has states, not numbers: Shift does not"),
+        ({"mood": iv.Scale(2)}, "'mood' has states, not numbers: Scale does not"),
+        ({"mood": iv.Randomize(jnp.ones(3) / 3)}, r"shape \(3,\): .* its 2 states"),
+        ({"mood": iv.Randomize([0.5, 0.6])}, "'mood': probabilities are >= 0 and sum"),
+        ({"x": iv.Randomize([0.5, 0.5])}, "'x' has no states: Randomize"),
+        ({"mood": iv.Replace(*categorical((0.5, 0.5)))}, "table of node 'mood'"),
+    ],
+)
+def test_bad_interventions_say_in_one_line_what_is_right(mixed, do, message):
+    with pytest.raises(ValueError, match=message) as raised:
+        sample(mixed, do)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("factual", "message"),
+    [
+        ({}, "the factual is empty"),
+        ({"wether": 1}, "unknown node in the factual 'wether': did you mean 'weather'"),
+        ({"weather": "fog"}, "'fog' is no state of 'weather'"),
+        ({"weather": "sun", "mood": [0, 1]}, "neither one unit nor one batch"),
+        ({"weather": ["sun"] * 3, "mood": [0, 1]}, "neither one unit nor one batch"),
+        ({"weather": [["sun"]]}, "neither one unit nor one batch"),
+        ({"v": np.zeros((2, 4))}, r"'v' has shape \(4,\).*\(3,\)"),
+        ({"v": np.zeros(4)}, r"'v' has shape \(4,\).*\(3,\)"),
+    ],
+)
+def test_bad_factuals_say_in_one_line_what_is_right(mixed, factual, message):
+    scm, params = mixed
+    for imagine in (scm.abduct, scm.counterfactual):
+        with pytest.raises(ValueError, match=message) as raised:
+            imagine(params, KEY, factual)
+        assert "\n" not in str(raised.value)
+
+
+def test_a_factual_may_name_its_states(mixed):
+    scm, params = mixed
+    unit = {"weather": "snow", "mood": 1, "v": np.ones(3), "x": 0.0}
+    null = scm.counterfactual(params, KEY, unit)
+    assert int(null["weather"]) == 2 and null["v"].shape == (3,)
