@@ -138,9 +138,7 @@ def open_images(run: Run, judge_path: str | Path | None = None) -> Images:
     else:
         training, held_out = data.with_validation(run.config, graph, training)
         reader, truth = trained_judge(run, training, judge_path), None
-    accuracy = judge.balanced_accuracy(
-        reader.labels(held_out.images), held_out.labels
-    )
+    accuracy = judge.balanced_accuracy(reader.labels(held_out.images), held_out.labels)
     names = dict(zip(reader.label_names, map(float, accuracy), strict=True))
     return Images(reader, names, training, held_out, truth)
 

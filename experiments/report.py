@@ -97,8 +97,8 @@ def _label_laws(result: page.Page, run: Run, labels: dict) -> None:
         distances = discrete.pairwise_tvd(rows, drawn, cards)
         result.image(
             plots.pairwise_figure(names, distances),
-            f"Mean {np.mean(distances):.4f}, largest {np.max(distances):.4f}; the model "
-            f"by {len(drawn):,} rows.",
+            f"Mean {np.mean(distances):.4f}, largest {np.max(distances):.4f}; "
+            f"{len(drawn):,} rows of the model.",
         )
 
 

@@ -1,0 +1,127 @@
+"""Rows of results: one JSON file a finished cell, and the tables made of them.
+
+A row holds what was run and what came out:
+
+    {"cell", "config", "variant", "overrides", "command", "revision", "hardware",
+     "seconds", "metrics"}
+"""
+
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+
+from causal_jax import workdir as workdirs
+
+FOLDER = Path(__file__).parent.parent / "docs" / "results"
+
+
+def revision() -> str:
+    """The commit that is checked out; "+" where files differ from it."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--abbrev=10"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return described.stdout.strip()
+
+
+def hardware() -> str:
+    """What this ran on, as JAX sees it."""
+    devices = jax.devices()
+    kind = devices[0].device_kind
+    return f"{len(devices)} x {kind} ({platform.machine()}), jax {jax.__version__}"
+
+
+def read(cell: str) -> dict | None:
+    """The row of a finished cell, None if there is none."""
+    path = FOLDER / f"{cell}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def write(cell: str, row: dict) -> None:
+    """Writes a row, whole or not at all."""
+    row = {"cell": cell, **row, "revision": revision(), "hardware": hardware()}
+    workdirs.write_text(FOLDER / f"{cell}.json", json.dumps(row, indent=1) + "\n")
+
+
+def rows() -> list[dict]:
+    """All finished rows, by cell."""
+    return [json.loads(p.read_text("utf-8")) for p in sorted(FOLDER.glob("*.json"))]
+
+
+def markdown(rows: list[dict]) -> str:
+    """docs/results.md: every row with its command and its figures."""
+    lines = [
+        "# Results",
+        "",
+        "Made by `python -m experiments.table` from the rows in `docs/results/`. Each",
+        "figure was produced by the command beside it; times include compilation.",
+        "",
+        "| cell | figures | training s | command | revision | hardware |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        seconds = ", ".join(f"{k} {v:.0f}" for k, v in row["seconds"].items())
+        lines.append(
+            f"| {row['cell']} | {_figures(row['metrics'])} | {seconds} | "
+            f"`{row['command']}` | {row['revision']} | {row['hardware']} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+_SHOWN = (
+    "tvd",
+    "do_tvd_mean",
+    "do_tvd_max",
+    "floor",
+    "pair_tvd_mean",
+    "held_out_log_likelihood",
+    "tree_log_likelihood",
+    "label_accuracy_mean",
+    "label_accuracy_min",
+    "unseen_accuracy",
+    "diversity",
+    "frechet",
+    "frechet_floor",
+    "nearest_neighbour_median",
+    "nearest_neighbour_median_real",
+)
+
+
+def _figures(metrics: dict) -> str:
+    found = []
+    for part in ("labels", "images"):
+        for name in _SHOWN:
+            value = (metrics.get(part) or {}).get(name)
+            if isinstance(value, float):
+                found.append(f"{name} {value:.4f}")
+    effects = (metrics.get("images") or {}).get("male_by_mustache")
+    if effects:
+        found.append(
+            f"P(Male) do {_rate(effects['do'])} of {_rate(effects['true_do'])}, "
+            f"given {_rate(effects['given'])} of {_rate(effects['true_given'])}"
+        )
+    return ", ".join(found)
+
+
+def _rate(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def command(config: str, overrides: dict) -> str:
+    """The training command of a row, as README shows it."""
+    keys = "".join(f" --config.{key}={value}" for key, value in overrides.items())
+    name = Path(sys.executable).name.rstrip("0123456789.")
+    return (
+        f"{name} -m experiments.train --config=experiments/configs/{config}"
+        f"{keys} --workdir=DIR"
+    )
