@@ -98,11 +98,14 @@ def assert_frequencies():
 
 
 _compilations = []
-jax.monitoring.register_event_duration_secs_listener(
-    lambda name, *_, **__: (
-        _compilations.append(name) if name.endswith("backend_compile_duration") else None
-    )
-)
+
+
+def _on_event(name, *_, **__):
+    if name.endswith("backend_compile_duration"):
+        _compilations.append(name)
+
+
+jax.monitoring.register_event_duration_secs_listener(_on_event)
 
 
 @pytest.fixture

@@ -113,9 +113,9 @@ def test_inside_jit_the_counts_are_returned(tables):
     assert int(met.filled) == 50 and set(np.unique(met.values["A"])) == {0}
     assert int(unmet.filled) == 0 and int(unmet.drawn) >= 5000
     with pytest.raises(ValueError, match="inside jit use sample_given"):
-        jax.jit(
-            lambda s: tables.scm.sample(tables.params, KEY, num=5, given={"A": s})
-        )(0)
+        jax.jit(lambda s: tables.scm.sample(tables.params, KEY, num=5, given={"A": s}))(
+            0
+        )
 
 
 def test_counts_are_those_of_the_conditions_rate(tables):

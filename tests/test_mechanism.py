@@ -1,5 +1,6 @@
 import dataclasses
 import functools
+import operator
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -191,7 +192,9 @@ def test_noise_has_a_leading_axis_of_units(tried):
 def test_vmapped_apply_equals_unit_apply(tried):
     apply = jax.jit(tried.mechanism.apply)
     for i in range(3):
-        parents, noise = jax.tree.map(lambda x: x[i], (tried.parents, tried.noise))
+        parents, noise = jax.tree.map(
+            operator.itemgetter(i), (tried.parents, tried.noise)
+        )
         unit = apply(tried.params, parents, noise)
         assert unit.dtype == tried.values.dtype
         np.testing.assert_allclose(unit, tried.values[i], rtol=1e-5, atol=1e-5)
@@ -243,9 +246,7 @@ LAWS = [(0.2, 0.5, 0.3), (0.0, 0.4, 0.6, 0.0), (0.999999, 1e-6), (1e-4, 0.9, 0.0
 
 @pytest.mark.parametrize("coupling", ["inverse_cdf", "gumbel"])
 @pytest.mark.parametrize("probs", LAWS)
-def test_states_are_drawn_with_their_probabilities(
-    probs, coupling, assert_frequencies
-):
+def test_states_are_drawn_with_their_probabilities(probs, coupling, assert_frequencies):
     num = 100_000
     mechanism = Tabular(len(probs), (), coupling)
     params = {"probs": jnp.array(probs)}
@@ -348,9 +349,7 @@ def test_the_density_of_a_vector_is_the_product_of_its_entries():
 @pytest.fixture(scope="module")
 def module():
     mechanism, parents = FromModule(Net(), 3), parent_values(("binary", "real"))
-    params = mechanism.init(
-        jax.random.key(0), jax.tree.map(lambda x: x[0], parents)
-    )
+    params = mechanism.init(jax.random.key(0), jax.tree.map(lambda x: x[0], parents))
     return mechanism, params, parents, mechanism.noise(jax.random.key(1), NUM)
 
 
@@ -375,7 +374,9 @@ def test_apply_train_updates_the_statistics_and_nothing_else(module):
     assert all(jax.tree.leaves(moved))
 
 
-@pytest.mark.parametrize(("law", "low", "high"), [("uniform", -1, 1), ("normal", -6, 6)])
+@pytest.mark.parametrize(
+    ("law", "low", "high"), [("uniform", -1, 1), ("normal", -6, 6)]
+)
 def test_noise_of_a_module_has_the_law_it_says(law, low, high):
     noise = FromModule(Net(), 5, law).noise(jax.random.key(0), 4000)
     variance = {"uniform": 1 / 3, "normal": 1.0}[law]

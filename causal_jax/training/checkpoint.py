@@ -60,7 +60,11 @@ class Checkpoints:
         return self._restore(step, "params", like)
 
     def _restore(self, step: int, item: str, like: Any) -> Any:
-        shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), like)
+        # On one device here, however many devices it was saved from.
+        place = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        shapes = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), like
+        )
         args = ocp.args.Composite(**{item: ocp.args.StandardRestore(shapes)})
         try:
             restored = self._open().restore(step, args=args)[item]

@@ -5,7 +5,8 @@ label model ascends E_g f. How its gradient is taken depends on its mechanisms:
 
   explicit (`log_prob`, the default): sampled rows are states, exactly as in evaluation,
     and the gradient is the score-function one, grad E_g f = E_g[(f - b) grad log p],
-    unbiased for discrete labels; b is the batch mean.
+    unbiased for discrete labels; b is the batch mean (it holds the row it is taken
+    from, which only scales the estimate by 1 - 1/B).
   implicit (`relaxed`, the original's): rows are sigmoids in (0, 1), children see their
     parents' sigmoids, the gradient flows through them.
 

@@ -99,9 +99,10 @@ def require_divisible(batch_size: int, num_devices: int) -> None:
     """Raises ValueError with the batch sizes that would be right."""
     if batch_size % num_devices:
         lower = batch_size // num_devices * num_devices
+        fitting = f"{lower} or " if lower else ""
         raise ValueError(
             f"batch_size {batch_size} does not divide over {num_devices} devices: use "
-            f"{lower or num_devices} or {lower + num_devices}"
+            f"{fitting}{lower + num_devices}"
         )
 
 

@@ -54,9 +54,7 @@ def minimise(loss_fn, start, num_steps=400):
         )
         return (optax.apply_updates(x, updates), state), value
 
-    (x, _), _ = jax.lax.scan(
-        step, (start, optimizer.init(start)), length=num_steps
-    )
+    (x, _), _ = jax.lax.scan(step, (start, optimizer.init(start)), length=num_steps)
     return x
 
 
@@ -70,12 +68,12 @@ def test_the_optimal_discriminator_is_the_share_of_real(laws):
 
     def loss_fn(logits):
         none = jnp.full(1, -1e9)  # its term vanishes: softplus(-1e9) = 0
-        per_real = jax.vmap(
-            lambda z: adversarial.discriminator_loss(z[None], none)
-        )(logits)
-        per_fake = jax.vmap(
-            lambda z: adversarial.discriminator_loss(-none, z[None])
-        )(logits)
+        per_real = jax.vmap(lambda z: adversarial.discriminator_loss(z[None], none))(
+            logits
+        )
+        per_fake = jax.vmap(lambda z: adversarial.discriminator_loss(-none, z[None]))(
+            logits
+        )
         return jnp.sum(real * per_real) + jnp.sum(fake * per_fake)
 
     found = jax.nn.sigmoid(minimise(loss_fn, jnp.zeros(NUM_IMAGES)))
@@ -95,7 +93,7 @@ def test_optimal_labelers_are_the_posteriors_of_their_laws(laws, which):
 
 
 def generator_cost(laws, *, anti_labeler: bool):
-    """E_g[log((1 - D)/D) - log P_LR(l|x) + log P_LG(l|x)] at the optima, by the losses."""
+    """E_g[log((1 - D)/D) - log P_LR(l|x) + log P_LG(l|x)] at the optima."""
     real, fake = laws
     labels, p_real, p_fake = label_values(), real.sum(0), fake.sum(0)
     discriminator = np.broadcast_to(logit(p_real / (p_real + p_fake)), fake.shape)
@@ -147,10 +145,10 @@ def test_the_flipped_label_loss_is_minimal_at_a_hard_classifier(laws):
 
 
 def test_cross_entropy_is_the_bernoulli_likelihood():
-    logits, targets = jnp.array([0.3, -2.0, 40.0]), jnp.array([1.0, 0.25, 1.0])
+    logits, targets = jnp.array([0.3, -2.0, 20.0]), jnp.array([1.0, 0.25, 1.0])
     p = 1 / (1 + np.exp(-np.asarray(logits)))
     expected = -np.mean(
-        np.asarray(targets) * np.log(p) + (1 - np.asarray(targets)) * np.log1p(-p + 1e-300)
+        np.asarray(targets) * np.log(p) + (1 - np.asarray(targets)) * np.log1p(-p)
     )
     found = float(adversarial.cross_entropy(logits, targets))
     assert found == pytest.approx(expected, abs=1e-9)
@@ -220,5 +218,7 @@ def test_the_score_function_gradient_is_unbiased(laws):
     for baseline_fn, factor in [(lambda r: 0.3, 1.0), (jnp.mean, 1 - 1 / batch)]:
         found = jax.vmap(lambda key, fn=baseline_fn: estimate(key, fn))(keys)
         standard_error = found.std(0) / np.sqrt(num)
-        assert bool((jnp.abs(found.mean(0) - factor * exact) < 5 * standard_error).all())
+        assert bool(
+            (jnp.abs(found.mean(0) - factor * exact) < 5 * standard_error).all()
+        )
         assert float(jnp.max(jnp.abs(exact) / standard_error)) > 20, "it can fail"

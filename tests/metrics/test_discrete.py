@@ -1,0 +1,162 @@
+import itertools
+
+import jax
+import numpy as np
+import pytest
+
+from causal_jax import graph as graphs
+from causal_jax.metrics import discrete
+from causal_jax.networks.controller import controller, reference_controller
+
+KEY = jax.random.key(0)
+
+
+def naive_tvd(p, q):
+    return sum(abs(float(a) - float(b)) for a, b in zip(p, q, strict=True)) / 2
+
+
+def test_tvd_equals_the_sum_written_out():
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        p, q = random.dirichlet(np.ones(30), size=2)
+        assert discrete.tvd(p, q) == pytest.approx(naive_tvd(p, q), abs=1e-12)
+        assert discrete.tvd(p, p) == 0
+    assert discrete.tvd(np.array([1, 0]), np.array([0, 1])) == 1
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.9])
+def test_the_originals_metric_is_blind_to_mass_outside_the_support(share):
+    """Half of the states never occur in the data; `share` of the model lies there."""
+    data = np.array([0.1, 0.2, 0.3, 0.4, 0, 0, 0, 0])
+    model = (1 - share) * data + share * np.array([0] * 4 + [0.25] * 4)
+    assert discrete.tvd_in_support(data, model) == pytest.approx(0, abs=1e-12)
+    assert discrete.tvd(data, model) == pytest.approx(share, abs=1e-12)
+
+
+def test_inside_the_support_both_metrics_agree():
+    p, q = np.random.default_rng(1).dirichlet(np.ones(8), size=2)
+    assert discrete.tvd_in_support(p, q) == pytest.approx(discrete.tvd(p, q))
+
+
+def test_rows_are_enumerated_with_the_last_column_fastest():
+    rows = discrete.all_rows((2, 3, 2))
+    expected = list(itertools.product(range(2), range(3), range(2)))
+    np.testing.assert_array_equal(rows, expected)
+    np.testing.assert_allclose(
+        discrete.empirical_law(rows, (2, 3, 2)), np.full(12, 1 / 12)
+    )
+
+
+def test_the_empirical_law_counts_rows():
+    rows = np.array([[0, 2], [0, 2], [1, 0], [0, 1]])
+    law = discrete.empirical_law(rows, (2, 3))
+    np.testing.assert_allclose(law, [0, 0.25, 0.5, 0.25, 0, 0])
+
+
+def test_the_exact_law_is_the_product_formula(tables):
+    law = discrete.exact_law(tables.scm, tables.params)
+    np.testing.assert_allclose(law, tables.law().ravel(), atol=1e-6)
+    assert discrete.cardinalities(tables.scm) == (2, 2, 2, 3)
+
+
+def test_exact_do_laws_are_the_truncated_factorisation(tables):
+    for name, state in discrete.single_interventions(tables.scm):
+        law = discrete.exact_law(tables.scm, tables.params, {name: state})
+        expected = tables.law({name: state}).ravel()
+        np.testing.assert_allclose(law, expected, atol=1e-6)
+    both = discrete.exact_law(tables.scm, tables.params, {"A": 1, "C": 0})
+    np.testing.assert_allclose(both, tables.law({"A": 1, "C": 0}).ravel(), atol=1e-6)
+
+
+@pytest.mark.parametrize("do", [None, {"B": 2}])
+def test_exact_laws_equal_samples(tables, assert_frequencies, do):
+    num = 20_000
+    rows = discrete.sampled_rows(tables.scm, tables.params, KEY, num, do)
+    law = discrete.exact_law(tables.scm, tables.params, do)
+    found = discrete.empirical_law(rows, (2, 2, 2, 3))
+    assert_frequencies(found, law / law.sum(), num)
+
+
+def test_a_table_fit_recovers_the_tables(tables):
+    num = 200_000
+    rows = discrete.sampled_rows(tables.scm, tables.params, KEY, num)
+    scm, params = discrete.tabular_fit(tables.scm, rows)
+    assert scm.graph.edges == tables.scm.graph.edges
+    for i, name in enumerate(tables.nodes):
+        found, truth = np.asarray(params[name]["probs"]), tables.tables[name]
+        columns = [tables.nodes.index(p) for p in tables.parents[name]]
+        seen = np.zeros(truth.shape[:-1])
+        np.add.at(seen, tuple(rows[:, columns].T), 1) if columns else seen.fill(num)
+        limit = 5 * np.sqrt(truth * (1 - truth) / seen[..., None])
+        assert np.all(np.abs(found - truth) < limit), (i, name)
+
+
+def test_a_table_fit_is_uniform_where_the_data_has_no_row():
+    graph = graphs.build([("A", "B")], states={"A": "01", "B": ("x", "y", "z")})
+    scm, params = discrete.tabular_fit(controller(graph), np.array([[0, 1], [0, 2]]))
+    np.testing.assert_allclose(params["B"]["probs"], [[0, 0.5, 0.5], [1 / 3] * 3])
+    law = discrete.exact_law(scm, params, {"A": 1})
+    np.testing.assert_allclose(law, [0, 0, 0, 1 / 3, 1 / 3, 1 / 3], atol=1e-6)
+
+
+def test_a_model_compared_with_itself_is_at_distance_zero(tables):
+    truth = (tables.scm, tables.params)
+    found = discrete.compare(*truth, truth, num_rows=10_000, key=KEY)
+    assert found.exact and found.tvd == 0 and found.do_tvd_max == 0
+    assert len(found.by_intervention) == 9 and "B=2" in found.by_intervention
+    assert 0 < found.floor < 0.1
+
+
+def test_compare_measures_each_intervention_apart(tables):
+    """A wrong table of D alone: do(D) is right, everything else is off by as much."""
+    other = tables.params | {"D": {"probs": np.array([[0.5, 0.5], [0.5, 0.5]], "f")}}
+    truth = (tables.scm, tables.params)
+    found = discrete.compare(tables.scm, other, truth, num_rows=1000, key=KEY)
+    for name, state in discrete.single_interventions(tables.scm):
+        law = tables.law({name: state})
+        half = np.repeat(law.sum(2, keepdims=True) / 2, 2, axis=2)  # axis of D
+        expected = 0.0 if name == "D" else naive_tvd(law.ravel(), half.ravel())
+        assert found.by_intervention[f"{name}={state}"] == pytest.approx(
+            expected, abs=1e-5
+        )
+    distances = list(found.by_intervention.values())
+    assert found.do_tvd_mean == pytest.approx(np.mean(distances))
+    assert found.do_tvd_max == max(distances) > 0.05
+
+
+def test_a_model_without_a_law_is_compared_by_samples():
+    scm = reference_controller(graphs.named("male_causes_mustache"))
+    params = scm.init(KEY)
+    rows = discrete.sampled_rows(scm, params, KEY, 20_000)
+    truth = discrete.tabular_fit(scm, rows)
+    assert not discrete.is_enumerable(scm) and discrete.is_enumerable(truth[0])
+    found = discrete.compare(
+        scm, params, truth, num_rows=20_000, key=jax.random.key(1), num_samples=20_000
+    )
+    assert not found.exact and found.tvd < 0.03
+
+
+def test_the_floor_is_what_chance_does():
+    """E TVD = 1/2 sum E|p - f|, nearly sum sqrt(p (1 - p) / (2 pi n))."""
+    law, num = np.full(50, 0.02), 10_000
+    expected = np.sum(np.sqrt(law * (1 - law) / (2 * np.pi * num)))
+    floors = [discrete.resampling_floor(law, num, seed) for seed in range(40)]
+    standard_error = np.std(floors) / np.sqrt(len(floors))
+    assert abs(np.mean(floors) - expected) < 5 * standard_error
+    assert discrete.resampling_floor(law, num, 3) == floors[3]
+
+
+def test_pairs_and_marginals_are_those_of_the_rows():
+    random = np.random.default_rng(0)
+    cards = (2, 3, 2)
+    a, b = (random.integers(0, cards, (500, 3)) for _ in range(2))
+    pair = discrete.pairwise_tables(a, cards)[(1, 2)]
+    assert pair.shape == (3, 2)
+    assert pair[2, 1] == pytest.approx(np.mean((a[:, 1] == 2) & (a[:, 2] == 1)))
+    np.testing.assert_allclose(discrete.marginals(a, cards)[1], pair.sum(1))
+    distances = discrete.pairwise_tvd(a, b, cards)
+    assert distances.shape == (3,)
+    expected = naive_tvd(
+        pair.ravel(), discrete.pairwise_tables(b, cards)[(1, 2)].ravel()
+    )
+    assert distances[2] == pytest.approx(expected)

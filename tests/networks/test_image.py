@@ -1,0 +1,100 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from causal_jax import graph as graphs
+from causal_jax.networks.controller import controller
+from causal_jax.networks.image import ImageGenerator
+
+GRAPH = graphs.build([("A", "B")], states={"A": "01", "B": ("x", "y", "z")})
+KINDS = {
+    "compact": ImageGenerator((2, 3), resolution=16, width=4, noise_size=5),
+    "dcgan": ImageGenerator(
+        (2, 3),
+        resolution=16,
+        width=4,
+        noise_size=5,
+        architecture="dcgan",
+        label_noise="reference",
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def model(request):
+    labels = controller(GRAPH, hidden=(4,))
+    scm = labels.extend("image", parents=labels.nodes, mechanism=KINDS[request.param])
+    return scm, scm.init(jax.random.key(0))
+
+
+def test_unit_equals_batched_module_in_evaluation_mode(model):
+    scm, params = model
+    mechanism = scm.mechanisms["image"]
+    values = scm.sample(params, jax.random.key(1), num=4)
+    noise = scm.sample_noise(jax.random.key(1), 4)["image"]
+    codes = jax.vmap(lambda a, b: mechanism.encode((a, b)))(values["A"], values["B"])
+    features = mechanism.features(codes, noise)
+    batch = mechanism.module().apply(params["image"], noise["z"], features, False)
+    np.testing.assert_allclose(values["image"], batch, atol=1e-5)
+    assert values["image"].shape == (4, 16, 16, 3)
+    assert float(jnp.abs(batch).max()) <= 1
+
+
+def test_image_sees_labels_in_the_graphs_order(model):
+    scm, _ = model
+    mechanism = scm.mechanisms["image"]
+    code = mechanism.encode((jnp.int32(1), jnp.int32(2)))
+    assert code.tolist() == [1, 0, 0, 1]
+
+
+def test_sample_does_not_depend_on_the_rest_of_the_batch(model):
+    scm, params = model
+    noise = jax.tree.map(lambda x: x[:1], scm.sample_noise(jax.random.key(2), 5))
+    alone = jax.vmap(scm.evaluate, in_axes=(None, 0))(params, noise)["image"][0]
+    noise = scm.sample_noise(jax.random.key(2), 5)
+    together = jax.vmap(scm.evaluate, in_axes=(None, 0))(params, noise)["image"][0]
+    np.testing.assert_allclose(alone, together, atol=1e-5)
+
+
+def test_training_mode_updates_statistics_only(model):
+    scm, params = model
+    mechanism = scm.mechanisms["image"]
+    codes = jnp.zeros((3, 4))
+    noise = mechanism.noise(jax.random.key(3), 3)
+    _, updated = mechanism.apply_train(params["image"], codes, noise)
+    same = jax.tree.map(np.array_equal, updated["params"], params["image"]["params"])
+    assert all(jax.tree.leaves(same))
+    moved = jax.tree.map(
+        np.array_equal, updated["batch_stats"], params["image"]["batch_stats"]
+    )
+    assert not all(jax.tree.leaves(moved))
+
+
+def test_image_node_cannot_be_abducted_and_says_so(model):
+    scm, params = model
+    factual = scm.sample(params, jax.random.key(4), num=2)
+    with pytest.raises(ValueError, match="'image' cannot be abducted"):
+        scm.abduct(params, jax.random.key(5), factual)
+
+
+def test_twin_of_a_leaf_label_keeps_every_other_label(model):
+    scm, params = model
+    factual, changed = scm.twins(params, jax.random.key(6), num=8, do={"B": "z"})
+    np.testing.assert_array_equal(factual["A"], changed["A"])
+    kept = np.asarray(factual["B"]) == 2
+    np.testing.assert_array_equal(factual["image"][kept], changed["image"][kept])
+
+
+@pytest.mark.parametrize("resolution", [4, 24, 33])
+def test_impossible_resolution_is_refused(resolution):
+    labels = controller(GRAPH, hidden=(4,))
+    mechanism = ImageGenerator((2, 3), resolution=resolution)
+    with pytest.raises(ValueError, match="resolution"):
+        labels.extend("image", parents=labels.nodes, mechanism=mechanism)
+
+
+def test_parents_that_do_not_fit_are_refused():
+    labels = controller(GRAPH, hidden=(4,))
+    with pytest.raises(ValueError, match="is for parents with"):
+        labels.extend("image", parents=("A",), mechanism=KINDS["compact"])

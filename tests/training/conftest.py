@@ -1,0 +1,48 @@
+import jax
+import numpy as np
+import pytest
+
+from causal_jax import graph as graphs
+from causal_jax.networks.controller import controller
+from causal_jax.training import parallel
+
+
+@pytest.fixture(scope="session")
+def tiny_scm():
+    """A -> B, B with three states, one small hidden layer."""
+    graph = graphs.build([("A", "B")], states={"A": "01", "B": ("x", "y", "z")})
+    return controller(graph, hidden=(4,))
+
+
+@pytest.fixture(scope="session")
+def tiny_rows():
+    random = np.random.default_rng(0)
+    a = random.integers(0, 2, 400)
+    b = (a + random.integers(0, 2, 400)) % 3
+    return {"rows": np.stack([a, b], -1).astype(np.int32)}
+
+
+@pytest.fixture(scope="session")
+def train_once():
+    """train_once(algorithm, data): (state before, state after, info, run, prepare)."""
+
+    def train(algorithm, data):
+        device = jax.devices()[:1]
+        before = algorithm.init(jax.random.key(0))
+        steps = parallel.train_steps(algorithm, num_steps=2, devices=device)
+        data = parallel.replicate(data, device)
+
+        def run(first, key):
+            state = parallel.replicate(before, device)
+            state, info = steps(state, data, key, first)
+            return parallel.unreplicate(state), parallel.unreplicate(info)
+
+        def prepare(first, key):
+            """A call whose inputs lie on the device already."""
+            state = parallel.replicate(before, device)
+            return lambda: steps(state, data, key, first)
+
+        after, info = run(0, jax.random.key(1))
+        return before, after, info, run, prepare
+
+    return train

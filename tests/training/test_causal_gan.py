@@ -1,0 +1,148 @@
+import textwrap
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from causal_jax.networks.image import ImageGenerator
+from causal_jax.training import parallel
+from causal_jax.training.causal_gan import REFERENCE, causal_gan, flattened
+
+GENERATORS = {
+    "compact": ImageGenerator((2, 3), resolution=16, width=4, noise_size=5),
+    "dcgan": ImageGenerator(
+        (2, 3),
+        resolution=16,
+        width=2,
+        noise_size=5,
+        architecture="dcgan",
+        label_noise="reference",
+    ),
+}
+
+
+def _data():
+    random = np.random.default_rng(0)
+    labels = np.stack([random.integers(0, k, 40) for k in (2, 3)], -1)
+    images = random.integers(0, 256, (40, 16, 16, 3), dtype=np.uint8)
+    return {"images": images, "labels": labels, "cumulated": flattened(labels, 0.5)}
+
+
+@pytest.fixture(scope="module")
+def trained(train_once):
+    """(algorithm, before, after, info) of two steps of the default."""
+    algorithm = causal_gan(GENERATORS["compact"], batch_size=4, flip=True)
+    before, after, info, *_ = train_once(algorithm, _data())
+    return algorithm, before, after, info
+
+
+def test_state_keeps_its_shapes_and_every_trained_leaf_changes(trained):
+    _, before, after, info = trained
+    for old, new in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True):
+        assert old.shape == new.shape and old.dtype == new.dtype
+    for name in ("generator", "critics"):
+        old, new = getattr(before, name)["params"], getattr(after, name)["params"]
+        moved = jax.tree.map(lambda a, b: not np.array_equal(a, b), old, new)
+        assert all(jax.tree.leaves(moved)), name
+    assert np.isfinite(np.array(info)).all()
+
+
+def test_first_average_is_the_generator_itself(train_once):
+    algorithm = causal_gan(GENERATORS["compact"], batch_size=4)
+    state = algorithm.init(jax.random.key(0))
+    steps = parallel.train_steps(algorithm, num_steps=1, devices=jax.devices()[:1])
+    device = jax.devices()[:1]
+    state, _ = steps(
+        parallel.replicate(state, device),
+        parallel.replicate(_data(), device),
+        jax.random.key(1),
+        0,
+    )
+    for a, b in zip(
+        jax.tree.leaves(state.average), jax.tree.leaves(state.generator), strict=True
+    ):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_reference_updates_critics_every_third_step_and_generator_twice(train_once):
+    settings = {**REFERENCE, "batch_size": 4}
+    algorithm = causal_gan(GENERATORS["dcgan"], **settings)
+    _, after, info, *_ = train_once(algorithm, _data())
+    assert int(after.generator_optimizer[0].count) == 4  # two steps, twice each
+    assert int(after.critics_optimizer[0].count) == 1
+    assert float(info.noise_error) > 0
+
+
+def test_anti_labeler_weight_decays_as_the_reference_says():
+    assert REFERENCE["anti_labeler_decay"] == 3000
+    assert REFERENCE["critics_every"] == 3 and REFERENCE["num_generator_steps"] == 2
+
+
+def test_unknown_label_loss_is_refused():
+    with pytest.raises(ValueError, match="'theory' or 'flipped'"):
+        causal_gan(GENERATORS["compact"], label_loss="mean")
+
+
+def test_flattened_weights_draw_combinations_as_their_power_says():
+    labels = np.repeat([[0, 0], [0, 1], [1, 1]], [90, 9, 1], axis=0)
+    for power, law in ((0.0, [0.9, 0.09, 0.01]), (1.0, [1 / 3] * 3)):
+        cumulated = flattened(labels, power)
+        assert cumulated[-1] == pytest.approx(1, abs=1e-6)
+        weights = np.diff(cumulated, prepend=0)
+        found = [weights[:90].sum(), weights[90:99].sum(), weights[99:].sum()]
+        np.testing.assert_allclose(found, law, atol=1e-5)
+
+
+def test_weighted_draw_follows_the_weights():
+    cumulated = jnp.asarray(np.cumsum([0.7, 0.0, 0.3]), jnp.float32)
+    data = {"rows": jnp.arange(3), "cumulated": cumulated}
+    draw = jax.pmap(
+        lambda key: parallel.draw(data, key, (20_000,))["rows"],
+        axis_name="device",
+        devices=jax.devices()[:1],
+    )
+    rows = np.asarray(draw(jax.random.key(0)[None]))[0]
+    share = np.bincount(rows, minlength=3) / 20_000
+    assert share[1] == 0
+    assert abs(share[0] - 0.7) < 5 * np.sqrt(0.7 * 0.3 / 20_000)
+
+
+PROGRAM = textwrap.dedent(
+    """
+    import json
+    import jax, numpy as np, optax
+    optax.adam = lambda rate, *betas: optax.sgd(rate)
+    from causal_jax.networks.image import ImageGenerator
+    from causal_jax.training import parallel
+    from causal_jax.training.causal_gan import causal_gan
+
+    generator = ImageGenerator((2, 3), resolution=16, width=4, noise_size=5)
+    algorithm = causal_gan(generator, batch_size=8, learning_rate=.05,
+                           critic_learning_rate=.05, flip=True)
+    random = np.random.default_rng(0)
+    data = {"images": random.integers(0, 256, (40, 16, 16, 3), dtype=np.uint8),
+            "labels": np.stack([random.integers(0, k, 40) for k in (2, 3)], -1)}
+
+    def run(devices):
+        state = parallel.replicate(algorithm.init(jax.random.key(0)), devices)
+        steps = parallel.train_steps(algorithm, num_steps=2, devices=devices)
+        state, info = steps(state, parallel.replicate(data, devices),
+                            jax.random.key(1), 0)
+        return jax.tree.map(np.asarray, parallel.unreplicate((state, info)))
+
+    start = jax.tree.map(np.asarray, algorithm.init(jax.random.key(0)))
+    one, four = run(jax.devices()[:1]), run(jax.devices())
+    gap = lambda a, b: max(jax.tree.leaves(jax.tree.map(
+        lambda x, y: float(np.max(np.abs(x - y))), a, b)))
+    print(json.dumps({"gap": gap(one, four), "devices": len(jax.devices()),
+                      "moved": gap(start.generator, one[0].generator)}))
+    """
+)
+
+
+def test_four_devices_equal_one(run_on_devices):
+    result = run_on_devices(PROGRAM, 4)
+    assert result["devices"] == 4
+    assert result["moved"] > 1e-3
+    assert result["gap"] < 1e-4
