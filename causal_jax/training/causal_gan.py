@@ -8,9 +8,15 @@ the generator draws x ~ P_g(x | l) against three critics (`losses.adversarial`):
     LG (Anti-Labeler) reads labels off generated images,
     G  minimises  GAN(D) + weight * sum_j [ CE(LR_j, l_j) - anti * CE(LG_j, l_j) ].
 
-Differences from the reference code, which `REFERENCE` restores as far as it is defined:
+The default differs from the reference code, which `REFERENCE` restores as far as it is
+defined:
   * The label terms are cross-entropies of the labelers (eq. 5), not with flipped
     arguments, so that the Anti-Labeler's optimum is the posterior P_g(l | x).
+  * The discriminator is joint: it reads the image with its labels, in the form that the
+    paper's Theorem 2 has at the optimum, log D/(1 - D) + log P_LR - log P_LG
+    (`image.Readings.logits`). A labeler trained on real images alone can be fooled by
+    patterns that are no features; a discriminator that has seen them cannot.
+  * A smoothness penalty keeps the discriminator from winning outright.
   * Labels of generated images come from the data's own rows, in one explicit order: the
     theorem assumes P_g(l) = P_r(l). (There the order of real and fake labels differed
     for many graphs.)
@@ -118,15 +124,15 @@ def flattened(labels: np.ndarray, power: float) -> np.ndarray:
 def causal_gan(
     generator: ImageGenerator,
     *,
-    batch_size: int = 64,
-    learning_rate: float = 4e-4,
-    critic_learning_rate: float = 4e-4,
+    batch_size: int = 32,
+    learning_rate: float = 5e-4,
+    critic_learning_rate: float = 5e-4,
     betas: tuple[float, float] = (0.5, 0.99),
     critic_width: int | None = None,
     num_generator_steps: int = 1,
     critics_every: int = 1,
     label_loss: str = "theory",
-    label_weight: float | None = None,
+    label_weight: float = 1.0,
     anti_labeler_weight: float = 1.0,
     anti_labeler_decay: float | None = None,
     noise_weight: float = 0.0,
@@ -147,8 +153,9 @@ def causal_gan(
       num_generator_steps: generator updates a step.
       critics_every: steps between two updates of the critics.
       label_loss: "theory" (eq. 5) or "flipped" (the reference code).
-      label_weight: weight of the mean label cross-entropies in the generator's loss;
-        None for the number of labels, which is the sum of eq. 5.
+      label_weight: weight of the mean label cross-entropies in the generator's loss
+        (the sum of eq. 5 is the number of labels). With joint critics, whose
+        discriminator already reads the labels, it is an additional pull.
       anti_labeler_weight: times `label_weight`; 0 trains without an Anti-Labeler.
       anti_labeler_decay: steps in which its weight falls by e; None keeps it.
       noise_weight: of the noise estimate's error in the generator's loss, where the
@@ -171,7 +178,6 @@ def causal_gan(
     if label_loss not in ("theory", "flipped"):
         raise ValueError(f"label_loss is 'theory' or 'flipped', not {label_loss!r}")
     critics = generator.critics(DEVICE_AXIS, critic_width)
-    weight = generator.num_outputs if label_weight is None else label_weight
     optimizer = optax.adam(_schedule(learning_rate, num_steps), *betas)
     critics_optimizer = optax.adam(_schedule(critic_learning_rate, num_steps), *betas)
     side = generator.resolution
@@ -267,7 +273,7 @@ def causal_gan(
             anti_weight *= jnp.exp(-state.step / anti_labeler_decay)
         loss = (
             losses.generator_loss(readings.logits(codes))
-            + weight * (labeler - anti_weight * anti_labeler)
+            + label_weight * (labeler - anti_weight * anti_labeler)
             + noise_weight * noise_error(readings, noise)
         )
         return loss, (params, loss, labeler)

@@ -37,8 +37,8 @@ def with_images(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     config.stage = "images"
     config.label_steps = config.num_steps
     config.label_batch_size = config.batch_size
-    config.num_steps = 10_000
-    config.batch_size = 64
+    config.num_steps = 30_000
+    config.batch_size = 32
     config.image_size = 32
     config.num_images = 20_000  # faces drawn, or read at most (0: all)
     config.flatten = 0.7  # how evenly label combinations are drawn, see causal_gan
