@@ -30,10 +30,16 @@ def one_line_errors(command: str):
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+    text = str(error)
+    if isinstance(error, AttributeError | KeyError):  # ml_collections': a repr
+        text = text.replace("\\n", " ").replace("\\'", "'").strip("\"'")
+        text = f"there is no config key '{text}"
+    return " ".join(text.split())
 
 
 def refuse_arguments(argv: list[str]) -> None:
-    """Raises where something on the command line is not a flag."""
+    """Exits where something on the command line is not a flag."""
     if len(argv) > 1:
-        raise app.UsageError(f"{argv[1]!r} is no flag; write --name=value")
+        sys.exit(
+            f"usage: {argv[1]!r} is no flag; write --name=value (--help lists them)"
+        )

@@ -1,4 +1,4 @@
-"""Samples a trained model: see, do, imagine.
+r"""Samples a trained model: see, do, imagine.
 
     python -m experiments.sample --workdir=DIR --num=64 --out=seen.csv
     python -m experiments.sample --workdir=DIR --num=64 --do="Mustache=1,Bald=0" \

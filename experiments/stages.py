@@ -25,6 +25,9 @@ from experiments import data
 # Where data lies is not part of what a run is.
 _PLACES = ("data_dir",)
 
+# Steps and batch of each label trainer where the config leaves them 0.
+LABEL_DEFAULTS = {"wgan": (6000, 512), "mle": (2000, 4096)}
+
 
 def config_json(config) -> str:
     """The configuration as text, keys sorted."""
@@ -101,8 +104,9 @@ def _check(config) -> None:
     ):
         if config[name] not in choices:
             raise ValueError(f"{name} is {' or '.join(choices)}, not {config[name]!r}")
-    if config.num_steps < 1 or config.batch_size < 1:
-        raise ValueError("num_steps and batch_size are at least 1")
+    smallest = 1 if config.stage == "images" else 0
+    if config.num_steps < smallest or config.batch_size < smallest:
+        raise ValueError(f"num_steps and batch_size are at least {smallest}")
     if config.trainer == "mle" and config.controller == "reference":
         raise ValueError(
             "trainer=mle needs controller=neural: the reference's nodes "
@@ -131,9 +135,11 @@ def image_mechanism(config, label_scm: SCM) -> ImageGenerator:
 
 def label_algorithm(config, scm: SCM) -> tuple[Algorithm, int]:
     """The label stage's algorithm and its number of steps."""
-    images = config.stage == "images"
-    num_steps = config.label_steps if images else config.num_steps
-    batch_size = config.label_batch_size if images else config.batch_size
+    prefix = "label_" if config.stage == "images" else ""
+    steps_key = "label_steps" if prefix else "num_steps"
+    default_steps, default_batch = LABEL_DEFAULTS[config.trainer]
+    num_steps = config[steps_key] or default_steps
+    batch_size = config[f"{prefix}batch_size"] or default_batch
     kind = {"wgan": label_wgan, "mle": label_mle}[config.trainer]
     settings = _settings(config.trainer_settings)
     return kind(scm, num_steps=num_steps, batch_size=batch_size, **settings), num_steps

@@ -1,4 +1,4 @@
-"""Trains a causal generative model: labels first, then (if the config says so) images.
+r"""Trains a causal generative model: labels first, then (if the config says so) images.
 
     python -m experiments.train --config=experiments/configs/faces_causal_gan.py \
         --workdir=runs/faces

@@ -1,4 +1,4 @@
-"""CausalGAN on CelebA at 64 pixels, from any tfds folder with `image` and `attributes`.
+r"""CausalGAN on CelebA at 64 pixels, from any tfds folder with `image` and `attributes`.
 
     export TFDS_DATA_DIR=DIR
     python -m experiments.train --config=experiments/configs/celeba_causal_gan.py \
@@ -23,7 +23,6 @@ def get_config(variant=""):
         if part == "reference":
             defaults.reference_labels(config)
             defaults.reference_images(config)
-            config.gan.flip = True
         elif part == defaults.QUICKTEST:
             defaults.quicktest(config)
         else:

@@ -1,4 +1,4 @@
-"""The label model of CelebA's attributes (all 202,599 rows).
+r"""The label model of CelebA's attributes (all 202,599 rows).
 
     python -m experiments.train --config=experiments/configs/celeba_labels.py \
         --workdir=runs/celeba_labels [--config.trainer=mle] \
@@ -22,7 +22,7 @@ def get_config(variant=""):
             if part == "complete_all":
                 config.holdout = 0.1
         elif part == "mle":
-            defaults.maximum_likelihood(config)
+            config.trainer = "mle"
         elif part == "reference":
             defaults.reference_labels(config)
         elif part == defaults.QUICKTEST:

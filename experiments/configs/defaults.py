@@ -26,8 +26,8 @@ def base(name: str) -> ml_collections.ConfigDict:
     config.trainer = "wgan"  # or "mle"
     config.controller = "neural"  # or "reference", the original's networks
     config.hidden = (32, 32)
-    config.num_steps = 6000
-    config.batch_size = 512
+    config.num_steps = 0  # 0: as many as the trainer needs, see stages.LABEL_DEFAULTS
+    config.batch_size = 0
     config.trainer_settings = ml_collections.ConfigDict()  # see label_wgan, label_mle
     return config
 
@@ -46,7 +46,17 @@ def with_images(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
         {"architecture": "compact", "width": 32, "noise_size": 64, "label_noise": ""}
     )
     config.decay = True  # learning rates fall in the second half
-    config.gan = ml_collections.ConfigDict()  # see training.causal_gan
+    config.gan = ml_collections.ConfigDict(  # see training.causal_gan
+        {
+            "learning_rate": 5e-4,
+            "critic_learning_rate": 5e-4,
+            "label_weight": 1.0,
+            "anti_labeler_weight": 1.0,
+            "smoothness": 0.1,
+            "average_rate": 0.01,
+            "flip": False,
+        }
+    )
     return config
 
 
@@ -68,19 +78,10 @@ def variants(text: str | None) -> list[str]:
     return [part for part in (text or "").split(",") if part]
 
 
-def unknown(variant: str, existing: list[str]) -> ValueError:
-    """The error for a variant that a config does not have."""
+def unknown(variant: str, existing: list[str]) -> SystemExit:
+    """A usage error: a variant that a config does not have."""
     shown = ", ".join([*existing, QUICKTEST])
-    return ValueError(f"unknown variant {variant!r}: there are {shown}")
-
-
-def maximum_likelihood(config: ml_collections.ConfigDict) -> None:
-    """The label stage by maximum likelihood."""
-    config.trainer = "mle"
-    if config.stage == "labels":
-        config.num_steps, config.batch_size = 2000, 4096
-    else:
-        config.label_steps, config.label_batch_size = 2000, 4096
+    return SystemExit(f"usage: unknown variant {variant!r}: there are {shown}")
 
 
 def reference_labels(config: ml_collections.ConfigDict) -> None:
@@ -104,7 +105,7 @@ def reference_images(config: ml_collections.ConfigDict) -> None:
     config.image_size = 64
     config.flatten = 0.0
     config.decay = False
-    config.gan = ml_collections.ConfigDict(settings)
+    config.gan = ml_collections.ConfigDict(settings | {"flip": config.gan.flip})
     config.generator = ml_collections.ConfigDict(
         {
             "architecture": "dcgan",

@@ -1,4 +1,4 @@
-"""CausalGAN on the faces: the longer run of the README's table.
+r"""CausalGAN on the faces: the longer run of the README's table.
 
     python -m experiments.train --config=experiments/configs/faces_causal_gan.py \
         --workdir=runs/faces_causal_gan && \
@@ -18,7 +18,7 @@ def get_config(variant=""):
     config = defaults.with_images(defaults.base("faces_causal_gan"))
     for part in defaults.variants(variant):
         if part == "mle":
-            defaults.maximum_likelihood(config)
+            config.trainer = "mle"
         elif part == "reference":
             defaults.reference_labels(config)
             defaults.reference_images(config)

@@ -1,4 +1,4 @@
-"""The label model of the faces, against the known truth.
+r"""The label model of the faces, against the known truth.
 
     python -m experiments.train --config=experiments/configs/faces_labels.py \
         --workdir=runs/faces_labels && \
@@ -19,7 +19,7 @@ def get_config(variant=""):
     config.table_seed = -1  # -1: the faces' own tables; else random ones
     for part in defaults.variants(variant):
         if part == "mle":
-            defaults.maximum_likelihood(config)
+            config.trainer = "mle"
         elif part == "reference":
             defaults.reference_labels(config)
         elif part == "random":

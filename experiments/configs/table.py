@@ -1,4 +1,4 @@
-"""Your own data: a CSV table and a graph file, and pictures if you have them.
+r"""Your own data: a CSV table and a graph file, and pictures if you have them.
 
     python -m experiments.train --config=experiments/configs/table.py \
         --config.table=people.csv --config.graph=people.txt --workdir=runs/people
@@ -23,7 +23,7 @@ def get_config(variant=""):
             defaults.with_images(config)
             config.num_images = 0
         elif part == "mle":
-            defaults.maximum_likelihood(config)
+            config.trainer = "mle"
         elif part == defaults.QUICKTEST:
             defaults.quicktest(config)
         else:
