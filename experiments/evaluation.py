@@ -22,6 +22,7 @@ from experiments import data, stages
 
 KEY = 77  # the evaluation's draws are the same for every run
 JUDGE_STEPS = 6000  # of a judge that a run trains for itself
+NUM_PER_STATE = 500  # pictures of do(label=0) and as many of do(label=1), a label
 NUM_NEIGHBOURS = 200
 NUM_FRECHET = 2000
 
@@ -169,7 +170,7 @@ def image_metrics(run: Run, pictures: Images) -> dict:
     """The `images` part of metrics.json and the details that the report shows."""
     key = jax.random.key(KEY + 1)
     model = (run.scm, run.params, pictures.judge)
-    accuracy = images.label_accuracy(*model, key)
+    accuracy = images.label_accuracy(*model, key, num_per_state=NUM_PER_STATE)
     result = {
         "label_accuracy_mean": accuracy.mean,
         "label_accuracy_min": accuracy.min,
@@ -179,17 +180,23 @@ def image_metrics(run: Run, pictures: Images) -> dict:
     }
     combinations = [c for c in images.UNSEEN if set(c) <= set(run.label_scm.nodes)]
     if combinations:
-        unseen = images.combination_accuracy(*model, key, combinations=combinations)
+        unseen = images.combination_accuracy(
+            *model, key, combinations=combinations, num=NUM_PER_STATE
+        )
         result |= {"unseen_accuracy": unseen.mean, "unseen": unseen.table}
     if {"Male", "Mustache"} <= set(run.label_scm.nodes):
-        effects = images.do_versus_see(*model, key, truth=run.labels.truth)
+        effects = images.do_versus_see(
+            *model, key, num=2 * NUM_PER_STATE, truth=run.labels.truth
+        )
         result["male_by_mustache"] = {
             "do": effects.do.value,
             "given": effects.given.value if effects.given else None,
             "true_do": effects.true_do,
             "true_given": effects.true_given,
         }
-    spread = images.diversity(*model, key, truth=pictures.truth)
+    spread = images.diversity(
+        *model, key, truth=pictures.truth, num_per_state=NUM_PER_STATE
+    )
     result["diversity"] = spread.diversity if spread else None
     result["diversity_by_nuisance"] = spread.by_nuisance if spread else {}
     distance = images.frechet(

@@ -1,4 +1,4 @@
-r"""CausalGAN on CelebA at 64 pixels, from any tfds folder with `image` and `attributes`.
+r"""CausalGAN on CelebA at 64 pixels: any tfds folder with `image` and `attributes`.
 
     export TFDS_DATA_DIR=DIR
     python -m experiments.train --config=experiments/configs/celeba_causal_gan.py \

@@ -1,0 +1,81 @@
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments import sample
+
+SETTINGS = {"num": 6, "do": "", "given": "", "seed": 0, "twin": False}
+
+
+def _write(run, path, **settings):
+    settings = SETTINGS | settings
+    scm, values = sample.draw(run, **settings)
+    sample.write(path, scm, values, settings["twin"])
+    return scm
+
+
+def test_csv_has_a_row_a_unit_and_states_as_values(run, tmp_path):
+    scm = _write(run, tmp_path / "out.csv", do="Mustache=1,Bald=0")
+    with (tmp_path / "out.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 6 and tuple(rows[0]) == scm.discrete
+    assert {row["Mustache"] for row in rows} == {"1"}
+    assert {row["Bald"] for row in rows} == {"0"}
+
+
+def test_npz_has_an_array_a_node_and_uint8_pictures(run, tmp_path):
+    scm = _write(run, tmp_path / "out.npz", given="Male=0")
+    with np.load(tmp_path / "out.npz") as arrays:
+        assert set(arrays) == set(scm.nodes)
+        assert arrays["image"].shape == (6, 32, 32, 3)
+        assert arrays["image"].dtype == np.uint8
+        assert arrays["Male"].tolist() == [0] * 6
+
+
+def test_twin_npz_has_both_worlds_of_the_same_units(run, tmp_path):
+    _write(run, tmp_path / "out.npz", do="Smiling=1", twin=True)
+    with np.load(tmp_path / "out.npz") as arrays:
+        assert arrays["image_factual"].shape == arrays["image_counterfactual"].shape
+        np.testing.assert_array_equal(arrays["image"], arrays["image_counterfactual"])
+        np.testing.assert_array_equal(
+            arrays["Male_factual"], arrays["Male_counterfactual"]
+        )
+        assert arrays["Smiling_counterfactual"].tolist() == [1] * 6
+
+
+def test_same_seed_draws_the_same_units(run):
+    one, other = (sample.draw(run, **SETTINGS)[1] for _ in range(2))
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name])
+
+
+@pytest.mark.parametrize("twin", [False, True])
+def test_png_is_a_grid_with_room_for_labels(run, tmp_path, twin):
+    _write(run, tmp_path / "out.png", do="Male=1", twin=twin)
+    picture = Image.open(tmp_path / "out.png")
+    assert picture.width >= 6 * 64 and picture.height > 64
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"do": "Mustach=1"}, "did you mean 'Mustache'"),
+        ({"do": "Mustache=2"}, "'2' is no state of 'Mustache'"),
+        ({"do": "Mustache"}, "is not NODE=STATE"),
+        ({"do": "Male=1,Male=0"}, "names 'Male' twice"),
+        ({"do": "Male=1", "given": "Male=0"}, "contradict each other on 'Male'"),
+        ({"num": 0}, "at least one unit"),
+        ({"twin": True}, "give --do"),
+    ],
+)
+def test_bad_questions_are_one_line(run, settings, message):
+    with pytest.raises(ValueError, match=message) as raised:
+        sample.draw(run, **SETTINGS | settings)
+    assert "\n" not in str(raised.value)
+
+
+def test_unknown_ending_is_refused_before_anything_is_drawn(tmp_path):
+    with pytest.raises(ValueError, match=r"must end in \.csv, \.npz, \.png"):
+        sample.require_ending(tmp_path / "out.jpg")
