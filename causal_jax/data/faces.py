@@ -28,17 +28,7 @@ from causal_jax.mechanism import categorical
 from causal_jax.scm import SCM
 from causal_jax.types import Array, Key, Params
 
-LABELS = (
-    "Young",
-    "Male",
-    "Eyeglasses",
-    "Bald",
-    "Mustache",
-    "Smiling",
-    "Wearing_Lipstick",
-    "Mouth_Slightly_Open",
-    "Narrow_Eyes",
-)
+LABELS = tuple(graph.named("big_causal_graph"))
 
 # P(label = 1 | parents), indexed by the parents' states in the order of LABELS.
 CPTS: dict[str, Any] = {

@@ -98,21 +98,8 @@ def _factors(scm: SCM, params: Params) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnames="scm")
-def _node_log_probs(scm: SCM, params: Params, rows):
-    def one_row(row):
-        values = dict(zip(scm.nodes, row, strict=True))
-        return jnp.stack(
-            [
-                scm.mechanisms[name].log_prob(
-                    params[name],
-                    tuple(values[p] for p in scm.parents[name]),
-                    values[name],
-                )
-                for name in scm.nodes
-            ]
-        )
-
-    return jax.vmap(one_row)(rows)
+def _node_log_probs(scm: SCM, params: Params, rows: jax.Array) -> jax.Array:
+    return controller.Rows(scm).node_log_probs(params, rows)
 
 
 def sampled_rows(scm: SCM, params: Params, key: Key, num: int, do=None) -> np.ndarray:

@@ -238,20 +238,23 @@ class Rows:
 
     def log_prob(self, params: Params, rows: Array) -> Array:
         """log P(row) of explicit models, [B]."""
-        return jax.vmap(self._log_prob, in_axes=(None, 0))(params, rows)
+        return jnp.sum(self.node_log_probs(params, rows), axis=-1)
 
-    def _log_prob(self, params: Params, row: Array) -> Array:
-        values = {
-            name: row[i].astype(jnp.int32) for i, name in enumerate(self.scm.nodes)
-        }
-        return sum(
+    def node_log_probs(self, params: Params, rows: Array) -> Array:
+        """log P(x_i | pa_i) of explicit models, [B, n]."""
+        return jax.vmap(self._node_log_probs, in_axes=(None, 0))(params, rows)
+
+    def _node_log_probs(self, params: Params, row: Array) -> Array:
+        values = dict(zip(self.scm.nodes, row.astype(jnp.int32), strict=True))
+        log_probs = [
             self.scm.mechanisms[name].log_prob(
                 params[name],
                 tuple(values[parent] for parent in self.scm.parents[name]),
                 values[name],
             )
             for name in self.scm.nodes
-        )
+        ]
+        return jnp.stack(log_probs)
 
 
 def rows(scm: SCM) -> Rows:
