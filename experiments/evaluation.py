@@ -21,7 +21,7 @@ from causal_jax.workdir import IMAGE
 from experiments import data, stages
 
 KEY = 77  # the evaluation's draws are the same for every run
-JUDGE_STEPS = 6000  # of a judge that a run trains for itself
+JUDGE_STEPS = 2500  # of a judge that a run trains for itself
 NUM_PER_STATE = 500  # pictures of do(label=0) and as many of do(label=1), a label
 NUM_NEIGHBOURS = 200
 NUM_FRECHET = 2000

@@ -112,7 +112,7 @@ def _samples(result: page.Page, run: Run) -> None:
         "share their noise."
     )
     for node in _existing(run, SHEETS):
-        sheet = sheets.do_versus_see_sheet(run.scm, run.params, key, node, 12)
+        sheet = sheets.do_versus_see_sheet(run.scm, run.params, key, node, 8)
         result.image(sheet, f"do({node}) and given {node}.")
 
 
@@ -133,10 +133,10 @@ def _twins(result: page.Page, run: Run, pictures: Images) -> None:
     )
     do = [{name: 1} for name in _existing(run, TWINS)]
     result.image(
-        sheets.twins_sheet(run.scm, run.params, key, do, 12), "Generated twins."
+        sheets.twins_sheet(run.scm, run.params, key, do, 8), "Generated twins."
     )
     if pictures.truth is not None:
-        sheet = sheets.twins_sheet(*pictures.truth, key, do, 12)
+        sheet = sheets.twins_sheet(*pictures.truth, key, do, 8)
         result.image(sheet, "For comparison, true pairs of the renderer: other people.")
 
 
