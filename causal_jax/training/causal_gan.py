@@ -40,7 +40,7 @@ import optax
 from causal_jax.losses import adversarial as losses
 from causal_jax.networks.image import ImageGenerator, Readings
 from causal_jax.training import parallel
-from causal_jax.training.algorithm import DEVICE_AXIS, Algorithm, averaged
+from causal_jax.training.algorithm import Algorithm, averaged
 from causal_jax.types import Array, Batch, Key, Params
 
 # The original's training settings (mkocaoglu/CausalGAN, causal_dcgan/config.py and
@@ -189,7 +189,6 @@ def causal_gan(
     """
     if label_loss not in ("theory", "flipped"):
         raise ValueError(f"label_loss is 'theory' or 'flipped', not {label_loss!r}")
-    critics = generator.critics(DEVICE_AXIS, critic_width)
     optimizer = optax.adam(_schedule(learning_rate, num_steps), *betas)
     critics_optimizer = optax.adam(_schedule(critic_learning_rate, num_steps), *betas)
     side = generator.resolution
@@ -210,13 +209,14 @@ def causal_gan(
         )
 
     def read(params: Params, images: Array) -> tuple[Readings, Params]:
+        critics = generator.critics(parallel.axis_name(), critic_width)
         readings, updated = critics.apply(params, images, True, mutable=["batch_stats"])
         return readings, {**params, **updated}
 
     def generate(params: Params, codes: Array, key: Key):
         noise = parallel.local(generator.noise(key, batch_size))
         images, params = generator.apply_train(
-            params, codes, noise, axis_name=DEVICE_AXIS
+            params, codes, noise, axis_name=parallel.axis_name()
         )
         return images, params, noise
 
