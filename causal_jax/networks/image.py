@@ -122,13 +122,9 @@ class Readings:
         real + sum_j (2 l_j - 1) joint_j: a projection discriminator (Miyato & Koyama
         2018), whose label part stands for log P_r(l | x) - log P_g(l | x).
         """
-        return self.real + self.label_logits(codes)
-
-    def label_logits(self, codes: Array) -> Array:
-        """What the labels (codes [B, d]) add to `logits`, [B]; 0 without `joint`."""
         if self.joint is None:
-            return jnp.zeros_like(self.real)
-        return jnp.sum((2 * codes - 1) * self.joint, axis=-1)
+            return self.real
+        return self.real + jnp.sum((2 * codes - 1) * self.joint, axis=-1)
 
 
 class DCGANCritics(nn.Module):

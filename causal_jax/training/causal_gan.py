@@ -22,10 +22,6 @@ defined:
     for many graphs.)
   * The mechanism P(x | l) does not depend on the law of the labels it is trained under,
     so rare combinations are drawn more often, real and generated alike (`flattened`).
-  * A part of the generator's batches has randomised labels, a do() on the labels. They
-    may have no real image to be compared with, so that only the label part of the
-    discriminator and the Labeler judge them. Without it the generator unlearns what it
-    never sees (women with a mustache: .17 of them had one after 30,000 steps).
   * One generator step for one critics' step; there six to one.
   * The Anti-Labeler keeps its weight; there it is annealed by exp(-t / 3000).
 """
@@ -56,7 +52,6 @@ REFERENCE = {
     "label_weight": 1.0,
     "anti_labeler_decay": 3000.0,
     "smoothness": 0.0,
-    "intervened": 0.0,
     "average_rate": 1.0,
 }
 
@@ -145,7 +140,6 @@ def causal_gan(
     anti_labeler_decay: float | None = None,
     noise_weight: float = 0.0,
     smoothness: float = 0.1,
-    intervened: float = 0.25,
     flip: bool = False,
     average_rate: float = 0.01,
     num_steps: int | None = None,
@@ -172,9 +166,6 @@ def causal_gan(
       smoothness: weight of the zero-centred gradient penalty R1 of the discriminator
         (Mescheder et al. 2018), estimated from its squared change under a little noise
         on real images (Lin et al. 2025). 0 for none.
-      intervened: fraction of each generator batch whose labels are randomised, each
-        with probability 1/2: combinations outside the data's support, where only the
-        labelers have a say.
       flip: mirror real images at random.
       average_rate: of the moving average of the generator; 1 for none.
       num_steps: the learning rates fall to a tenth in the second half of so many steps;
@@ -192,7 +183,6 @@ def causal_gan(
     optimizer = optax.adam(_schedule(learning_rate, num_steps), *betas)
     critics_optimizer = optax.adam(_schedule(critic_learning_rate, num_steps), *betas)
     side = generator.resolution
-    num_done = round(batch_size * intervened)
 
     def init(key: Key) -> GANState:
         key_generator, key_critics = jax.random.split(key)
@@ -279,44 +269,28 @@ def causal_gan(
             critics={**params, "params": trained}, critics_optimizer=optimizer_state
         ), logged
 
-    def generator_loss(trained, state: GANState, labels, key: Key):
+    def generator_loss(trained, state: GANState, codes, key: Key):
         params = {**state.generator, "params": trained}
-        labels, is_done = intervene(labels, jax.random.fold_in(key, 1))
-        codes = encode(labels)
         images, params, noise = generate(params, codes, key)
         readings, _ = read(state.critics, images)
-        labeler = jax.vmap(label_term)(readings.labeler, codes, noise)
-        anti_labeler = jax.vmap(label_term)(readings.anti_labeler, codes, noise)
+        labeler = label_term(readings.labeler, codes, noise)
+        anti_labeler = label_term(readings.anti_labeler, codes, noise)
         anti_weight = anti_labeler_weight
         if anti_labeler_decay:
             anti_weight *= jnp.exp(-state.step / anti_labeler_decay)
-        gan_loss = jax.vmap(losses.generator_loss)  # a value a row
-        seen = gan_loss(readings.logits(codes))
-        seen += label_weight * (labeler - anti_weight * anti_labeler)
-        done = gan_loss(readings.label_logits(codes)) + label_weight * labeler
-        loss = _weighted(seen, 1 - is_done) + _weighted(done, is_done)
-        loss += noise_weight * noise_error(readings, noise)
-        return loss, (params, loss, jnp.mean(labeler))
-
-    def intervene(labels: Array, key: Key) -> tuple[Array, Array]:
-        """Labels [B, n], some rows randomised, and weights of those rows, [B]."""
-        if not num_done:
-            return labels, jnp.zeros(labels.shape[0])
-        key_which, key_state = jax.random.split(key)
-        shape = (batch_size, labels.shape[1])
-        which = parallel.local(jax.random.bernoulli(key_which, 0.5, shape))
-        states = parallel.local(jax.random.uniform(key_state, shape))
-        states = jnp.floor(states * jnp.array(generator.parent_states))
-        rows = parallel.local(jnp.arange(batch_size) * num_done % batch_size < num_done)
-        changed = jnp.where(which & rows[:, None], states.astype(labels.dtype), labels)
-        return changed, rows.astype(float)
+        loss = (
+            losses.generator_loss(readings.logits(codes))
+            + label_weight * (labeler - anti_weight * anti_labeler)
+            + noise_weight * noise_error(readings, noise)
+        )
+        return loss, (params, loss, labeler)
 
     def encode(labels: Array) -> Array:
         return jax.vmap(lambda row: generator.encode(tuple(row)))(labels)
 
-    def update_generator(state: GANState, labels, key: Key):
+    def update_generator(state: GANState, codes, key: Key):
         gradients, (params, *logged) = jax.grad(generator_loss, has_aux=True)(
-            state.generator["params"], state, labels, key
+            state.generator["params"], state, codes, key
         )
         updates, optimizer_state = optimizer.update(
             parallel.mean(gradients), state.generator_optimizer
@@ -333,7 +307,7 @@ def causal_gan(
 
     def step(state: GANState, batch: Batch, key: Key):
         key_flip, key_critics, key_generator = jax.random.split(key, 3)
-        labels = batch["labels"]
+        codes = jax.vmap(encode)(batch["labels"])
         real = batch["images"][0].astype(jnp.float32) / 127.5 - 1
         if flip:
             mirrored = parallel.local(
@@ -342,7 +316,6 @@ def causal_gan(
             real = jnp.where(mirrored[:, None, None, None], real[:, :, ::-1], real)
 
         def with_critics(state):
-            codes = jax.vmap(encode)(labels)
             return update_critics(state, real, codes[0], codes[1], key_critics)
 
         if critics_every == 1:
@@ -357,7 +330,7 @@ def causal_gan(
             )
         for i in range(num_generator_steps):
             key_i = jax.random.fold_in(key_generator, i)
-            state, (loss, labeler_fake) = update_generator(state, labels[1], key_i)
+            state, (loss, labeler_fake) = update_generator(state, codes[1], key_i)
         critics_total, real_logit, fake_logit, labeler, anti_labeler, error = logged
         info = GANInfo(
             critics_total,
@@ -372,12 +345,6 @@ def causal_gan(
         return state._replace(step=state.step + 1), info
 
     return Algorithm(init, step, lambda state: state.average, (2, batch_size))
-
-
-def _weighted(values: Array, weights: Array) -> Array:
-    """Mean of values [B] over the rows with weight 1, over all devices; 0 if none."""
-    share = parallel.mean(jnp.mean(weights))
-    return jnp.mean(values * weights) / jnp.maximum(share, 1e-9)
 
 
 def _schedule(rate: float, num_steps: int | None):

@@ -53,7 +53,6 @@ def with_images(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
             "label_weight": 1.0,
             "anti_labeler_weight": 1.0,
             "smoothness": 0.1,
-            "intervened": 0.25,
             "average_rate": 0.01,
             "flip": False,
         }
