@@ -35,12 +35,18 @@ CELLS: dict[str, tuple[str, dict]] = {
         for s in _SEEDS
     },
     "faces_reference": ("faces_labels.py:reference", {}),
+    "faces_quickstart": ("faces_causal_gan.py:quickstart", {}),
+    "faces_causal_gan": ("faces_causal_gan.py", {}),
     "celeba_g1_mle": (f"{CELEBA}:{G1},mle", {}),
     "celeba_g1_wgan": (f"{CELEBA}:{G1}", {}),
     "celeba_complete_mle": (f"{CELEBA}:{COMPLETE},mle", {}),
     "celeba_complete_wgan": (f"{CELEBA}:{COMPLETE}", {"num_steps": 12_000}),
     "celeba_all_mle": (f"{CELEBA}:complete_all,mle", {}),
     "celeba_all_wgan": (f"{CELEBA}:complete_all", {}),
+    "celeba_causal_gan": (
+        "celeba_causal_gan.py",
+        {"dataset": "celeb_a_64", "num_steps": 4000},
+    ),
 }
 
 
