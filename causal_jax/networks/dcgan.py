@@ -19,7 +19,7 @@ Differences from the reference code. Evaluation uses running statistics (there, 
 those of the batch at hand, so that a sample depends on its neighbours). Resolution
 and width are separate (there, one number is both). Batch statistics and minibatch
 features can span units and devices (`axis_name`). Transposed kernels are not turned
-(see `layers.conv_transpose`), which is the same law of initial weights. The frozen
+(see `convolution.conv_transpose`), which is the same law of initial weights. The frozen
 random first layer (`stab_proj`, off by default there) is left out.
 
 Every module takes one unit without its batch axis too, as `jax.vmap` gives it, with

@@ -3,14 +3,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from causal_jax.networks import layers
+from causal_jax.networks import convolution, layers
+from causal_jax.networks.convolution import conv, conv_transpose
 from causal_jax.networks.layers import (
     BatchNorm,
     Conv,
     ConvTranspose,
     MinibatchFeatures,
-    conv,
-    conv_transpose,
 )
 
 # (height, width, kernel, strides): odd and even sides, kernels below and above stride.
@@ -77,7 +76,7 @@ def test_transposed_equals_lax_conv_transpose(strides):
 def test_wide_blocks_and_kernels_that_are_not_square(conv_fn):
     with jax.enable_x64(True):
         x, kernel = draw(0, 6, 32, 24, 5), draw(1, 3, 5, 5, 2)  # several blocks
-        assert layers._block_size(6, 32 * 24 // 4) < 6
+        assert convolution._block_size(6, 32 * 24 // 4) < 6
         ours, native = (
             jax.grad(lambda k: (conv_fn(x, k, strides=2, method=m) ** 2).sum())(kernel)  # noqa: B023
             for m in ("matmul", "native")
