@@ -2,8 +2,8 @@
 
 A row holds what was run and what came out:
 
-    {"cell", "config", "variant", "overrides", "command", "revision", "hardware",
-     "seconds", "metrics"}
+    {"cell", "command", "revision", "hardware",
+     "seconds", "metrics"} and, where something is to be known about it, a "note".
 """
 
 import json
@@ -64,10 +64,7 @@ def markdown(rows: list[dict]) -> str:
         "# Results",
         "",
         "Made by `python -m experiments.table` from the rows in `docs/results/`. Each",
-        "figure was produced by the command beside it, at the revision beside it; times",
-        "include compilation. At 5b2d809 a quarter of each generator batch had randomised",
-        "labels, which was taken out later: on the faces it made patches that fool the",
-        "labelers (and the judge), visible only by looking.",
+        "figure was produced by the command beside it; times include compilation.",
         "",
         "| cell | figures | training s | command | revision | hardware |",
         "|---|---|---|---|---|---|",
@@ -75,7 +72,8 @@ def markdown(rows: list[dict]) -> str:
     for row in rows:
         seconds = ", ".join(f"{k} {v:.0f}" for k, v in row["seconds"].items())
         lines.append(
-            f"| {row['cell']} | {_figures(row['metrics'])} | {seconds} | "
+            f"| {row['cell']} | {_figures(row['metrics'])} {row.get('note', '')} | "
+            f"{seconds} | "
             f"`{row['command']}` | {row['revision']} | {row['hardware']} |"
         )
     return "\n".join([*lines, ""])
