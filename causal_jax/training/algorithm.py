@@ -16,8 +16,9 @@ class Algorithm(NamedTuple):
     Attributes:
       init: key -> state, a NamedTuple of arrays: all that the next step needs. It holds
         no key, so that a resumed run repeats an uninterrupted one exactly.
-      step: (state, batch, key) -> (state, info), for ONE device inside an axis named
-        `DEVICE_AXIS`; info is a NamedTuple of scalars that are only logged.
+      step: (state, batch, key) -> (state, info), for ONE of the devices: it speaks to
+        the others through `parallel.mean` and `parallel.local` only, which do nothing
+        where there are none; info is a NamedTuple of scalars that are only logged.
       params: state -> what is sampled from (averaged weights, where there are some).
       batch_shape: rows of data a step reads, over all devices; the last axis is split.
     """
