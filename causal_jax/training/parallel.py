@@ -50,11 +50,6 @@ def mean(tree: Any) -> Any:
     return jax.lax.pmean(tree, DEVICE_AXIS)
 
 
-def global_size(local_size: int) -> int:
-    """Rows over all devices."""
-    return local_size * num_devices()
-
-
 def draw(data: Batch, key: Key, batch_shape: tuple[int, ...]) -> Batch:
     """This device's part of a batch drawn with replacement from resident data.
 
