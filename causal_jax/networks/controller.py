@@ -207,10 +207,29 @@ class Rows:
     def explicit(self) -> bool:
         return all(hasattr(m, "log_prob") for m in self.scm.mechanisms.values())
 
-    def sample(self, params: Params, noise: dict[str, Array]) -> Array:
-        """States, int32 [B, n]."""
-        values = jax.vmap(self.scm.evaluate, in_axes=(None, 0))(params, noise)
-        return jnp.stack([values[name] for name in self.scm.nodes], axis=-1)
+    def sample(self, params: Params, noise: dict[str, Array], given=None) -> Array:
+        """States, int32 [B, n].
+
+        Args:
+          params: the model's.
+          noise: of B units.
+          given: (rows int [B, n], where bool [B, n]): the states that are set there.
+        """
+
+        def evaluate(noise, given):
+            values = {}
+            for name in self.scm.order:
+                parents = tuple(values[parent] for parent in self.scm.parents[name])
+                mechanism = self.scm.mechanisms[name]
+                value = mechanism.apply(params[name], parents, noise[name])
+                if given is not None:
+                    column = self.scm.nodes.index(name)
+                    row, where = given
+                    value = jnp.where(where[column], row[column], value)
+                values[name] = value
+            return jnp.stack([values[name] for name in self.scm.nodes])
+
+        return jax.vmap(evaluate)(noise, given)
 
     def sample_encoded(self, params: Params, noise: dict[str, Array]) -> Array:
         """Rows as a critic sees them, [B, d]; relaxed where the model is implicit."""

@@ -21,11 +21,15 @@ defined:
     theorem assumes P_g(l) = P_r(l). (There the order of real and fake labels differed
     for many graphs.)
   * The mechanism P(x | l) does not depend on the law of the labels it is trained under,
-    so rare combinations are drawn more often, real and generated alike (`flattened`).
+    so rare combinations are drawn more often, real and generated alike
+    (`image_stage.flattened`).
+  * Two states that never meet in the data (a woman, a mustache): how they act together
+    cannot be learned, so they are taken to act each by itself (`training.unseen`).
   * One generator step for one critics' step; there six to one.
   * The Anti-Labeler keeps its weight; there it is annealed by exp(-t / 3000).
 """
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import jax
@@ -36,7 +40,9 @@ import optax
 from causal_jax.losses import adversarial as losses
 from causal_jax.networks.image import ImageGenerator, Readings
 from causal_jax.training import parallel
-from causal_jax.training.algorithm import Algorithm, averaged
+from causal_jax.training.algorithm import Algorithm
+from causal_jax.training.image_stage import late_decay, moved_average, pixels
+from causal_jax.training.unseen import interaction_loss, squares
 from causal_jax.types import Array, Batch, Key, Params
 
 # The original's training settings (mkocaoglu/CausalGAN, causal_dcgan/config.py and
@@ -106,24 +112,6 @@ class GANInfo(NamedTuple):
     noise_error: Array
 
 
-def flattened(labels: np.ndarray, power: float) -> np.ndarray:
-    """Cumulated row weights under which label combinations are drawn more evenly.
-
-    Args:
-      labels: int [N, n].
-      power: a combination seen c times is drawn in proportion to c ** (1 - power): 0
-        leaves the data's law as it is, 1 makes all combinations equally likely.
-
-    Returns:
-      float32 [N], ending in 1; see `parallel.draw`.
-    """
-    _, index, counts = np.unique(
-        labels, axis=0, return_inverse=True, return_counts=True
-    )
-    weights = counts[index.ravel()] ** -float(power)
-    return (np.cumsum(weights) / weights.sum()).astype(np.float32)
-
-
 def causal_gan(
     generator: ImageGenerator,
     *,
@@ -134,12 +122,15 @@ def causal_gan(
     critic_width: int | None = None,
     num_generator_steps: int = 1,
     critics_every: int = 1,
+    joint: bool = True,
     label_loss: str = "theory",
     label_weight: float = 1.0,
     anti_labeler_weight: float = 1.0,
     anti_labeler_decay: float | None = None,
     noise_weight: float = 0.0,
     smoothness: float = 0.1,
+    additivity: float = 10.0,
+    unseen: np.ndarray | None = None,
     flip: bool = False,
     average_rate: float = 0.01,
     num_steps: int | None = None,
@@ -155,6 +146,7 @@ def causal_gan(
       critic_width: base channels of the critics; the generator's if None.
       num_generator_steps: generator updates a step.
       critics_every: steps between two updates of the critics.
+      joint: False hides the labels from the discriminator, as in the paper.
       label_loss: "theory" (eq. 5) or "flipped" (the reference code).
       label_weight: weight of the mean label cross-entropies in the generator's loss
         (the sum of eq. 5 is the number of labels). With joint critics, whose
@@ -166,6 +158,9 @@ def causal_gan(
       smoothness: weight of the zero-centred gradient penalty R1 of the discriminator
         (Mescheder et al. 2018), estimated from its squared change under a little noise
         on real images (Lin et al. 2025). 0 for none.
+      additivity: weight of the additivity of two labels' effects, for the pairs
+        of states in `unseen`; 0 for none.
+      unseen: as `unseen_pairs` finds them; None for no pairs.
       flip: mirror real images at random.
       average_rate: of the moving average of the generator; 1 for none.
       num_steps: the learning rates fall to a tenth in the second half of so many steps;
@@ -180,9 +175,10 @@ def causal_gan(
     """
     if label_loss not in ("theory", "flipped"):
         raise ValueError(f"label_loss is 'theory' or 'flipped', not {label_loss!r}")
-    optimizer = optax.adam(_schedule(learning_rate, num_steps), *betas)
-    critics_optimizer = optax.adam(_schedule(critic_learning_rate, num_steps), *betas)
+    optimizer = optax.adam(late_decay(learning_rate, num_steps), *betas)
+    critics_optimizer = optax.adam(late_decay(critic_learning_rate, num_steps), *betas)
     side = generator.resolution
+    num_states = jnp.asarray(generator.parent_states)
 
     def init(key: Key) -> GANState:
         key_generator, key_critics = jax.random.split(key)
@@ -201,6 +197,8 @@ def causal_gan(
     def read(params: Params, images: Array) -> tuple[Readings, Params]:
         critics = generator.critics(parallel.axis_name(), critic_width)
         readings, updated = critics.apply(params, images, True, mutable=["batch_stats"])
+        if not joint:
+            readings = dataclasses.replace(readings, joint=None)
         return readings, {**params, **updated}
 
     def generate(params: Params, codes: Array, key: Key):
@@ -269,9 +267,18 @@ def causal_gan(
             critics={**params, "params": trained}, critics_optimizer=optimizer_state
         ), logged
 
-    def generator_loss(trained, state: GANState, codes, key: Key):
+    def interaction(params: Params, labels, noise, key: Key) -> Array:
+        index = parallel.local(jax.random.randint(key, (batch_size,), 0, len(unseen)))
+        corners = squares(labels, jnp.asarray(unseen)[index], num_states)
+        return interaction_loss(
+            lambda codes: generator.images(params, codes, noise),
+            jax.vmap(encode)(corners),
+        )
+
+    def generator_loss(trained, state: GANState, labels, codes, key: Key):
         params = {**state.generator, "params": trained}
-        images, params, noise = generate(params, codes, key)
+        key_noise, key_pairs = jax.random.split(key)
+        images, params, noise = generate(params, codes, key_noise)
         readings, _ = read(state.critics, images)
         labeler = label_term(readings.labeler, codes, noise)
         anti_labeler = label_term(readings.anti_labeler, codes, noise)
@@ -283,37 +290,34 @@ def causal_gan(
             + label_weight * (labeler - anti_weight * anti_labeler)
             + noise_weight * noise_error(readings, noise)
         )
+        if additivity and unseen is not None and len(unseen):
+            loss += additivity * interaction(params, labels, noise, key_pairs)
         return loss, (params, loss, labeler)
 
     def encode(labels: Array) -> Array:
         return jax.vmap(lambda row: generator.encode(tuple(row)))(labels)
 
-    def update_generator(state: GANState, codes, key: Key):
+    def update_generator(state: GANState, labels, codes, key: Key):
         gradients, (params, *logged) = jax.grad(generator_loss, has_aux=True)(
-            state.generator["params"], state, codes, key
+            state.generator["params"], state, labels, codes, key
         )
         updates, optimizer_state = optimizer.update(
             parallel.mean(gradients), state.generator_optimizer
         )
         trained = optax.apply_updates(state.generator["params"], updates)
         generator_params = {**params, "params": trained}
-        # The first steps' average is a plain mean: it does not remember the start.
-        rate = jnp.maximum(average_rate, 1 / (state.step + 1))
         return state._replace(
             generator=generator_params,
-            average=averaged(state.average, generator_params, rate),
+            average=moved_average(
+                state.average, generator_params, average_rate, state.step
+            ),
             generator_optimizer=optimizer_state,
         ), logged
 
     def step(state: GANState, batch: Batch, key: Key):
         key_flip, key_critics, key_generator = jax.random.split(key, 3)
         codes = jax.vmap(encode)(batch["labels"])
-        real = batch["images"][0].astype(jnp.float32) / 127.5 - 1
-        if flip:
-            mirrored = parallel.local(
-                jax.random.bernoulli(key_flip, 0.5, (batch_size,))
-            )
-            real = jnp.where(mirrored[:, None, None, None], real[:, :, ::-1], real)
+        real = pixels(batch["images"][0], key_flip, batch_size, flip=flip)
 
         def with_critics(state):
             return update_critics(state, real, codes[0], codes[1], key_critics)
@@ -330,7 +334,9 @@ def causal_gan(
             )
         for i in range(num_generator_steps):
             key_i = jax.random.fold_in(key_generator, i)
-            state, (loss, labeler_fake) = update_generator(state, codes[1], key_i)
+            state, (loss, labeler_fake) = update_generator(
+                state, batch["labels"][1], codes[1], key_i
+            )
         critics_total, real_logit, fake_logit, labeler, anti_labeler, error = logged
         info = GANInfo(
             critics_total,
@@ -345,14 +351,3 @@ def causal_gan(
         return state._replace(step=state.step + 1), info
 
     return Algorithm(init, step, lambda state: state.average, (2, batch_size))
-
-
-def _schedule(rate: float, num_steps: int | None):
-    """Constant for half of the run, then along a cosine to a tenth."""
-    if num_steps is None:
-        return rate
-    half = max(num_steps // 2, 1)
-    return optax.join_schedules(
-        [optax.constant_schedule(rate), optax.cosine_decay_schedule(rate, half, 0.1)],
-        [num_steps - half],
-    )

@@ -67,6 +67,13 @@ def draw(data: Batch, key: Key, batch_shape: tuple[int, ...]) -> Batch:
     return jax.tree.map(lambda leaf: leaf[rows], columns)
 
 
+def one_step(algorithm: Algorithm, data: Batch, key: Key, state: Any, index: Array):
+    """Step `index` of the run whose key is `key`: draws its batch, returns its info."""
+    key_data, key_step = jax.random.split(jax.random.fold_in(key, index))
+    batch = draw(data, key_data, algorithm.batch_shape)
+    return algorithm.step(state, batch, key_step)
+
+
 def train_steps(
     algorithm: Algorithm, *, num_steps: int, devices: list | None = None
 ) -> Callable:
@@ -83,14 +90,11 @@ def train_steps(
     devices = devices or jax.devices()
     require_divisible(algorithm.batch_shape[-1], len(devices))
 
-    def one_step(data, key, state, index):
-        key_data, key_step = jax.random.split(jax.random.fold_in(key, index))
-        batch = draw(data, key_data, algorithm.batch_shape)
-        return algorithm.step(state, batch, key_step)
-
     def steps(state, data, key, first_step):
         indices = first_step + jnp.arange(num_steps)
-        state, infos = jax.lax.scan(partial(one_step, data, key), state, indices)
+        state, infos = jax.lax.scan(
+            partial(one_step, algorithm, data, key), state, indices
+        )
         return state, mean(jax.tree.map(jnp.mean, infos))
 
     if len(devices) == 1:

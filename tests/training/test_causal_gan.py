@@ -7,7 +7,8 @@ import pytest
 
 from causal_jax.networks.image import ImageGenerator
 from causal_jax.training import parallel
-from causal_jax.training.causal_gan import REFERENCE, causal_gan, flattened
+from causal_jax.training.causal_gan import REFERENCE, causal_gan
+from causal_jax.training.image_stage import flattened
 
 GENERATORS = {
     "compact": ImageGenerator((2, 3), resolution=16, width=4, noise_size=5),
@@ -77,16 +78,6 @@ def test_reference_updates_critics_every_third_step_and_generator_twice(train_on
 def test_unknown_label_loss_is_refused():
     with pytest.raises(ValueError, match="'theory' or 'flipped'"):
         causal_gan(GENERATORS["compact"], label_loss="mean")
-
-
-def test_flattened_weights_draw_combinations_as_their_power_says():
-    labels = np.repeat([[0, 0], [0, 1], [1, 1]], [90, 9, 1], axis=0)
-    for power, law in ((0.0, [0.9, 0.09, 0.01]), (1.0, [1 / 3] * 3)):
-        cumulated = flattened(labels, power)
-        assert cumulated[-1] == pytest.approx(1, abs=1e-6)
-        weights = np.diff(cumulated, prepend=0)
-        found = [weights[:90].sum(), weights[90:99].sum(), weights[99:].sum()]
-        np.testing.assert_allclose(found, law, atol=1e-5)
 
 
 def test_weighted_draw_follows_the_weights():

@@ -9,7 +9,8 @@ from causal_jax import graph as graphs
 from causal_jax.losses.adversarial import score_function_loss
 from causal_jax.networks import controller as controllers
 from causal_jax.networks.controller import controller, mlp, mlp_init
-from causal_jax.training.label_wgan import REFERENCE, label_wgan
+from causal_jax.training import loop
+from causal_jax.training.label_wgan import REFERENCE, even_roots, label_wgan
 
 SMALL = {"num_steps": 10, "batch_size": 8, "critic_hidden": (6,)}
 
@@ -126,3 +127,46 @@ def test_the_label_models_gradient_is_unbiased():
         assert np.all(error <= 5 * standard_error + 1e-7)
         clear += int(np.sum(np.abs(expected) > 10 * standard_error))
     assert clear > 5, "gradients far from zero are among those compared"
+
+
+def test_even_roots_keep_conditionals_and_make_root_states_as_likely():
+    random = np.random.default_rng(0)
+    a = (random.random(20_000) < 0.02).astype(int)
+    b = (random.random(20_000) < np.where(a == 1, 0.9, 0.3)).astype(int)
+    rows = even_roots(np.stack([a, b], -1), [0])
+    assert rows.shape == (20_000, 2)
+    assert abs(rows[:, 0].mean() - 0.5) < 5 * np.sqrt(0.25 / 20_000)
+    for state in (0, 1):
+        rate, seen = rows[rows[:, 0] == state, 1].mean(), b[a == state].mean()
+        assert abs(rate - seen) < 5 * np.sqrt(seen * (1 - seen) / 10_000)
+
+
+def test_given_states_are_set_and_their_children_sampled(tiny_scm, tiny_rows):
+    even = np.stack([np.ones(400), tiny_rows["rows"][:, 1]], -1).astype(np.int32)
+    model, params = controllers.rows(tiny_scm), tiny_scm.init(jax.random.key(0))
+    where = jnp.arange(400)[:, None] % 2 == jnp.array([[1, 9]])
+    noise = tiny_scm.sample_noise(jax.random.key(1), 400)
+    rows = np.asarray(model.sample(params, noise, given=(jnp.asarray(even), where)))
+    free = np.asarray(model.sample(params, noise))
+    assert (rows[1::2, 0] == 1).all()
+    np.testing.assert_array_equal(rows[::2], free[::2])
+    assert (rows[1::2, 1] != even[1::2, 1]).any(), "children are the model's own"
+
+
+def test_children_of_rare_root_states_are_learned(tiny_scm):
+    """P(A = 1) = .01 and B = 2 exactly there; without even rows: below .01."""
+    random = np.random.default_rng(0)
+    a = (random.random(50_000) < 0.01).astype(int)
+    b = np.where(a == 1, 2, random.integers(0, 2, 50_000))
+    rows = np.stack([a, b], -1).astype(np.int32)
+    rates = {"learning_rate": 1e-2, "critic_learning_rate": 1e-2}
+    trained = loop.fit(
+        label_wgan(tiny_scm, num_steps=1200, batch_size=128, **rates),
+        {"rows": jnp.asarray(rows), "even_rows": jnp.asarray(even_roots(rows, [0]))},
+        key=jax.random.key(0),
+        num_steps=1200,
+        progress=False,
+    )
+    mechanism = tiny_scm.mechanisms["B"]
+    law = jnp.exp(mechanism.log_probs(trained.params["B"], (jnp.int32(1),)))
+    assert float(law[2]) > 0.95

@@ -1,0 +1,63 @@
+"""What the trainers of image mechanisms share: rows, pixels, rates and averages."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from causal_jax.training import parallel
+from causal_jax.training.algorithm import averaged
+from causal_jax.types import Array, Key, Params
+
+
+def flattened(labels: np.ndarray, power: float) -> np.ndarray:
+    """Cumulated row weights under which label combinations are drawn more evenly.
+
+    Args:
+      labels: int [N, n].
+      power: a combination seen c times is drawn in proportion to c ** (1 - power): 0
+        leaves the data's law as it is, 1 makes all combinations equally likely.
+
+    Returns:
+      float32 [N], ending in 1; see `parallel.draw`.
+    """
+    _, index, counts = np.unique(
+        labels, axis=0, return_inverse=True, return_counts=True
+    )
+    weights = counts[index.ravel()] ** -float(power)
+    return (np.cumsum(weights) / weights.sum()).astype(np.float32)
+
+
+def pixels(images: Array, key: Key, batch_size: int, *, flip: bool) -> Array:
+    """A device's real images, uint8 [B, H, W, 3], as float32 in [-1, 1].
+
+    Args:
+      images: this device's part of the batch.
+      key: which images are mirrored.
+      batch_size: images of the batch, over all devices.
+      flip: mirror half of them, at random.
+    """
+    real = images.astype(jnp.float32) / 127.5 - 1
+    if not flip:
+        return real
+    mirrored = parallel.local(jax.random.bernoulli(key, 0.5, (batch_size,)))
+    return jnp.where(mirrored[:, None, None, None], real[:, :, ::-1], real)
+
+
+def late_decay(rate: float, num_steps: int | None) -> optax.Schedule | float:
+    """Constant for half of the run, then along a cosine to a tenth; None: constant."""
+    if num_steps is None:
+        return rate
+    half = max(num_steps // 2, 1)
+    return optax.join_schedules(
+        [optax.constant_schedule(rate), optax.cosine_decay_schedule(rate, half, 0.1)],
+        [num_steps - half],
+    )
+
+
+def moved_average(average: Params, params: Params, rate: float, step: Array) -> Params:
+    """The moving average after `step` earlier ones; at first a plain mean.
+
+    (So it does not remember the start.)
+    """
+    return averaged(average, params, jnp.maximum(rate, 1 / (step + 1)))
