@@ -1,13 +1,15 @@
 """The image node: a generator of images given all labels, as a mechanism.
 
-Two architectures:
+Three architectures:
   "compact" (the default): 4x4 kernels, half the reference's width, plain label codes.
   "dcgan": CausalGAN's own (`networks.dcgan.Generator`), which receives noisy label
     logits (`networks.label_noise`); the label noise is part of the unit's exogenous
     noise, so twins share it.
+  "began": CausalBEGAN's own (`networks.began.Generator`), which receives 0/1 codes and
+    has no bound; what lies outside [-1, 1] is cut off in evaluation.
 
-Both normalise with running statistics in evaluation: a sample does not depend on the
-batch it is drawn in (the reference uses the batch's, also for a batch of one).
+The first two normalise with running statistics in evaluation: a sample does not depend
+on the batch it is drawn in (the reference uses the batch's, also for a batch of one).
 """
 
 import dataclasses
@@ -17,8 +19,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from causal_jax.networks import dcgan
+from causal_jax.networks import began, dcgan
 from causal_jax.networks.controller import encode_state, encoded_size
+from causal_jax.networks.image_abduction import abduct_images
 from causal_jax.networks.label_noise import label_noise, noisy_logits
 from causal_jax.networks.layers import Conv, ConvTranspose
 from causal_jax.types import Array, Key, Noise, Params
@@ -168,7 +171,7 @@ class ImageGenerator:
       resolution: side of the image, 32 or 64 in use.
       width: base number of channels.
       noise_size: length of the uniform [-1, 1] noise.
-      architecture: "compact" or "dcgan".
+      architecture: "compact", "dcgan" or "began".
       label_noise: None for plain codes in {-1, 1}, or the kind of noise on the label
         logits, see `networks.label_noise`.
     """
@@ -177,7 +180,7 @@ class ImageGenerator:
     resolution: int = 32
     width: int = 32
     noise_size: int = 64
-    architecture: Literal["compact", "dcgan"] = "compact"
+    architecture: Literal["compact", "dcgan", "began"] = "compact"
     label_noise: Literal["corrected", "reference", "discrete"] | None = None
 
     @property
@@ -187,7 +190,11 @@ class ImageGenerator:
 
     def module(self, axis_name: str | None = None) -> nn.Module:
         """The network, its batch statistics taken over `axis_name` too."""
-        kinds = {"compact": CompactGenerator, "dcgan": dcgan.Generator}
+        kinds = {
+            "compact": CompactGenerator,
+            "dcgan": dcgan.Generator,
+            "began": began.Generator,
+        }
         return kinds[self.architecture](self.resolution, self.width, axis_name)
 
     def init(self, key: Key, parents: tuple) -> Params:
@@ -214,12 +221,34 @@ class ImageGenerator:
         """What the network receives for 0/1 codes [..., d]."""
         if self.label_noise:
             return noisy_logits(codes, noise["labels"])
-        return 2 * codes - 1
+        return codes if self.architecture == "began" else 2 * codes - 1
 
     def apply(self, params: Params, parents: tuple, noise: Noise) -> Array:
-        features = self.features(self.encode(parents), noise)
-        images = self.module().apply(params, noise["z"][None], features[None], False)
-        return images[0]
+        noise = jax.tree.map(lambda leaf: leaf[None], noise)
+        return self.images(params, self.encode(parents)[None], noise)[0]
+
+    def images(self, params: Params, codes: Array, noise: Noise) -> Array:
+        """A batch with running statistics: 0/1 codes [B, d] -> [B, H, H, 3].
+
+        Abducted noise has a "residual", which is added (see `image_abduction`).
+        """
+        features = self.features(codes, noise)
+        images = self.module().apply(params, noise["z"], features, False)
+        if self.architecture == "began":
+            images = jnp.clip(images, -1, 1)
+        if "residual" in noise:
+            images = jnp.clip(images + noise["residual"], -1, 1)
+        return images
+
+    def abduct(self, params: Params, parents: tuple, value: Array, key: Key) -> Noise:
+        """Noise that gives the image back, residual included; ONE unit.
+
+        Found by descent from a draw of the prior, which is *a* fitting noise and no
+        draw of its posterior; `abduct_images` takes an encoder's start.
+        """
+        codes = self.encode(parents)[None]
+        found = abduct_images(self, params, value[None], codes, key)
+        return jax.tree.map(lambda leaf: leaf[0], found.noise)
 
     def apply_train(
         self,

@@ -71,11 +71,11 @@ def test_training_mode_updates_statistics_only(model):
     assert not all(jax.tree.leaves(moved))
 
 
-def test_image_node_cannot_be_abducted_and_says_so(model):
+def test_image_needs_its_labels_to_be_abducted_and_says_so(model):
     scm, params = model
-    factual = scm.sample(params, jax.random.key(4), num=2)
-    with pytest.raises(ValueError, match="'image' cannot be abducted"):
-        scm.abduct(params, jax.random.key(5), factual)
+    image = scm.sample(params, jax.random.key(4), num=2)["image"]
+    with pytest.raises(ValueError, match="'image' has no log_prob"):
+        scm.abduct(params, jax.random.key(5), {"image": image})
 
 
 def test_twin_of_a_leaf_label_keeps_every_other_label(model):

@@ -1,0 +1,122 @@
+"""CausalBEGAN's losses: two errors, three margins and their controllers.
+
+BEGAN: Berthelot, Schumm & Metz (2017, arXiv 1703.10717). CausalBEGAN: Kocaoglu et al.
+(2017, arXiv 1709.02023), section 5.4. The discriminator is an autoencoder, its error
+L(v) = mean |AE(v) - v| (`reconstruction_error`). With a labeler's error `label` beside
+it, real images x and generated images G:
+
+    D minimises  L(x) - c1 L(G) + label(x) - c2 label(G)
+    G minimises  L(G) + c3 label(G)
+
+    b1 = gamma1 L(x) - L(G)              c1 <- clip(c1 + lambda1 b1, 0, 1)
+    b2 = gamma2 label(x) - label(G)      c2 <- clip(c2 + lambda2 b2, 0, 1)
+    b3 = gamma3 max(b1, 0) - max(b2, 0)  c3 <- clip(c3 + lambda3 b3, 0, 1)
+
+D holds b1 and b2 at zero: it works against generated images only as far as they are
+better than real ones by the factor gamma. Labels weigh more in G (c3) while its images
+are ahead, less while its labels are. All errors are means over the global batch, so
+that N devices have the controllers of one.
+
+In the reference code (causal_began/CausalBEGAN.py) c1, c2, c3 are k_t, l_t, z_t and
+gamma1, gamma2, gamma3 are gamma, gamma_label, zeta. Differences: its cross-entropy of
+generated images has its arguments flipped in G's loss; here G and D read the same error
+(`label_error`).
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from causal_jax.types import Array
+
+LABEL_LOSSES = ("squarediff", "absdiff", "xe")
+
+
+class Errors(NamedTuple):
+    """What the margins compare, means over the batch, all [] and at least 0.
+
+    Attributes:
+      real: L(x), the autoencoder's error on real images.
+      fake: L(G), on generated ones.
+      label_real: the labeler's error on real images.
+      label_fake: on generated ones, against the labels they were asked for.
+    """
+
+    real: Array
+    fake: Array
+    label_real: Array
+    label_fake: Array
+
+
+class Margins(NamedTuple):
+    """b1 of the images, b2 of the labels, b3 of the one against the other; all []."""
+
+    b1: Array
+    b2: Array
+    b3: Array
+
+
+class Controls(NamedTuple):
+    """The weights c1, c2, c3 that hold the margins, all [] in [0, 1]."""
+
+    c1: Array
+    c2: Array
+    c3: Array
+
+
+def reconstruction_error(reconstructions: Array, images: Array) -> Array:
+    """Mean |AE(v) - v|, both [B, H, W, 3]."""
+    return jnp.mean(jnp.abs(reconstructions - images))
+
+
+def label_error(logits: Array, codes: Array, kind: str) -> Array:
+    """Mean error of a labeler's logits [B, d] against labels [B, d] in {0, 1}.
+
+    Args:
+      logits: of each code being 1.
+      codes: encoded labels.
+      kind: "squarediff" or "absdiff" of the probabilities, or "xe", in nats.
+    """
+    if kind == "xe":
+        return jnp.mean(jax.nn.softplus(logits) - logits * codes)
+    difference = jax.nn.sigmoid(logits) - codes
+    return jnp.mean(difference**2 if kind == "squarediff" else jnp.abs(difference))
+
+
+def margins(errors: Errors, gammas: tuple[float, float, float]) -> Margins:
+    """b1, b2, b3 at these errors (paper's notation, see the module)."""
+    b1 = gammas[0] * errors.real - errors.fake
+    b2 = gammas[1] * errors.label_real - errors.label_fake
+    return Margins(b1, b2, gammas[2] * jax.nn.relu(b1) - jax.nn.relu(b2))
+
+
+def controlled(
+    controls: Controls, margins: Margins, rates: tuple[float, float, float]
+) -> Controls:
+    """The controls after one step of rates lambda1, lambda2, lambda3."""
+    steps = zip(controls, margins, rates, strict=True)
+    return Controls(*(jnp.clip(c + rate * b, 0.0, 1.0) for c, b, rate in steps))
+
+
+def convergence(errors: Errors, margins: Margins) -> Array:
+    """BEGAN's measure of the images: L(x) + |b1|; smaller is better."""
+    return errors.real + jnp.abs(margins.b1)
+
+
+def convergence_complete(errors: Errors, margins: Margins) -> Array:
+    """CausalBEGAN's, of images and labels: L(x) + label(x) + |b1| + |b2| + |b3|."""
+    return errors.real + errors.label_real + sum(map(jnp.abs, margins))
+
+
+def scaled(tree: Any, weight: Array | float) -> Any:
+    """`tree` itself, but gradients flowing back through it are times `weight`.
+
+    With it one pass gives both players their gradients, as c1 does in the autoencoder.
+    """
+
+    def leaf(x: Array) -> Array:
+        fixed = jax.lax.stop_gradient(x)
+        return fixed + weight * (x - fixed)
+
+    return jax.tree.map(leaf, tree)

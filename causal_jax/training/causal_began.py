@@ -1,0 +1,298 @@
+"""CausalBEGAN: the image mechanism of a labelled causal model, trained by margins.
+
+Kocaoglu et al. (2017, arXiv 1709.02023), section 5.4. The label model is fixed; given
+labels l ~ P_r(l), the generator draws x ~ P_g(x | l) against an autoencoder and a
+labeler, under three margins (`losses.began` has the formulas):
+
+    D  minimises  L(x) - c1 L(G) + label(x) - c2 label(G)
+    G  minimises  L(G) + c3 label(G)
+
+Order of a step, all on one batch of real and one of generated images:
+  1. L(x), L(G), label(x), label(G) by the weights and controls of the last step;
+  2. the gradients of G and of D, from one pass (`losses.began.scaled`);
+  3. Adam for G and for D, at once;
+  4. b1, b2, b3 from the errors of 1, averaged over devices, then c1, c2, c3.
+(The reference code leaves open whether its optimisers or its margins come first.)
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from causal_jax.losses import began as losses
+from causal_jax.networks import began
+from causal_jax.networks.image import ImageGenerator
+from causal_jax.training import parallel
+from causal_jax.training.algorithm import Algorithm
+from causal_jax.training.image_stage import late_decay, moved_average, pixels
+from causal_jax.training.unseen import interaction_loss, squares
+from causal_jax.types import Array, Batch, Key, Params
+
+# The original's training settings (mkocaoglu/CausalGAN, causal_began/config.py).
+REFERENCE = {
+    "batch_size": 16,
+    "learning_rate": 8e-5,
+    "critic_learning_rate": 8e-5,
+    "betas": (0.9, 0.999),
+    "gammas": (0.5, 0.5, 0.5),
+    "rates": (1e-3, 8e-5, 1e-2),
+    "label_loss": "squarediff",
+    "conditional": False,
+    "code_weight": 0.0,
+    "labeler_noise": 0.0,
+    "additivity": 0.0,
+    "average_rate": 1.0,
+    "halve_every": 100_000,
+}
+
+
+class BEGANState(NamedTuple):
+    """What the next step needs.
+
+    Attributes:
+      step: int32 [].
+      generator: Flax collections of the image mechanism.
+      average: moving average of `generator`, what is sampled from.
+      critics: {"autoencoder", "labeler"}: their Flax collections.
+      generator_optimizer: optimiser state.
+      critics_optimizer: optimiser state.
+      controls: c1, c2, c3.
+    """
+
+    step: Array
+    generator: Params
+    average: Params
+    critics: Params
+    generator_optimizer: Any
+    critics_optimizer: Any
+    controls: losses.Controls
+
+
+class BEGANInfo(NamedTuple):
+    """What is logged; errors as `losses.began.Errors`, controls before their update.
+
+    Attributes:
+      convergence: L(x) + |b1|, BEGAN's measure.
+      convergence_complete: CausalBEGAN's, with the labels.
+      image_real: L(x).
+      image_fake: L(G).
+      label_real: label(x).
+      label_fake: label(G).
+      b1: margin of the images.
+      b2: margin of the labels.
+      b3: margin of the one against the other.
+      c1: weight of L(G) in the discriminator.
+      c2: weight of label(G) in the labeler.
+      c3: weight of label(G) in the generator.
+    """
+
+    convergence: Array
+    convergence_complete: Array
+    image_real: Array
+    image_fake: Array
+    label_real: Array
+    label_fake: Array
+    b1: Array
+    b2: Array
+    b3: Array
+    c1: Array
+    c2: Array
+    c3: Array
+
+
+def causal_began(
+    generator: ImageGenerator,
+    *,
+    batch_size: int = 32,
+    learning_rate: float = 5e-4,
+    critic_learning_rate: float = 5e-4,
+    betas: tuple[float, float] = (0.5, 0.99),
+    critic_width: int | None = None,
+    gammas: tuple[float, float, float] = (0.5, 0.5, 0.5),
+    rates: tuple[float, float, float] = (1e-2, 1e-2, 1e-2),
+    label_loss: str = "squarediff",
+    third_margin: bool = True,
+    conditional: bool = True,
+    code_weight: float = 0.1,
+    labeler_noise: float = 0.0,
+    additivity: float = 1.0,
+    unseen: np.ndarray | None = None,
+    flip: bool = False,
+    average_rate: float = 0.01,
+    halve_every: int | None = None,
+    num_steps: int | None = None,
+) -> Algorithm:
+    """CausalBEGAN for the image mechanism `generator`.
+
+    Args:
+      generator: the image node's mechanism.
+      batch_size: images of each update, over all devices.
+      learning_rate: Adam, generator.
+      critic_learning_rate: Adam, autoencoder and labeler.
+      betas: of Adam, both.
+      critic_width: base channels of autoencoder and labeler; the generator's if None.
+      gammas: gamma1 (how much better generated images are to be than real ones: lower
+        is sharper, higher more diverse), gamma2 (the same of their labels), gamma3.
+      rates: lambda1, lambda2, lambda3, of the controls c1, c2, c3.
+      label_loss: "squarediff", "absdiff" or "xe", see `losses.began.label_error`.
+      third_margin: whether c3 is controlled; else it is 1 throughout.
+      conditional: whether the autoencoder hears the labels, see `networks.began`.
+      code_weight: weight of mean (E(G(z)) - z)^2, E being the autoencoder's encoder, in
+        both players' losses; 0 for none.
+      labeler_noise: standard deviation of the noise on all that the labeler reads,
+        images being in [-1, 1].
+      additivity: weight of the additivity of two labels' effects, for the pairs
+        of states in `unseen`; 0 for none.
+      unseen: as `training.unseen.unseen_pairs` finds them; None for no pairs.
+      flip: mirror real images at random.
+      average_rate: of the moving average of the generator; 1 for none.
+      halve_every: steps after which the learning rates are halved; None never does.
+      num_steps: instead, the learning rates fall to a tenth in the second half of so
+        many steps; None does not.
+
+    Returns:
+      An `Algorithm` over batches {"images": uint8 [2, B, H, W, 3], "labels": int
+      [2, B, n]}: the second half gives the labels of the generated images.
+
+    Raises:
+      ValueError: unknown label loss, or both ways to lower the learning rates.
+    """
+    if label_loss not in losses.LABEL_LOSSES:
+        raise ValueError(
+            f"label_loss is 'squarediff', 'absdiff' or 'xe', not {label_loss!r}"
+        )
+    if halve_every and num_steps:
+        raise ValueError("learning rates follow halve_every or num_steps, not both")
+
+    def adam(rate: float) -> optax.GradientTransformation:
+        if halve_every:
+            schedule = optax.exponential_decay(rate, halve_every, 0.5, staircase=True)
+        else:
+            schedule = late_decay(rate, num_steps)
+        return optax.adam(schedule, *betas)
+
+    optimizer, critics_optimizer = adam(learning_rate), adam(critic_learning_rate)
+    autoencoder, labeler = began.critics(generator, critic_width)
+    num_states = jnp.asarray(generator.parent_states)
+    if not third_margin:
+        rates = (*rates[:2], 0.0)
+
+    def init(key: Key) -> BEGANState:
+        key_generator, key_autoencoder, key_labeler = jax.random.split(key, 3)
+        params = generator.init(key_generator, ())
+        images = jnp.zeros((1, generator.resolution, generator.resolution, 3))
+        codes = jnp.zeros((1, generator.num_outputs)) if conditional else None
+        critics = {
+            "autoencoder": autoencoder.init(key_autoencoder, images, codes),
+            "labeler": labeler.init(key_labeler, images),
+        }
+        return BEGANState(
+            jnp.int32(0),
+            params,
+            params,
+            critics,
+            optimizer.init(params["params"]),
+            critics_optimizer.init(critics),
+            losses.Controls(
+                jnp.zeros(()), jnp.zeros(()), jnp.float32(0 if third_margin else 1)
+            ),
+        )
+
+    def encode(labels: Array) -> Array:
+        return jax.vmap(lambda row: generator.encode(tuple(row)))(labels)
+
+    def image_error(params: Params, images: Array, codes: Array) -> Array:
+        drawn = autoencoder.apply(params, images, codes if conditional else None)
+        return losses.reconstruction_error(drawn, images)
+
+    def code_error(params: Params, images: Array, noise) -> Array:
+        found = autoencoder.apply(params, images, method="encode")
+        return jnp.mean((found - noise["z"]) ** 2)
+
+    def label_error(params: Params, images: Array, codes: Array, key: Key) -> Array:
+        if labeler_noise:
+            shape = (batch_size, *images.shape[1:])
+            noise = parallel.local(jax.random.normal(key, shape))
+            images = images + labeler_noise * noise
+        logits = labeler.apply(params, images)
+        return losses.label_error(logits, codes, label_loss)
+
+    def interaction(params: Params, labels, noise, key: Key) -> Array:
+        index = parallel.local(jax.random.randint(key, (batch_size,), 0, len(unseen)))
+        corners = squares(labels, jnp.asarray(unseen)[index], num_states)
+        return interaction_loss(
+            lambda codes: generator.images(params, codes, noise),
+            jax.vmap(encode)(corners),
+        )
+
+    def total_loss(trained, state: BEGANState, real, labels, codes, key: Key):
+        """All errors; the controls weigh what each player gets of their gradients."""
+        key_noise, key_pairs, key_real, key_fake = jax.random.split(key, 4)
+        params = {**state.generator, "params": trained["generator"]}
+        noise = parallel.local(generator.noise(key_noise, batch_size))
+        fake, params = generator.apply_train(
+            params, codes[1], noise, axis_name=parallel.axis_name()
+        )
+        encoder_decoder, reader = trained["autoencoder"], trained["labeler"]
+        c1, c2, c3 = state.controls
+        errors = losses.Errors(
+            image_error(encoder_decoder, real, codes[0]),
+            image_error(losses.scaled(encoder_decoder, -c1), fake, codes[1]),
+            label_error(reader, real, codes[0], key_real),
+            label_error(
+                losses.scaled(reader, -c2),
+                losses.scaled(fake, c3),
+                codes[1],
+                key_fake,
+            ),
+        )
+        loss = sum(errors)
+        if code_weight:
+            loss += code_weight * code_error(encoder_decoder, fake, noise)
+        if additivity and unseen is not None and len(unseen):
+            loss += additivity * interaction(params, labels[1], noise, key_pairs)
+        return loss, (errors, params)
+
+    def updated(state: BEGANState, gradients: Params, generator_params: Params):
+        """The state after Adam's updates, its controls as before."""
+        updates, optimizer_state = optimizer.update(
+            gradients.pop("generator"), state.generator_optimizer
+        )
+        trained = optax.apply_updates(state.generator["params"], updates)
+        params = {**generator_params, "params": trained}
+        updates, critics_state = critics_optimizer.update(
+            gradients, state.critics_optimizer
+        )
+        return state._replace(
+            step=state.step + 1,
+            generator=params,
+            average=moved_average(state.average, params, average_rate, state.step),
+            critics=optax.apply_updates(state.critics, updates),
+            generator_optimizer=optimizer_state,
+            critics_optimizer=critics_state,
+        )
+
+    def step(state: BEGANState, batch: Batch, key: Key):
+        key_flip, key_loss = jax.random.split(key)
+        codes = jax.vmap(encode)(batch["labels"])
+        real = pixels(batch["images"][0], key_flip, batch_size, flip=flip)
+        trained = {"generator": state.generator["params"], **state.critics}
+        gradients, (errors, params) = jax.grad(total_loss, has_aux=True)(
+            trained, state, real, batch["labels"], codes, key_loss
+        )
+        gradients, errors = parallel.mean((gradients, errors))
+        margins = losses.margins(errors, gammas)
+        controls = losses.controlled(state.controls, margins, rates)
+        info = BEGANInfo(
+            losses.convergence(errors, margins),
+            losses.convergence_complete(errors, margins),
+            *errors,
+            *margins,
+            *state.controls,
+        )
+        return updated(state, gradients, params)._replace(controls=controls), info
+
+    return Algorithm(init, step, lambda state: state.average, (2, batch_size))

@@ -1,0 +1,32 @@
+r"""CausalBEGAN on the faces, beside `faces_causal_gan`.
+
+    python -m experiments.train --config=experiments/configs/faces_causal_began.py \
+        --workdir=runs/faces_causal_began && \
+    python -m experiments.evaluate --workdir=runs/faces_causal_began
+
+The report's curves show both convergence measures, the margins b1, b2, b3 and their
+controls c1, c2, c3. Variants: `mle` (labels by maximum likelihood), `reference` (the
+original's networks and settings, 64 pixels), `size64`, `quicktest`.
+"""
+
+from experiments.configs import defaults
+
+EXISTING = ["mle", "reference", "size64"]
+
+
+def get_config(variant=""):
+    config = defaults.with_images(defaults.base("faces_causal_began"))
+    defaults.with_began(config)
+    for part in defaults.variants(variant):
+        if part == "mle":
+            config.trainer = "mle"
+        elif part == "reference":
+            defaults.reference_labels(config)
+            defaults.reference_images(config)
+        elif part == "size64":
+            config.image_size = 64
+        elif part == defaults.QUICKTEST:
+            defaults.quicktest(config)
+        else:
+            raise defaults.unknown(part, EXISTING)
+    return config

@@ -1,0 +1,196 @@
+import textwrap
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from causal_jax.losses import began as losses
+from causal_jax.networks import began
+from causal_jax.networks.image import ImageGenerator
+from causal_jax.training.causal_began import REFERENCE, causal_began
+
+SMALL = {"resolution": 16, "width": 4, "noise_size": 5}
+COMPACT = ImageGenerator((2, 3), **SMALL)
+BEGAN = ImageGenerator((2, 3), **SMALL, architecture="began")
+AUTOENCODER, LABELER = began.critics(BEGAN)
+UNSEEN = np.array([[0, 1, 1, 2]], np.int32)
+
+
+def _data():
+    random = np.random.default_rng(0)
+    labels = np.stack([random.integers(0, k, 40) for k in (2, 3)], -1)
+    images = random.integers(0, 256, (40, 16, 16, 3), dtype=np.uint8)
+    return {"images": images, "labels": labels}
+
+
+def _batch(size):
+    return jax.tree.map(
+        lambda leaf: jnp.asarray(leaf[: 2 * size].reshape(2, size, *leaf.shape[1:])),
+        _data(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("generator", "settings"),
+    [
+        (COMPACT, {"batch_size": 4, "unseen": UNSEEN, "flip": True}),
+        (BEGAN, {**REFERENCE, "batch_size": 4}),
+    ],
+    ids=["default", "reference"],
+)
+def test_state_keeps_its_shapes_and_every_trained_leaf_changes(
+    train_once, generator, settings
+):
+    algorithm = causal_began(generator, **settings)
+    before, after, info, *_ = train_once(algorithm, _data())
+    for old, new in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True):
+        assert old.shape == new.shape and old.dtype == new.dtype
+    for old, new in (
+        (before.generator["params"], after.generator["params"]),
+        (before.critics, after.critics),
+    ):
+        moved = jax.tree.map(lambda a, b: not np.array_equal(a, b), old, new)
+        assert all(jax.tree.leaves(moved))
+    assert np.isfinite(np.array(info)).all()
+
+
+def test_both_players_descend_their_own_losses(monkeypatch):
+    monkeypatch.setattr(optax, "adam", lambda rate, *betas: optax.sgd(rate))
+    algorithm = causal_began(
+        BEGAN,
+        **{**REFERENCE, "batch_size": 4, "learning_rate": 1.0},
+    )
+    controls = losses.Controls(*map(jnp.float32, (0.3, 0.2, 0.6)))
+    before = algorithm.init(jax.random.key(0))._replace(controls=controls)
+    key = jax.random.key(1)
+    batch = _batch(4)
+    after, info = jax.jit(algorithm.step)(before, batch, key)
+    codes = jax.vmap(jax.vmap(lambda row: BEGAN.encode(tuple(row))))(batch["labels"])
+    real = batch["images"][0] / 127.5 - 1
+    # The noise of this step, as the algorithm draws it.
+    key_noise = jax.random.split(jax.random.split(key)[1], 4)[0]
+    noise = BEGAN.noise(key_noise, 4)
+
+    def draw(params):
+        return BEGAN.apply_train({"params": params}, codes[1], noise)[0]
+
+    def image(critics, v):
+        drawn = AUTOENCODER.apply(critics["autoencoder"], v)
+        return losses.reconstruction_error(drawn, v)
+
+    def label(critics, v, codes):
+        logits = LABELER.apply(critics["labeler"], v)
+        return losses.label_error(logits, codes, "squarediff")
+
+    def generator_loss(params):
+        fake = draw(params)
+        critics = before.critics
+        return image(critics, fake) + 0.6 * label(critics, fake, codes[1])
+
+    def critics_loss(critics):
+        fake = draw(before.generator["params"])
+        of_images = image(critics, real) - 0.3 * image(critics, fake)
+        of_labels = label(critics, real, codes[0]) - 0.2 * label(
+            critics, fake, codes[1]
+        )
+        return of_images + of_labels
+
+    def descended(loss, params, rate):
+        gradients = jax.jit(jax.grad(loss))(params)
+        return jax.tree.map(lambda p, g: p - rate * g, params, gradients)
+
+    generator = descended(generator_loss, before.generator["params"], 1.0)
+    critics = descended(critics_loss, before.critics, REFERENCE["critic_learning_rate"])
+    for mine, found in (
+        (generator, after.generator["params"]),
+        (critics, after.critics),
+    ):
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), mine, found
+        )
+    errors = losses.Errors(
+        info.image_real, info.image_fake, info.label_real, info.label_fake
+    )
+    margins = losses.margins(errors, REFERENCE["gammas"])
+    expected = losses.controlled(controls, margins, REFERENCE["rates"])
+    np.testing.assert_allclose(after.controls, expected, atol=1e-7)
+    assert float(info.convergence) == pytest.approx(
+        float(info.image_real + abs(info.b1))
+    )
+
+
+def test_without_the_third_margin_labels_keep_their_weight(train_once):
+    algorithm = causal_began(COMPACT, batch_size=4, third_margin=False)
+    _, after, info, *_ = train_once(algorithm, _data())
+    assert float(after.controls.c3) == float(info.c3) == 1
+
+
+def test_code_error_moves_the_encoder_and_the_generator_only(monkeypatch):
+    monkeypatch.setattr(optax, "adam", lambda rate, *betas: optax.sgd(rate))
+    found = []
+    for weight in (0.0, 10.0):
+        algorithm = causal_began(BEGAN, batch_size=4, code_weight=weight)
+        before = algorithm.init(jax.random.key(0))
+        after, _ = jax.jit(algorithm.step)(before, _batch(4), jax.random.key(1))
+        autoencoder = after.critics["autoencoder"]["params"]
+        labeler = after.critics["labeler"]
+        found.append(
+            (
+                [autoencoder["encoder"], after.generator],
+                [autoencoder["decoder"], labeler],
+            )
+        )
+    for moved, (one, other) in zip(
+        (True, False), zip(*found, strict=True), strict=True
+    ):
+        same = jax.tree.leaves(jax.tree.map(np.array_equal, one, other))
+        assert not any(same) if moved else all(same)
+
+
+def test_unknown_label_loss_is_refused():
+    with pytest.raises(ValueError, match="'squarediff', 'absdiff' or 'xe'"):
+        causal_began(COMPACT, label_loss="theory")
+
+
+PROGRAM = textwrap.dedent(
+    """
+    import json
+    import jax, numpy as np, optax
+    optax.adam = lambda rate, *betas: optax.sgd(rate)
+    from causal_jax.networks.image import ImageGenerator
+    from causal_jax.training import parallel
+    from causal_jax.training.causal_began import causal_began
+
+    generator = ImageGenerator((2, 3), resolution=16, width=4, noise_size=5)
+    algorithm = causal_began(generator, batch_size=8, learning_rate=.05,
+                             critic_learning_rate=.05, flip=True, rates=(1., 1., 1.),
+                             labeler_noise=.1, unseen=np.array([[0, 1, 1, 2]]))
+    random = np.random.default_rng(0)
+    data = {"images": random.integers(0, 256, (40, 16, 16, 3), dtype=np.uint8),
+            "labels": np.stack([random.integers(0, k, 40) for k in (2, 3)], -1)}
+
+    def run(devices):
+        state = parallel.replicate(algorithm.init(jax.random.key(0)), devices)
+        steps = parallel.train_steps(algorithm, num_steps=2, devices=devices)
+        state, info = steps(state, parallel.replicate(data, devices),
+                            jax.random.key(1), 0)
+        return jax.tree.map(np.asarray, parallel.unreplicate((state, info)))
+
+    start = jax.tree.map(np.asarray, algorithm.init(jax.random.key(0)))
+    one, four = run(jax.devices()[:1]), run(jax.devices())
+    gap = lambda a, b: max(jax.tree.leaves(jax.tree.map(
+        lambda x, y: float(np.max(np.abs(x - y))), a, b)))
+    print(json.dumps({"gap": gap(one, four), "devices": len(jax.devices()),
+                      "moved": gap(start.generator, one[0].generator),
+                      "controls": gap(start.controls, one[0].controls)}))
+    """
+)
+
+
+def test_four_devices_equal_one(run_on_devices):
+    result = run_on_devices(PROGRAM, 4)
+    assert result["devices"] == 4
+    assert result["moved"] > 1e-3 and result["controls"] > 1e-3
+    assert result["gap"] < 1e-4
