@@ -1,0 +1,271 @@
+"""Bayesian networks from BIF files: tabular models whose every law is known.
+
+BIF, the Bayesian Interchange Format (Cozman 1998, version 0.15), is the text format of
+the bnlearn repository:
+
+    network asia { }
+    variable smoke { type discrete [ 2 ] { yes, no }; }
+    probability ( lung | smoke ) { (yes) 0.1, 0.9; (no) 0.01, 0.99; }
+
+A probability block holds `table` (all numbers at once: the node's own state changes
+slowest, the last parent's fastest), one row a parent configuration, its states in the
+order of the block's parents, or `default`, the row of every configuration that is not
+listed. Names may be quoted; `//` and `/* */` are comments, `property` is skipped.
+Anything else is an error of one line: nothing is guessed.
+
+Files round their numbers, so a row's sum may miss one by up to `TOLERANCE`; rows are
+then divided by their sum.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax.numpy as jnp
+import networkx as nx
+import numpy as np
+
+from causal_jax import graph as graphs
+from causal_jax.data.bif_tokens import Tokens, text_of
+from causal_jax.mechanism import Tabular
+from causal_jax.scm import SCM
+from causal_jax.types import Params
+
+TOLERANCE = 1e-3
+MAX_TABLE = 10_000_000  # numbers a node; larger tables are no use and fill the memory
+
+
+def read_bif(path: str | Path) -> tuple[SCM, Params]:
+    """Reads a network: its graph, its state names and its tables.
+
+    Args:
+      path: a `.bif` file, or one packed by gzip (recognised by its content).
+
+    Returns:
+      The model, nodes in the file's order and all `Tabular`, and its parameters.
+
+    Raises:
+      ValueError: no such file, truncated, not BIF; unknown parents or states; a missing
+        or repeated block or row; probabilities that are negative or do not sum to one;
+        a cycle. The line, or the node and the configuration, is named.
+    """
+    text = text_of(Path(path))
+    try:
+        return _network(Tokens(text))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _network(tokens: Tokens) -> tuple[SCM, Params]:
+    states: dict[str, tuple[str, ...]] = {}
+    blocks: dict[str, _Block] = {}
+    tokens.expect("network")
+    tokens.take()
+    _skip_properties(tokens)
+    while tokens.peek() is not None:
+        kind = tokens.take()
+        if kind == "variable":
+            _read_variable(tokens, states)
+        elif kind == "probability":
+            _read_block(tokens, states, blocks)
+        else:
+            raise tokens.error("expected 'variable' or 'probability'")
+    if not states:
+        raise ValueError("it has no variable: the file is truncated")
+    for name in states:
+        if name not in blocks:
+            raise ValueError(
+                f"node {name!r} has no probability block: the file is truncated, or "
+                "the block is missing"
+            )
+    return _model(states, blocks)
+
+
+def _skip_properties(tokens: Tokens) -> None:
+    tokens.expect("{")
+    while tokens.peek() == "property":
+        _skip_property(tokens)
+    tokens.expect("}")
+
+
+def _skip_property(tokens: Tokens) -> None:
+    while tokens.take() != ";":
+        pass
+
+
+def _read_variable(tokens: Tokens, states: dict[str, tuple[str, ...]]) -> None:
+    name = tokens.take()
+    if name in states:
+        raise tokens.error(f"variable {name!r} is declared twice")
+    tokens.expect("{")
+    names = None
+    while tokens.peek() != "}":
+        if tokens.peek() == "property":
+            _skip_property(tokens)
+            continue
+        tokens.expect("type", "discrete", "[")
+        number = tokens.take()
+        tokens.expect("]", "{")
+        names = tokens.until("}")
+        tokens.expect(";")
+        if number != str(len(names)):
+            raise tokens.error(
+                f"variable {name!r} announces {number} states and names {len(names)}"
+            )
+    tokens.expect("}")
+    if names is None or len(set(names)) < max(len(names), 2):
+        raise tokens.error(f"variable {name!r} needs two or more distinct states")
+    states[name] = tuple(names)
+
+
+class _Block:
+    """The table of one node, in the block's own order of parents.
+
+    Attributes:
+      name: the node.
+      parents: as the block lists them.
+      table: float64 [*parents' states, node's states]; NaN where no row was given yet.
+    """
+
+    def __init__(self, name: str, parents: Sequence[str], states: dict):
+        shape = tuple(len(states[member]) for member in (*parents, name))
+        if math.prod(shape) > MAX_TABLE:
+            raise ValueError(
+                f"the table of node {name!r} has {math.prod(shape)} numbers; at most "
+                f"{MAX_TABLE} are read"
+            )
+        self.name, self.parents = name, tuple(parents)
+        self._states = states
+        self.table = np.full(shape, np.nan)
+
+    def index(self, configuration: Sequence[str]) -> tuple[int, ...]:
+        """Indices of the parents' states."""
+        if len(configuration) != len(self.parents):
+            raise ValueError(
+                f"node {self.name!r}: configuration ({', '.join(configuration)}) has "
+                f"{len(configuration)} states for {len(self.parents)} parents"
+            )
+        for parent, state in zip(self.parents, configuration, strict=True):
+            if state not in self._states[parent]:
+                raise ValueError(
+                    f"node {self.name!r}: {state!r} is no state of its parent "
+                    f"{parent!r}: {graphs.suggestion(state, self._states[parent])}"
+                )
+        pairs = zip(self.parents, configuration, strict=True)
+        return tuple(self._states[p].index(state) for p, state in pairs)
+
+    def described(self, index: Sequence[int]) -> str:
+        """'node X given (a, b)' for error messages."""
+        pairs = zip(self.parents, index, strict=True)
+        shown = ", ".join(self._states[p][i] for p, i in pairs)
+        return f"node {self.name!r}" + (f" given ({shown})" if shown else "")
+
+    def finish(self, default: np.ndarray | None) -> None:
+        """Fills what `default` is for, checks every row, makes it sum to one."""
+        missing = np.isnan(self.table).any(-1)
+        if default is not None:
+            self.table[missing] = default
+        elif missing.any():
+            index = np.argwhere(missing)[0]
+            raise ValueError(f"{self.described(index)} has no probabilities")
+        self._refuse((self.table < 0).any(-1), "a negative probability")
+        sums = self.table.sum(-1)
+        # The hair lets through sums that miss one by the tolerance and a rounding.
+        wrong = ~(np.abs(sums - 1) <= TOLERANCE + 1e-9)
+        self._refuse(wrong, "probabilities that do not sum to one")
+        self.table /= sums[..., None]
+
+    def _refuse(self, wrong: np.ndarray, what: str) -> None:
+        if wrong.any():
+            index = tuple(np.argwhere(wrong)[0])
+            row = ", ".join(f"{p:g}" for p in self.table[index][:8])
+            raise ValueError(f"{self.described(index)} has {what}: {row}")
+
+
+def _read_block(tokens: Tokens, states: dict, blocks: dict[str, _Block]) -> None:
+    tokens.expect("(")
+    name = tokens.take()
+    parents = []
+    if tokens.peek() == "|":
+        tokens.expect("|")
+        parents = tokens.until(")")
+    else:
+        tokens.expect(")")
+    for member in (name, *parents):
+        if member not in states:
+            role = "node" if member == name else f"parent of {name!r}"
+            raise ValueError(
+                f"unknown {role} {member!r}: {graphs.suggestion(member, states)}"
+            )
+    if name in blocks:
+        raise ValueError(f"node {name!r} has two probability blocks: keep one")
+    if len({name, *parents}) <= len(parents):
+        raise ValueError(
+            f"the parents of node {name!r}, {', '.join(parents)}, are not distinct "
+            "other nodes"
+        )
+    blocks[name] = _Block(name, parents, states)
+    tokens.expect("{")
+    _read_rows(tokens, blocks[name])
+
+
+def _read_rows(tokens: Tokens, block: _Block) -> None:
+    default = None
+    while tokens.peek() != "}":
+        kind = tokens.take()
+        if kind == "property":
+            _skip_property(tokens)
+        elif kind == "table":
+            _fill_table(tokens, block)
+        elif kind == "default":
+            default = _numbers(tokens, block.table.shape[-1], f"node {block.name!r}")
+        elif kind == "(":
+            index = block.index(tokens.until(")"))
+            where = block.described(index)
+            if not np.isnan(block.table[index]).any():
+                raise ValueError(f"{where} has probabilities twice: keep one row")
+            block.table[index] = _numbers(tokens, block.table.shape[-1], where)
+        else:
+            raise tokens.error("expected 'table', 'default' or a configuration")
+    tokens.expect("}")
+    block.finish(default)
+
+
+def _fill_table(tokens: Tokens, block: _Block) -> None:
+    if not np.isnan(block.table).all():
+        raise ValueError(f"node {block.name!r} has probabilities twice: keep one table")
+    values = _numbers(tokens, block.table.size, f"node {block.name!r}")
+    shape = (block.table.shape[-1], *block.table.shape[:-1])
+    block.table[...] = np.moveaxis(values.reshape(shape), 0, -1)
+
+
+def _numbers(tokens: Tokens, num: int, where: str) -> np.ndarray:
+    words = tokens.until(";")
+    try:
+        values = np.array([float(word) for word in words])
+    except ValueError:
+        raise tokens.error(f"{where} has a probability that is no number") from None
+    if len(values) != num:
+        raise ValueError(f"{where} has {len(values)} probabilities instead of {num}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{where} has a probability that is not finite")
+    return values
+
+
+def _model(states: dict, blocks: dict[str, _Block]) -> tuple[SCM, Params]:
+    edges = itertools.chain.from_iterable(
+        ((parent, name) for parent in blocks[name].parents) for name in states
+    )
+    graph: nx.DiGraph = graphs.build(edges, nodes=states, states=states)
+    position = {name: i for i, name in enumerate(states)}
+    mechanisms, params = {}, {}
+    for name, block in blocks.items():
+        # The library lists parents in the graph's declared order.
+        order = sorted(
+            range(len(block.parents)), key=lambda i: position[block.parents[i]]
+        )
+        probs = np.transpose(block.table, (*order, len(order)))
+        mechanisms[name] = Tabular(probs.shape[-1], probs.shape[:-1])
+        params[name] = {"probs": jnp.asarray(probs, jnp.float32)}
+    return SCM(graph, mechanisms), {name: params[name] for name in states}

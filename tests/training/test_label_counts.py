@@ -1,0 +1,81 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from causal_jax import graph as graphs
+from causal_jax.metrics import discrete
+from causal_jax.networks.controller import Rows, controller, reference_controller
+from causal_jax.training import loop
+from causal_jax.training.label_counts import family_counts, label_counts
+
+KEY = jax.random.key(0)
+
+
+@pytest.fixture(scope="module")
+def rows(tables):
+    return discrete.sampled_rows(tables.scm, tables.params, KEY, 5000)
+
+
+def batches(scm, rows):
+    return {n: jnp.asarray(c) for n, c in family_counts(scm, rows).items()}
+
+
+def test_counts_are_those_of_the_rows(tables, rows):
+    counts = family_counts(tables.scm, rows)
+    column = {name: i for i, name in enumerate(tables.nodes)}
+    assert counts["A"].shape == (1, 1, 2) and counts["C"].shape == (1, 6, 2)
+    a, b, c = (rows[:, column[name]] for name in "ABC")
+    expected = np.sum((a == 1) & (b == 2) & (c == 0))
+    assert counts["C"][0, 5, 0] == expected  # configuration A=1, B=2
+    assert all(table.sum() == 5000 for table in counts.values())
+
+
+def test_one_step_descends_the_likelihood_of_all_rows(tables, rows):
+    """Loss and gradient equal those of the rows themselves."""
+    scm = controller(tables.scm.graph, hidden=(4,))
+    algorithm = label_counts(scm, num_steps=10)
+    state = algorithm.init(KEY)
+    params = algorithm.params(state)
+    for a, b in zip(
+        jax.tree.leaves(params), jax.tree.leaves(scm.init(KEY)), strict=True
+    ):
+        np.testing.assert_allclose(a, b, atol=1e-7)
+
+    batch = jax.tree.map(lambda leaf: leaf, batches(scm, rows))
+    new_state, info = jax.jit(algorithm.step)(state, batch, KEY)
+
+    def loss_fn(params):
+        return -jnp.mean(Rows(scm).log_prob(params, jnp.asarray(rows)))
+
+    loss, gradients = jax.value_and_grad(loss_fn)(params)
+    assert float(info.loss) == pytest.approx(float(loss), rel=1e-5)
+    # Adam's first step is the rate times the gradient's sign, where it is not tiny.
+    moved = jax.tree.map(lambda a, b: a - b, algorithm.params(new_state), params)
+    for move, gradient in zip(
+        jax.tree.leaves(moved), jax.tree.leaves(gradients), strict=True
+    ):
+        clear = np.abs(gradient) > 1e-5
+        np.testing.assert_allclose(
+            np.asarray(move)[clear], -0.01 * np.sign(gradient)[clear], rtol=0.02
+        )
+
+
+def test_its_optimum_is_the_table_of_the_data(tables, rows):
+    scm = controller(tables.scm.graph, hidden=(16,))
+    fitted = loop.fit(
+        label_counts(scm, num_steps=600, learning_rate=3e-2),
+        batches(scm, rows),
+        key=KEY,
+        num_steps=600,
+        steps_per_dispatch=600,
+        progress=False,
+    )
+    data = discrete.exact_law(*discrete.tabular_fit(scm, rows))
+    assert discrete.tvd(discrete.exact_law(scm, fitted.params), data) < 1e-3
+
+
+def test_nodes_without_a_law_are_named():
+    scm = reference_controller(graphs.named("male_causes_mustache"))
+    with pytest.raises(ValueError, match="'Male' has no log_probs"):
+        label_counts(scm, num_steps=1)
