@@ -1,38 +1,158 @@
-"""Draws a sheet of pictures of a trained run: do against see, for one label.
+r"""Draws sheets of pictures of a trained run.
 
     python -m experiments.sheet --workdir=DIR --node=Mustache --out=mustache.png
+    python -m experiments.sheet --workdir=DIR --node=all --out=FOLDER
+    python -m experiments.sheet --workdir=DIR --kind=interpolation --node=Mustache \
+        --out=mustache.png
+    python -m experiments.sheet --workdir=DIR --kind=diversity --out=faces.png
+    python -m experiments.sheet --workdir=DIR --kind=grid2d --nodes=Male,Mustache \
+        --out=grid.png
 
-Rows: do(node = state) for every state, all with one noise, then given node = state.
+--kind:
+  do             (the default) rows do(node = state) for every state, all with one
+                 noise, then given node = state
+  interpolation  a unit a row, the label from one state to the other along it: its code
+                 for the image network stands between them, noise and all other labels
+                 stay; below, the same units where the label's descendants follow the
+                 nearest state
+  diversity      16 x 16 samples of fixed noises
+  grid2d         rows are values of one label, columns of another, every cell the same
+                 units; all other labels are those of the nearest intervention
+
+--node=all writes a file KIND_NODE.png for every label into the folder --out.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import jax
 from absl import flags
+from PIL import Image
 
 import causal_jax
-from causal_jax.reporting import grids, sheets
+from causal_jax import graph as graphs
+from causal_jax.reporting import grids, interpolation, sheets
+from causal_jax.scm import SCM
+from causal_jax.types import Params
+from causal_jax.workdir import IMAGE
 from experiments import command_line
+
+# Pictures a row, in all, or units a cell, where --num says nothing.
+KINDS = {"do": 8, "interpolation": 8, "diversity": 256, "grid2d": 4}
+ALL = "all"
+
+
+def write(
+    workdir: str | Path,
+    out: str | Path,
+    *,
+    kind: str = "do",
+    node: str | None = None,
+    nodes: str | None = None,
+    num: int | None = None,
+    seed: int = 0,
+) -> list[Path]:
+    """Draws the sheets that are asked for and writes each whole or not at all.
+
+    Returns:
+      The files written.
+
+    Raises:
+      ValueError: a question that does not fit; see the module for those that do.
+    """
+    _require_question(kind, node, nodes, num)
+    _require_out(out, is_folder=node == ALL)
+    scm, params = causal_jax.load(workdir)
+    pair = tuple(part.strip() for part in nodes.split(",")) if nodes else ()
+    written = []
+    for name, picture in pictures(scm, params, kind, node, pair, num, seed):
+        path = Path(out)
+        if node == ALL:
+            path /= f"{kind}_{quote(name, safe=' ')}.png"
+        grids.save_png(path, picture)
+        written.append(path)
+    return written
+
+
+def pictures(
+    scm: SCM,
+    params: Params,
+    kind: str,
+    node: str | None,
+    nodes: tuple[str, ...],
+    num: int | None,
+    seed: int,
+) -> Iterator[tuple[str, Image.Image]]:
+    """(label, sheet), one for every label that is asked for."""
+    drawing = (scm, params, jax.random.key(seed))
+    num = num or KINDS[kind]
+    if kind == "diversity":
+        yield "", sheets.diversity_sheet(*drawing, num)
+        return
+    if kind == "grid2d":
+        title = f"do({', '.join(nodes)}): the same {num} units in every cell"
+        yield "", interpolation.two_labels_sheet(*drawing, nodes, num, title=title)
+        return
+    draw_fn = {
+        "do": sheets.do_versus_see_sheet,
+        "interpolation": interpolation.interpolation_sheet,
+    }[kind]
+    for name in _labels(scm, kind) if node == ALL else (node,):
+        yield name, draw_fn(*drawing, name, num)
+
+
+def _labels(scm: SCM, kind: str) -> tuple[str, ...]:
+    if kind == "do":
+        return scm.discrete
+    return tuple(name for name in scm.discrete if name in scm.parents.get(IMAGE, ()))
+
+
+def _require_question(kind, node, nodes, num) -> None:
+    if kind not in KINDS:
+        raise ValueError(f"--kind={kind}: {graphs.suggestion(kind, KINDS)}")
+    wanted = {"diversity": None, "grid2d": "nodes"}.get(kind, "node")
+    for flag, value in (("node", node), ("nodes", nodes)):
+        if flag == wanted and not value:
+            example = "Male,Mustache" if flag == "nodes" else "Mustache or --node=all"
+            raise ValueError(f"--kind={kind} needs labels: give --{flag}={example}")
+        if flag != wanted and value:
+            raise ValueError(f"--kind={kind} takes no --{flag}: leave it out")
+    if num is not None and num < 1:
+        raise ValueError(f"--num is {num}: ask for at least one picture")
+
+
+def _require_out(out: str | Path, *, is_folder: bool) -> None:
+    is_file = Path(out).suffix == ".png"
+    if is_folder and is_file:
+        raise ValueError(f"--out={out}: --node=all writes a folder, one file a label")
+    if not is_folder and not is_file:
+        raise ValueError(f"--out={out} must end in .png")
 
 
 def main(argv: list[str]) -> None:
     command_line.refuse_arguments(argv)
     args = flags.FLAGS
     with command_line.one_line_errors("sheet"):
-        if Path(args.out).suffix != ".png":
-            raise ValueError(f"--out={args.out} must end in .png")
-        scm, params = causal_jax.load(args.workdir)
-        key = jax.random.key(args.seed)
-        picture = sheets.do_versus_see_sheet(scm, params, key, args.node, args.num)
-        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-        grids.save_png(args.out, picture)
-    print(f"wrote {args.out}")
+        written = write(
+            args.workdir,
+            args.out,
+            kind=args.kind,
+            node=args.node,
+            nodes=args.nodes,
+            num=args.num,
+            seed=args.seed,
+        )
+    for path in written:
+        print(f"wrote {path}")
 
 
 if __name__ == "__main__":
     flags.DEFINE_string("workdir", None, "Folder of a trained run.", required=True)
-    flags.DEFINE_string("node", None, "A label.", required=True)
-    flags.DEFINE_string("out", None, "File to write, .png.", required=True)
-    flags.DEFINE_integer("num", 8, "Pictures a row.")
-    flags.DEFINE_integer("seed", 0, "Seed.")
+    flags.DEFINE_string("kind", "do", "do, interpolation, diversity or grid2d.")
+    flags.DEFINE_string("node", None, "A label, or all: one file a label.")
+    flags.DEFINE_string("nodes", None, "Two labels: of the rows, of the columns.")
+    flags.DEFINE_string("out", None, "File, .png; a folder for all.", required=True)
+    flags.DEFINE_integer("num", None, "Pictures a row, in all or a cell; by kind.")
+    flags.DEFINE_integer("seed", 0, "Seed; the same seed gives the same units.")
     command_line.run(main)

@@ -122,9 +122,8 @@ def compose(
         lines = wrap(text, layout.width, _CAPTION)
         _write(pen, (layout.x(c), layout.header), "\n".join(lines), _CAPTION)
     for r, row in enumerate(cells):
-        if row_labels:
-            lines = wrap(row_labels[r], layout.left - 2 * _GAP, _TEXT)
-            _write(pen, (_GAP, layout.tops[r]), "\n".join(lines), _TEXT)
+        lines = layout.label_lines(row_labels, r)
+        _write(pen, (_GAP, layout.tops[r]), "\n".join(lines), _TEXT)
         if messages and r in messages:
             _write(pen, (layout.x(0), layout.tops[r]), messages[r], _TEXT, FAINT)
         for c, image in enumerate(row):
@@ -162,9 +161,18 @@ class _Layout:
             y += _tallest(column_labels, self.width) + _GAP // 2
         for r, is_empty in enumerate(empty):
             self.tops.append(y)
-            y += _GAP + (2 * _line_height(_TEXT) if is_empty else self.height)
-            y += _tallest(captions[r], self.width)
+            height = 2 * _line_height(_TEXT) if is_empty else self.height
+            height += _tallest(captions[r], self.width)
+            label_height = len(self.label_lines(row_labels, r)) * _line_height(_TEXT)
+            # A long label beside a low image: the next row begins below both.
+            y += _GAP + max(height, label_height)
         self.bottom = y
+
+    def label_lines(self, row_labels, row: int) -> list[str]:
+        """The text left of a row, in lines that fit there."""
+        if not row_labels:
+            return []
+        return wrap(row_labels[row], self.left - 2 * _GAP, _TEXT)
 
     def x(self, column: int) -> int:
         return self.left + column * (self.width + _GAP)

@@ -1,9 +1,10 @@
-"""Sheets of sampled images: what is seen, done against seen, and twins.
+"""Sheets of sampled images: what is seen, done against seen, twins, diversity.
 
 Labels are drawn first and images below them (`metrics.draws`), so that a report with
 many interventions compiles the image node once.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from causal_jax import graph as graphs
 from causal_jax.metrics.draws import (
+    draw_images,
     draw_labels,
     label_model,
     require_image,
@@ -40,6 +42,24 @@ def samples_sheet(
     labels = draw_labels(scm, params, key, num=num, do=do)
     images = with_labels(scm, params, key, labels, node=node)
     return labels_grid(images, labels, scm, title=title)
+
+
+def diversity_sheet(
+    scm: SCM,
+    params: Params,
+    key: Key,
+    num: int = 256,
+    *,
+    image: str = "image",
+    title: str | None = None,
+) -> Image.Image:
+    """A square of `num` samples side by side: whether few images come again and again.
+
+    The key fixes the noises: sheets of two models, or of two checkpoints, show the
+    same ones at the same place. (The original draws its 256 noises anew in every run.)
+    """
+    pictures = draw_images(scm, params, key, num=num, node=image)
+    return grid(pictures, columns=math.ceil(math.sqrt(num)), title=title)
 
 
 def labels_grid(
@@ -183,7 +203,7 @@ def twins_sheet(
             captions.append(short_labels(scm, factual))
         rows.append(to_uint8(with_labels(scm, params, key, changed, node=image)))
         texts.append(_intervention_text(scm, one))
-        captions.append(_changes(scm, factual, changed))
+        captions.append(label_changes(scm, factual, changed))
     return compose(
         [list(row) for row in rows], row_labels=texts, captions=captions, title=title
     )
@@ -203,7 +223,7 @@ def _intervention_text(scm: SCM, do: Mapping[str, Any]) -> str:
     return f"do({', '.join(words)})"
 
 
-def _changes(scm: SCM, before: Mapping, after: Mapping) -> list[str]:
+def label_changes(scm: SCM, before: Mapping, after: Mapping) -> list[str]:
     """`+Label`, `-Label` or `Node=state` for every label that changed, a unit."""
     texts = [[] for _ in next(iter(before.values()))]
     for name in scm.discrete:

@@ -61,6 +61,16 @@ def test_text_takes_room_and_covers_no_image():
         assert count(page, grey) == 128**2
 
 
+def test_a_long_row_label_ends_above_the_next_row():
+    page = grids.grid(
+        tiles(2, 1, size=16), scale=1, row_labels=["many words " * 12, ""]
+    )
+    pixels = np.asarray(page)
+    second = np.argwhere((pixels == 18).all(-1))[:, 0].min()
+    text = np.argwhere((pixels[:, : 200 + 8] != 255).any(-1))[:, 0].max()
+    assert text < second < page.height - 16
+
+
 def test_lines_fit_their_width_and_long_words_are_cut():
     lines = grids.wrap("Young, Mouth_Slightly_Open, " + "x" * 80, 130, 12)
     assert len(lines) == 3

@@ -121,6 +121,18 @@ def test_twins_are_those_of_the_model(true, composed):
     assert all("Smiling" in text for text in settings["captions"][2])
 
 
+def test_diversity_is_a_square_of_the_keys_samples(true, monkeypatch):
+    seen = []
+    monkeypatch.setattr(sheets, "grid", lambda images, **kw: seen.append((images, kw)))
+    for _ in range(2):
+        sheets.diversity_sheet(*true, jax.random.key(4), 16)
+    (images, settings), (again, _) = seen
+    assert images.shape == (16, 32, 32, 3) and images.dtype == np.uint8
+    assert settings["columns"] == 4
+    np.testing.assert_array_equal(images, again)
+    assert len(np.unique(images.reshape(16, -1), axis=0)) == 16
+
+
 def test_models_without_images_or_states_are_refused(true):
     labels, params = faces.label_scm()
     key = jax.random.key(0)

@@ -1,0 +1,265 @@
+r"""Imagine, for given images: what they would have been under other labels.
+
+    python -m experiments.counterfactual --workdir=DIR --image=face.png \
+        --do="Smiling=1" --out=smiling.png
+    python -m experiments.counterfactual --workdir=DIR --image=0-7 --do="Male=1" \
+        --out=men.html
+    python -m experiments.counterfactual --workdir=DIR --image=a.png,b.png \
+        --labels="Male=0,Young=1" --do="Mustache=1" --noresidual --out=mustache.png
+
+--image is a picture file, .npz or .npy arrays, or numbers of held-out pictures of the
+run's data (3, 0-7); several with commas. Labels that --labels does not give are read by
+the run's Labeler, and the page says which. The first call of a run trains its noise
+encoder, about a minute.
+
+Columns: factual, reconstruction (what the generator draws from the abducted noise),
+counterfactual, difference. What the generator cannot draw of the image, the residual,
+is kept unless --noresidual. .html has the table of label bounds below the pictures,
+with .png it is printed.
+
+Level three is not identified by what is seen: where an intervention has labels below
+it, one draw of them is shown (noise and states coupled as the model's mechanisms are)
+with bounds that hold for every coupling.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import networkx as nx
+import numpy as np
+from absl import flags
+
+from causal_jax.metrics import bounds
+from causal_jax.networks.image_abduction import without_residual
+from causal_jax.reporting import counterfactuals, grids, page, sheets
+from experiments import command_line, imagination, questions
+
+ENDINGS = (".png", ".html")
+_NUM_DRAWS = 1000  # of a unit's counterfactual labels, for their law in this coupling
+
+
+class Imagined(NamedTuple):
+    """Given images and what they would have been; columns of labels in graph order.
+
+    Attributes:
+      images: `[B, H, H, 3]` in [-1, 1], as given.
+      labels: int `[B, n]`, theirs.
+      others: int `[B, n]`, in the world of the intervention.
+      reconstruction: `[B, H, H, 3]`, from the abducted noise alone.
+      error: `[B]` mean absolute error of it, in [0, 2].
+      counterfactual: `[B, H, H, 3]`.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    others: np.ndarray
+    reconstruction: np.ndarray
+    error: np.ndarray
+    counterfactual: np.ndarray
+
+
+# --- what would have been ------------------------------------------------------------
+
+
+def imagine(
+    model: imagination.Model,
+    images: np.ndarray,
+    rows: np.ndarray,
+    do: dict[str, int],
+    *,
+    residual: bool = True,
+    seed: int = 0,
+) -> Imagined:
+    """Abducts labels and images, substitutes the labels, evaluates."""
+    key_labels, key_image = jax.random.split(jax.random.key(seed))
+    others = imagination.label_counterfactual(model, rows, do, key_labels)
+    found = imagination.abduct(model, jnp.asarray(images), rows, key_image)
+    noise = found.noise if residual else without_residual(found.noise)
+    drawn = imagination.draw(model, others, noise)
+    return Imagined(
+        images,
+        rows,
+        others,
+        *map(np.asarray, (found.reconstruction, found.error, drawn)),
+    )
+
+
+class Row(NamedTuple):
+    """What is known of one label of one unit in the other world.
+
+    Attributes:
+      picture: name of the unit.
+      label: the label that may change.
+      factual: its state.
+      shown: its state in the picture.
+      coupled: P(shown | factual) by the model's own coupling.
+      low: lower bound of P(shown | factual) over all couplings.
+      high: upper bound.
+    """
+
+    picture: str
+    label: str
+    factual: str
+    shown: str
+    coupled: float
+    low: float
+    high: float
+
+
+def bound_rows(
+    model: imagination.Model, names: list[str], found: Imagined, do: dict[str, int]
+) -> list[Row]:
+    """A row for every label of a unit that the intervention may change.
+
+    Raises:
+      ValueError: the labels' law is not explicit, or too many lie below.
+    """
+    rows = []
+    for i, name in enumerate(names):
+        unit = dict(zip(model.label_scm.nodes, map(int, found.labels[i]), strict=True))
+        known = bounds.label_bounds(model.label_scm, model.label_params, unit, do)
+        if not known:
+            return []
+        many = np.repeat(found.labels[i : i + 1], _NUM_DRAWS, axis=0)
+        drawn = imagination.label_counterfactual(model, many, do, jax.random.key(i))
+        for label, by_state in known.items():
+            column = model.label_scm.nodes.index(label)
+            shown, of = int(found.others[i, column]), model.label_scm.states(label)
+            low, high = by_state[shown]
+            if shown == unit[label] and low == 1:
+                continue  # certain to stay as it was
+            # A share of draws, kept within what is possible.
+            share = np.clip(np.mean(drawn[:, column] == shown), low, high)
+            values = map(float, (share, low, high))
+            rows.append(Row(name, label, of[unit[label]], of[shown], *values))
+    return rows
+
+
+# --- the page ------------------------------------------------------------------------
+
+
+def notes(
+    model: imagination.Model, found: Imagined, do: dict[str, int], labels_note: str
+) -> list[str]:
+    """What has to be said beside the pictures."""
+    scm = model.label_scm
+    under = set().union(*(nx.descendants(scm.graph, name) for name in do))
+    below = [name for name in scm.nodes if name in under and name not in do]
+    result = [
+        labels_note,
+        f"Reconstruction error {found.error.mean():.3f} on average, largest "
+        f"{found.error.max():.3f} (mean absolute difference, pixels in [-1, 1]).",
+    ]
+    if below:
+        result.append(
+            f"Below {', '.join(do)} lie {', '.join(below)}. What they would have been "
+            "is not identified by what is seen: shown is one draw with the model's "
+            "coupling of noise and states, bounds hold for every coupling."
+        )
+    else:
+        result.append(
+            f"No label lies below {', '.join(do)}: all others stay as they are. That "
+            "the rest of the picture keeps its noise is an assumption, not a finding."
+        )
+    return result
+
+
+def sheet(model: imagination.Model, names, found: Imagined, do: dict[str, int]):
+    """The picture: a row a unit."""
+    scm = model.label_scm
+    text = ", ".join(f"{name}={scm.states(name)[v]}" for name, v in do.items())
+
+    def words(rows):
+        by_name = {name: rows[:, i] for i, name in enumerate(scm.nodes)}
+        return sheets.short_labels(scm, by_name)
+
+    return counterfactuals.counterfactual_sheet(
+        {
+            "factual": found.images,
+            "reconstruction": found.reconstruction,
+            "counterfactual": found.counterfactual,
+            "difference (grey: none)": counterfactuals.difference(
+                found.counterfactual, found.images
+            ),
+        },
+        row_labels=names,
+        captions={
+            "factual": words(found.labels),
+            "reconstruction": [f"error {e:.3f}" for e in found.error],
+            "counterfactual": words(found.others),
+        },
+        title=f"do({text})",
+    )
+
+
+HEADER = ("picture", "label", "was", "shown", "P(shown)", "at least", "at most")
+
+
+def write(path: Path, picture, title: str, texts: list[str], rows: list[Row]) -> None:
+    """Writes the picture, or the page around it."""
+    if path.suffix == ".png":
+        grids.save_png(path, picture)
+        return
+    result = page.Page(title).image(picture)
+    for text in texts:
+        result.text(text)
+    if rows:
+        result.heading("Labels below the intervention")
+        result.table(HEADER, rows)
+    result.write(path)
+
+
+def summary(texts: list[str], rows: list[Row]) -> str:
+    """The same as plain text."""
+    lines = list(texts)
+    if rows:
+        lines.append("  ".join(f"{name:12.12s}" for name in HEADER))
+    for row in rows:
+        lines.append(
+            "  ".join(
+                f"{f'{value:.3f}' if isinstance(value, float) else value:12.12s}"
+                for value in row
+            )
+        )
+    return "\n".join(lines)
+
+
+def main(argv: list[str]) -> None:
+    command_line.refuse_arguments(argv)
+    args = flags.FLAGS
+    with command_line.one_line_errors("counterfactual"):
+        path = Path(args.out)
+        if path.suffix not in ENDINGS:
+            raise ValueError(f"--out={path} must end in {' or '.join(ENDINGS)}")
+        model = imagination.open_model(args.workdir)
+        do = questions.states(model, args.do, "do")
+        if not do:
+            raise ValueError('--do names no label: give it one, as --do="Smiling=1"')
+        questions.states(model, args.labels, "labels")  # its errors before any work
+        images, names = questions.pictures(args.image, model)
+        rows, labels_note = questions.labels(model, images, args.labels)
+        found = imagine(model, images, rows, do, residual=args.residual, seed=args.seed)
+        texts = notes(model, found, do, labels_note)
+        try:
+            table = bound_rows(model, names, found, do)
+        except ValueError as error:
+            texts, table = [*texts, f"No bounds: {error}."], []
+        title = f"{model.config.name}: imagine do({args.do})"
+        write(path, sheet(model, names, found, do), title, texts, table)
+    print(summary(texts, table))
+    print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("workdir", None, "Folder of a trained run.", required=True)
+    flags.DEFINE_string(
+        "image", None, "Files, or numbers of held-out pictures.", required=True
+    )
+    flags.DEFINE_string("do", None, 'Interventions, "Smiling=1".', required=True)
+    flags.DEFINE_string("out", None, "File to write: .png or .html.", required=True)
+    flags.DEFINE_string("labels", "", 'Labels that are known, "Male=0,Young=1".')
+    flags.DEFINE_bool("residual", True, "Keep what the generator cannot draw.")
+    flags.DEFINE_integer("seed", 0, "Seed.")
+    command_line.run(main)
