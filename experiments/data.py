@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from causal_jax import graph as graphs
-from causal_jax.data import celeba, faces, tables, tfds
+from causal_jax.data import celeba, faces, networks, tables, tfds
 from causal_jax.data.images import ImageData
 from causal_jax.mechanism import Tabular
 from causal_jax.scm import SCM
@@ -43,9 +43,11 @@ def labels(config) -> Labels:
       ValueError: a node that the data does not have, values that are no state, a
         missing file or data set.
     """
-    graph = graphs.read(config.graph)
-    truth = None
-    if config.dataset == "faces" and not config.table:
+    truth = network_truth(config)
+    graph = graphs.read(config.graph or (truth and truth[0].graph) or "")
+    if truth is not None:
+        table = _drawn(truth, config.num_rows)
+    elif config.dataset == "faces" and not config.table:
         truth = faces_truth(config)
         table = _drawn(truth, config.num_rows)
     else:
@@ -57,6 +59,15 @@ def labels(config) -> Labels:
     values = table.values[np.sort(order[num_held_out:])]
     held_out = table.values[np.sort(order[:num_held_out])]
     return Labels(graph, values, held_out, truth)
+
+
+def network_truth(config) -> tuple[SCM, Params] | None:
+    """The Bayesian network that `bif` names, None where the data is another."""
+    if config.get("bif", ""):
+        return networks.read_bif(config.bif)
+    if config.dataset == "network":
+        raise ValueError("no network: give a BIF file, --config.bif=FILE")
+    return None
 
 
 def faces_truth(config) -> tuple[SCM, Params]:

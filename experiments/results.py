@@ -20,17 +20,23 @@ FOLDER = Path(__file__).parent.parent / "docs" / "results"
 
 
 def revision() -> str:
-    """The commit that is checked out; "+" where files differ from it."""
+    """The commit that is checked out; "+" where the code differs from it."""
     try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+", "--abbrev=10"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        commit = _git("describe", "--always", "--abbrev=10")
+        changed = _git("status", "--porcelain", "--", "causal_jax", "experiments")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+    return commit + ("+" if changed else "")
+
+
+def _git(*args: str) -> str:
+    described = subprocess.run(
+        ["git", *args],
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return described.stdout.strip()
 
 

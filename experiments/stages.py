@@ -16,9 +16,12 @@ from causal_jax.networks.image import ImageGenerator
 from causal_jax.scm import SCM
 from causal_jax.training import loop, parallel
 from causal_jax.training.algorithm import Algorithm
-from causal_jax.training.causal_gan import causal_gan, flattened
+from causal_jax.training.causal_began import causal_began
+from causal_jax.training.causal_gan import causal_gan
+from causal_jax.training.image_stage import flattened
 from causal_jax.training.label_mle import label_mle
-from causal_jax.training.label_wgan import label_wgan
+from causal_jax.training.label_wgan import even_roots, label_wgan
+from causal_jax.training.unseen import unseen_pairs
 from causal_jax.workdir import IMAGE
 from experiments import data
 
@@ -27,6 +30,8 @@ _PLACES = ("data_dir",)
 
 # Steps and batch of each label trainer where the config leaves them 0.
 LABEL_DEFAULTS = {"wgan": (6000, 512), "mle": (2000, 4096)}
+
+IMAGE_ALGORITHMS = {"causal_gan": causal_gan, "causal_began": causal_began}
 
 
 def config_json(config) -> str:
@@ -104,6 +109,9 @@ def _check(config) -> None:
     ):
         if config[name] not in choices:
             raise ValueError(f"{name} is {' or '.join(choices)}, not {config[name]!r}")
+    if config.stage == "images" and config.algorithm not in IMAGE_ALGORITHMS:
+        known = " or ".join(IMAGE_ALGORITHMS)
+        raise ValueError(f"algorithm is {known}, not {config.algorithm!r}")
     smallest = 1 if config.stage == "images" else 0
     if config.num_steps < smallest or config.batch_size < smallest:
         raise ValueError(f"num_steps and batch_size are at least {smallest}")
@@ -156,9 +164,14 @@ def train_labels(config, labels: data.Labels, scm: SCM, workdir: Path) -> None:
     """Fits the label model; its checkpoint is in the workdir afterwards."""
     algorithm, num_steps = label_algorithm(config, scm)
     smallest = np.uint8 if labels.rows.max() < 256 else np.int32
+    rows = labels.rows.astype(smallest)
+    batches = {"rows": jnp.asarray(rows)}
+    if config.trainer == "wgan" and config.controller == "neural":
+        roots = [i for i, name in enumerate(scm.nodes) if not scm.parents[name]]
+        batches["even_rows"] = jnp.asarray(even_roots(rows, roots))
     loop.fit(
         algorithm,
-        {"rows": jnp.asarray(labels.rows.astype(smallest))},
+        batches,
         key=jax.random.fold_in(jax.random.key(config.seed), 0),
         num_steps=num_steps,
         stage="labels",
@@ -169,13 +182,14 @@ def train_labels(config, labels: data.Labels, scm: SCM, workdir: Path) -> None:
 
 def train_images(config, pictures, generator: ImageGenerator, workdir: Path) -> None:
     """Fits the image mechanism; its checkpoint is in the workdir afterwards."""
-    algorithm = causal_gan(
+    rows = pictures.table.values
+    algorithm = IMAGE_ALGORITHMS[config.algorithm](
         generator,
         batch_size=config.batch_size,
         num_steps=config.num_steps if config.decay else None,
+        unseen=unseen_pairs(rows, generator.parent_states),
         **_settings(config.gan),
     )
-    rows = pictures.table.values
     batches = {"images": jnp.asarray(pictures.images), "labels": jnp.asarray(rows)}
     if config.flatten:
         batches["cumulated"] = jnp.asarray(flattened(rows, config.flatten))

@@ -32,6 +32,13 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("tests")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def drop_compiled_programs():
+    """After each file: more programs than a process may map end in a crash."""
+    yield
+    jax.clear_caches()
+
+
 class Tables:
     """A tabular model and its laws, computed without the library by enumeration.
 

@@ -2,7 +2,7 @@
 
 import ml_collections
 
-from causal_jax.training import causal_gan, label_wgan
+from causal_jax.training import causal_began, causal_gan, label_wgan
 
 QUICKTEST = "quicktest"
 
@@ -19,6 +19,7 @@ def base(name: str) -> ml_collections.ConfigDict:
     config.data_dir = ""  # tfds folder; $TFDS_DATA_DIR if empty
     config.table = ""
     config.images = ""  # folder of the pictures that the table names
+    config.bif = ""  # a Bayesian network to draw num_rows rows from
     config.graph = "big_causal_graph"  # a name, a file or edge text
     config.num_rows = 202_599  # rows of faces: as many as CelebA has
     config.holdout = 0.0  # fraction of the rows kept for the held-out likelihood
@@ -35,24 +36,47 @@ def base(name: str) -> ml_collections.ConfigDict:
 def with_images(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     """Adds the image stage: `num_steps` and `batch_size` are then the images'."""
     config.stage = "images"
+    config.algorithm = "causal_gan"  # or "causal_began"
     config.label_steps = config.num_steps
     config.label_batch_size = config.batch_size
     config.num_steps = 30_000
     config.batch_size = 32
     config.image_size = 32
     config.num_images = 20_000  # faces drawn, or read at most (0: all)
-    config.flatten = 0.7  # how evenly label combinations are drawn, see causal_gan
+    config.flatten = 0.7  # how evenly combinations are drawn, see image_stage
     config.generator = ml_collections.ConfigDict(
         {"architecture": "compact", "width": 32, "noise_size": 64, "label_noise": ""}
     )
     config.decay = True  # learning rates fall in the second half
-    config.gan = ml_collections.ConfigDict(  # see training.causal_gan
+    config.gan = ml_collections.ConfigDict(  # the algorithm's, see training.causal_gan
         {
             "learning_rate": 5e-4,
             "critic_learning_rate": 5e-4,
             "label_weight": 1.0,
             "anti_labeler_weight": 1.0,
             "smoothness": 0.1,
+            "additivity": 10.0,
+            "average_rate": 0.01,
+            "flip": False,
+        }
+    )
+    return config
+
+
+def with_began(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """Trains the images by CausalBEGAN instead: `gan` are then its settings."""
+    config.algorithm = "causal_began"
+    config.gan = ml_collections.ConfigDict(  # see training.causal_began
+        {
+            "learning_rate": 5e-4,
+            "critic_learning_rate": 5e-4,
+            "gammas": (0.5, 0.5, 0.5),
+            "rates": (1e-2, 1e-2, 1e-2),
+            "label_loss": "squarediff",
+            "third_margin": True,
+            "conditional": True,
+            "labeler_noise": 0.0,
+            "additivity": 1.0,
             "average_rate": 0.01,
             "flip": False,
         }
@@ -99,18 +123,16 @@ def reference_labels(config: ml_collections.ConfigDict) -> None:
 
 def reference_images(config: ml_collections.ConfigDict) -> None:
     """The image stage with the original's networks and settings, at 64 pixels."""
-    settings = dict(causal_gan.REFERENCE)
+    if config.algorithm == "causal_began":
+        settings, config.num_steps = dict(causal_began.REFERENCE), 250_000
+        networks = ("began", 128, 64, "")
+    else:
+        settings, config.num_steps = dict(causal_gan.REFERENCE), 100_000
+        networks = ("dcgan", 64, 100, "reference")
     config.batch_size = settings.pop("batch_size")
-    config.num_steps = 100_000
     config.image_size = 64
     config.flatten = 0.0
     config.decay = False
     config.gan = ml_collections.ConfigDict(settings | {"flip": config.gan.flip})
-    config.generator = ml_collections.ConfigDict(
-        {
-            "architecture": "dcgan",
-            "width": 64,
-            "noise_size": 100,
-            "label_noise": "reference",
-        }
-    )
+    names = ("architecture", "width", "noise_size", "label_noise")
+    config.generator.update(dict(zip(names, networks, strict=True)))

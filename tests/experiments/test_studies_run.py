@@ -1,0 +1,86 @@
+"""The two studies: their graphs, cells and pages; nothing is trained for long."""
+
+import networkx as nx
+import numpy as np
+import pytest
+
+from causal_jax.data import faces
+from experiments import results, synthetic, wrong_graph
+
+
+def test_wirings_declare_the_truths_nodes_in_its_order():
+    for graph in wrong_graph.GRAPHS.values():
+        assert tuple(graph) == faces.LABELS
+        assert nx.is_directed_acyclic_graph(graph)
+
+
+def test_wirings_are_what_their_names_say():
+    graphs = wrong_graph.GRAPHS
+    true, complete = set(graphs["true"].edges), set(graphs["complete"].edges)
+    assert true == set(faces.label_scm()[0].graph.edges)
+    assert len(complete) == 36 and true < complete
+    assert set(graphs["reverse_complete"].edges) == {(b, a) for a, b in complete}
+    assert set(graphs["edge_reversed"].edges) == {(b, a) for a, b in true}
+    assert not graphs["empty"].edges
+
+
+def test_the_truth_is_no_distance_from_itself():
+    truth = faces.label_scm()
+    found = wrong_graph.measure(truth, truth)
+    assert found["num_identified"] == len(found["by_intervention"]) == 18
+    for name in ("tvd", "do_tvd_mean", "do_tvd_max", "do_tvd_identified"):
+        assert found[name] == 0
+
+
+def test_histograms_equal_numpys():
+    values = np.random.default_rng(0).random((500, 3), np.float32)
+    expected, _ = np.histogramdd(values, bins=10, range=[(0, 1)] * 3)
+    found = np.asarray(synthetic.histogram(values)).reshape(10, 10, 10)
+    np.testing.assert_allclose(found, expected / 500, atol=1e-6)
+
+
+@pytest.mark.parametrize("study", [synthetic, wrong_graph])
+def test_an_unknown_cell_names_those_there_are(study):
+    with pytest.raises(ValueError, match="--only=nothing: there are .*true|line"):
+        study.chosen_cells("nothing")
+
+
+def test_only_chooses_by_data_graph_or_trainer():
+    assert len(synthetic.chosen_cells("line")) == 6
+    assert wrong_graph.chosen_cells("mle") == [f"{g}_mle" for g in wrong_graph.GRAPHS]
+    assert wrong_graph.chosen_cells("true_wgan") == ["true_wgan"]
+    assert len(wrong_graph.chosen_cells("")) == 10
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
+    return tmp_path
+
+
+def test_synthetic_cells_leave_rows_a_figure_and_a_table(elsewhere, monkeypatch):
+    monkeypatch.setattr(synthetic, "NUM_ROWS", 100)
+    monkeypatch.setattr(synthetic, "NUM_SAMPLES", 200)
+    synthetic.run("fc3", ["line", "collider"], num_seeds=2, num_steps=2)
+    synthetic.documents.write_synthetic([*synthetic.finished().values()], elsewhere)
+    row = results.read("synthetic_line_fc3")
+    assert (
+        np.shape(row["metrics"]["tvd"]) == (2, 3) and row["metrics"]["steps"][-1] == 2
+    )
+    assert "| collider | " in (elsewhere / "synthetic.md").read_text()
+    assert (elsewhere / "synthetic.png").is_file()
+    synthetic.require_alike(2, 2)
+    with pytest.raises(ValueError, match="line_fc3 was run with --num_seeds=2"):
+        synthetic.require_alike(5, 10_000)
+
+
+def test_wrong_graph_cells_leave_rows_a_figure_and_a_table(elsewhere, monkeypatch):
+    quick = wrong_graph.Trainer(wrong_graph.label_mle, 2, {"batch_size": 8})
+    monkeypatch.setitem(wrong_graph.TRAINERS, "mle", quick)
+    for cell in ("true_mle", "empty_mle"):
+        wrong_graph.run(cell, num_seeds=2)
+    rows = [*wrong_graph.finished().values()]
+    wrong_graph.documents.write_wrong_graph(rows, elsewhere)
+    page = (elsewhere / "wrong_graph.md").read_text()
+    assert "`empty_mle`" in page and "mle, empty against true" in page
+    assert (elsewhere / "wrong_graph.png").is_file()
