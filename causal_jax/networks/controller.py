@@ -19,6 +19,7 @@ from typing import ClassVar, Literal
 import jax
 import jax.numpy as jnp
 import networkx as nx
+import numpy as np
 
 from causal_jax import graph as graphs
 from causal_jax.mechanism import Discrete
@@ -94,6 +95,18 @@ class NeuralCategorical(Discrete):
         if self.num_states == 2:
             logits = jnp.concatenate([jnp.zeros(1), logits])
         return jax.nn.log_softmax(logits)
+
+    def parent_norms(self, params: Params) -> Array:
+        """Norm of each parent's weights in the first layer, [number of parents].
+
+        A parent whose norm is 0 has no influence. (Rounded up by 1e-4 there, so that
+        it has a gradient.)
+        """
+        if not self.parent_states:
+            return jnp.zeros(0)
+        sizes = [encoded_size(k) for k in self.parent_states]
+        parts = jnp.split(params["0"]["w"], np.cumsum(sizes)[:-1])
+        return jnp.stack([jnp.sqrt(jnp.sum(part**2) + 1e-8) for part in parts])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,6 +12,13 @@ once, so that hundreds of nodes compile as fast as a few.
 
 The same optimum as `label_mle`, which reads rows and so does not need the tables of all
 configurations to be small.
+
+A graph that allows more parents than the law has (a complete one) leaves its networks
+to fit the rows' noise, and to guess at configurations that no row has. The group lasso
+(Yuan & Lin 2006) on each parent's first-layer weights W_p takes out the parents that
+the rows do not support:
+
+    loss = - 1/N sum_rows log P(row) + penalty * sum_i sum_p |W_p| + decay * sum |W|^2.
 """
 
 from functools import partial
@@ -66,13 +73,24 @@ def family_counts(scm: SCM, rows: np.ndarray) -> dict[str, np.ndarray]:
     return counts
 
 
-def label_counts(scm: SCM, *, num_steps: int, learning_rate: float = 1e-2) -> Algorithm:
+def label_counts(
+    scm: SCM,
+    *,
+    num_steps: int,
+    learning_rate: float = 1e-2,
+    parent_penalty: float = 0.0,
+    weight_decay: float = 0.0,
+) -> Algorithm:
     """Full-batch maximum likelihood with Adam, its rate decaying to 0 along a cosine.
 
     Args:
       scm: nodes all networks with `log_probs`.
       num_steps: length of the learning-rate schedule.
       learning_rate: at the start.
+      parent_penalty: of the norm of each parent's first-layer weights, in nats a row;
+        for `NeuralCategorical` nodes.
+      weight_decay: of the squares of all weight matrices, in nats a row: without it
+        the other layers grow and the penalty loses its hold.
 
     Returns:
       An `Algorithm` over what `family_counts` returns; for one device.
@@ -95,9 +113,21 @@ def label_counts(scm: SCM, *, num_steps: int, learning_rate: float = 1e-2) -> Al
             total -= jnp.sum(stacked * tables)
         return total / jnp.sum(counts[scm.nodes[0]])
 
+    def penalised(params: tuple[Params, ...], counts: Batch) -> tuple[Array, Array]:
+        loss, extra = loss_fn(params, counts), 0.0
+        if parent_penalty:
+            for mechanism, group in zip(groups, params, strict=True):
+                norms = jax.vmap(mechanism.parent_norms)(group)
+                extra += parent_penalty * jnp.sum(norms)
+        if weight_decay:
+            for leaf in jax.tree.leaves(params):
+                if leaf.ndim == 3:  # [nodes of the group, fan-in, fan-out]
+                    extra += weight_decay * jnp.sum(leaf**2)
+        return loss + extra, loss
+
     def step(state: CountsState, batch: Batch, key: Key):
         del key
-        loss, gradients = jax.value_and_grad(loss_fn)(state.params, batch)
+        gradients, loss = jax.grad(penalised, has_aux=True)(state.params, batch)
         updates, optimizer_state = optimizer.update(
             gradients, state.optimizer, state.params
         )

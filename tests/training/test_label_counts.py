@@ -79,3 +79,33 @@ def test_nodes_without_a_law_are_named():
     scm = reference_controller(graphs.named("male_causes_mustache"))
     with pytest.raises(ValueError, match="'Male' has no log_probs"):
         label_counts(scm, num_steps=1)
+
+
+def test_a_parent_that_the_rows_do_not_support_is_taken_out():
+    """B follows A and not C, whose states the rows hold in all combinations."""
+    random = np.random.default_rng(0)
+    a, c = random.integers(0, 2, (2, 4000))
+    b = (random.random(4000) < np.where(a == 1, 0.8, 0.3)).astype(int)
+    states = {name: (0, 1) for name in "ACB"}
+    graph = graphs.build([("A", "B"), ("C", "B")], nodes="ACB", states=states)
+    scm = controller(graph, hidden=(8,))
+    counts = batches(scm, np.stack([a, c, b], -1))
+    norms = {}
+    for penalty in (0.0, 3e-3):
+        trained = loop.fit(
+            label_counts(scm, num_steps=600, parent_penalty=penalty, weight_decay=1e-5),
+            counts,
+            key=KEY,
+            num_steps=600,
+            progress=False,
+        )
+        mechanism = scm.mechanisms["B"]
+        norms[penalty] = mechanism.parent_norms(trained.params["B"])
+        parents = jnp.int32(1), jnp.int32(0)
+        law = jnp.exp(mechanism.log_probs(trained.params["B"], parents))
+        assert discrete.tvd(np.asarray(law), np.array([0.2, 0.8])) < 5 * np.sqrt(
+            0.2 * 0.8 / 1000
+        )
+    of_a, of_c = norms[3e-3]
+    assert of_c < 0.02 < 0.2 < of_a
+    assert norms[0.0][1] > 5 * of_c
