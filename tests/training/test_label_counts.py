@@ -103,9 +103,9 @@ def test_a_parent_that_the_rows_do_not_support_is_taken_out():
         norms[penalty] = mechanism.parent_norms(trained.params["B"])
         parents = jnp.int32(1), jnp.int32(0)
         law = jnp.exp(mechanism.log_probs(trained.params["B"], parents))
-        assert discrete.tvd(np.asarray(law), np.array([0.2, 0.8])) < 5 * np.sqrt(
-            0.2 * 0.8 / 1000
-        )
+        # Of 1000 rows; the penalty draws the law towards even by less than .03.
+        bound = 5 * np.sqrt(0.2 * 0.8 / 1000) + (0.03 if penalty else 0)
+        assert discrete.tvd(np.asarray(law), np.array([0.2, 0.8])) < bound
     of_a, of_c = norms[3e-3]
-    assert of_c < 0.02 < 0.2 < of_a
-    assert norms[0.0][1] > 5 * of_c
+    assert of_c < 0.1 * of_a
+    assert of_c < 0.2 * norms[0.0][1]
