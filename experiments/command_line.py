@@ -11,10 +11,18 @@ def run(main) -> None:
     """`app.run`, where an unknown variant, config key or flag is one line."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.ERROR)  # absl and JAX: backends that are not there
+    parsed = False
+
+    def parsed_main(argv: list[str]) -> None:
+        nonlocal parsed
+        parsed = True
+        main(argv)
+
     try:
-        app.run(main)
+        app.run(parsed_main)
     except (ValueError, AttributeError, KeyError, FileNotFoundError) as error:
-        # Raised while the flags are parsed; main has its own handler.
+        if parsed:  # main has its own handler; what it lets through is a bug
+            raise
         sys.exit(f"usage: {_one_line(error)}")
 
 

@@ -19,6 +19,7 @@ import causal_jax
 from causal_jax import workdir as workdirs
 from causal_jax.metrics import discrete
 from causal_jax.metrics.draws import draw_labels
+from causal_jax.networks import began
 from causal_jax.networks.controller import encoded_size
 from causal_jax.networks.image import ImageGenerator
 from causal_jax.networks.image_abduction import (
@@ -209,7 +210,7 @@ def read_labels(model: Model, images: Array) -> np.ndarray:
     critics = checkpoints.restore_state(checkpoints.latest(), like).critics
     width, images = settings.get("critic_width"), jnp.asarray(images)
     if "labeler" in critics:  # CausalBEGAN's is a network of its own
-        logits = generator.labeler(width).apply(critics["labeler"], images)
+        logits = began.critics(generator, width)[1].apply(critics["labeler"], images)
     else:
         logits = generator.critics(None, width).apply(critics, images, False).labeler
     return states_of(np.asarray(logits), generator.parent_states)

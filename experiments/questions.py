@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 
 from causal_jax import arguments
 from causal_jax import graph as graphs
 from causal_jax.data import given
-from experiments import data, evaluation, imagination, sample
+from experiments import data, imagination, sample
 
 MAX_PICTURES = 64  # more do not fit on a page
 
@@ -82,26 +81,18 @@ def states(model: imagination.Model, text: str, flag: str) -> dict[str, int]:
 def labels(
     model: imagination.Model, images: np.ndarray, text: str
 ) -> tuple[np.ndarray, str]:
-    """The labels of images, int [B, n], and a sentence on where they come from."""
+    """The labels of images, int [B, n], and a sentence on where they come from.
+
+    Raises:
+      ValueError: no such label or state; labels left out, but a run without Labeler.
+    """
     names, said = model.label_scm.nodes, states(model, text, "labels")
     rows = np.zeros((len(images), len(names)), np.int32)
     note = "All labels were given."
     if set(said) != set(names):
-        rows, reader = _read(model, images)
+        rows = imagination.read_labels(model, images)
         rest = ", ".join(n for n in names if n not in said) if said else "All labels"
-        note = f"{rest}: read in the pictures by {reader}, not given."
+        note = f"{rest}: read in the pictures by the run's Labeler, not given."
     for name, state in said.items():
         rows[:, names.index(name)] = state
     return rows, note
-
-
-def _read(model: imagination.Model, images: np.ndarray) -> tuple[np.ndarray, str]:
-    """What the Labeler reads; a judge where the run has no CausalGAN's Labeler."""
-    try:
-        return imagination.read_labels(model, images), "the run's Labeler"
-    except ValueError:
-        run = evaluation.open_run(model.workdir)
-        judge = evaluation.open_images(run).judge
-    columns = [judge.label_names.index(name) for name in model.label_scm.nodes]
-    probs = np.asarray(judge.labels(jnp.asarray(images)))[:, columns]
-    return (probs > 0.5).astype(np.int32), "a judge trained on labelled pictures"

@@ -58,6 +58,7 @@ REFERENCE = {
     "label_weight": 1.0,
     "anti_labeler_decay": 3000.0,
     "smoothness": 0.0,
+    "additivity": 0.0,
     "average_rate": 1.0,
 }
 

@@ -52,6 +52,7 @@ def with_images(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
         {
             "learning_rate": 5e-4,
             "critic_learning_rate": 5e-4,
+            "joint": True,
             "label_weight": 1.0,
             "anti_labeler_weight": 1.0,
             "smoothness": 0.1,
@@ -75,6 +76,7 @@ def with_began(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
             "label_loss": "squarediff",
             "third_margin": True,
             "conditional": True,
+            "code_weight": 0.1,
             "labeler_noise": 0.0,
             "additivity": 1.0,
             "average_rate": 0.01,

@@ -75,7 +75,7 @@ def test_synthetic_cells_leave_rows_a_figure_and_a_table(elsewhere, monkeypatch)
 
 
 def test_wrong_graph_cells_leave_rows_a_figure_and_a_table(elsewhere, monkeypatch):
-    quick = wrong_graph.Trainer(wrong_graph.label_mle, 2, {"batch_size": 8})
+    quick = wrong_graph.Trainer(wrong_graph.label_counts, 2, {"weight_decay": 1e-6})
     monkeypatch.setitem(wrong_graph.TRAINERS, "mle", quick)
     for cell in ("true_mle", "empty_mle"):
         wrong_graph.run(cell, num_seeds=2)

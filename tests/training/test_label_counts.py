@@ -86,7 +86,7 @@ def test_a_parent_that_the_rows_do_not_support_is_taken_out():
     random = np.random.default_rng(0)
     a, c = random.integers(0, 2, (2, 4000))
     b = (random.random(4000) < np.where(a == 1, 0.8, 0.3)).astype(int)
-    states = {name: (0, 1) for name in "ACB"}
+    states = dict.fromkeys("ACB", (0, 1))
     graph = graphs.build([("A", "B"), ("C", "B")], nodes="ACB", states=states)
     scm = controller(graph, hidden=(8,))
     counts = batches(scm, np.stack([a, c, b], -1))
