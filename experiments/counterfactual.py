@@ -14,8 +14,8 @@ encoder, about a minute.
 
 Columns: factual, reconstruction (what the generator draws from the abducted noise),
 counterfactual, difference. What the generator cannot draw of the image, the residual,
-is kept unless --noresidual. .html has the table of label bounds below the pictures,
-with .png it is printed.
+is kept unless --noresidual. What was read, what is not identified and the bounds of
+labels stand below the pictures, in .html as a table, and are printed.
 
 Level three is not identified by what is seen: where an intervention has labels below
 it, one draw of them is shown (noise and states coupled as the model's mechanisms are)
@@ -37,6 +37,7 @@ from causal_jax.reporting import counterfactuals, grids, page, sheets
 from experiments import command_line, imagination, questions
 
 ENDINGS = (".png", ".html")
+_MAX_SENTENCES = 24  # of bounds below a picture
 _NUM_DRAWS = 1000  # of a unit's counterfactual labels, for their law in this coupling
 
 
@@ -94,7 +95,7 @@ class Row(NamedTuple):
       label: the label that may change.
       factual: its state.
       shown: its state in the picture.
-      coupled: P(shown | factual) by the model's own coupling.
+      coupled: P(shown | factual) by the model's own coupling, a share of 1,000 draws.
       low: lower bound of P(shown | factual) over all couplings.
       high: upper bound.
     """
@@ -130,8 +131,7 @@ def bound_rows(
             low, high = by_state[shown]
             if shown == unit[label] and low == 1:
                 continue  # certain to stay as it was
-            # A share of draws, kept within what is possible.
-            share = np.clip(np.mean(drawn[:, column] == shown), low, high)
+            share = np.mean(drawn[:, column] == shown)
             values = map(float, (share, low, high))
             rows.append(Row(name, label, of[unit[label]], of[shown], *values))
     return rows
@@ -200,7 +200,7 @@ HEADER = ("picture", "label", "was", "shown", "P(shown)", "at least", "at most")
 def write(path: Path, picture, title: str, texts: list[str], rows: list[Row]) -> None:
     """Writes the picture, or the page around it."""
     if path.suffix == ".png":
-        grids.save_png(path, picture)
+        grids.save_png(path, grids.with_notes(picture, [*texts, *_sentences(rows)]))
         return
     result = page.Page(title).image(picture)
     for text in texts:
@@ -209,6 +209,17 @@ def write(path: Path, picture, title: str, texts: list[str], rows: list[Row]) ->
         result.heading("Labels below the intervention")
         result.table(HEADER, rows)
     result.write(path)
+
+
+def _sentences(rows: list[Row]) -> list[str]:
+    """The bounds for below a picture, as far as they have room there."""
+    said = [
+        f"{row.picture}: {row.label} was {row.factual}, shown {row.shown}: probability "
+        f"{row.coupled:.2f} in this coupling, {row.low:.2f} to {row.high:.2f} in all."
+        for row in rows[:_MAX_SENTENCES]
+    ]
+    left = len(rows) - len(said)
+    return [*said, f"And {left} more: see --out=FILE.html."] if left else said
 
 
 def summary(texts: list[str], rows: list[Row]) -> str:

@@ -37,6 +37,7 @@ CELLS: dict[str, tuple[str, dict]] = {
     "faces_reference": ("faces_labels.py:reference", {}),
     "faces_quickstart": ("faces_causal_gan.py:quickstart", {}),
     "faces_causal_gan": ("faces_causal_gan.py", {}),
+    "faces_causal_began": ("faces_causal_began.py", {}),
     "celeba_g1_mle": (f"{CELEBA}:{G1},mle", {}),
     "celeba_g1_wgan": (f"{CELEBA}:{G1}", {}),
     "celeba_complete_mle": (f"{CELEBA}:{COMPLETE},mle", {}),
@@ -45,6 +46,10 @@ CELLS: dict[str, tuple[str, dict]] = {
     "celeba_all_wgan": (f"{CELEBA}:complete_all", {}),
     "celeba_causal_gan": (
         "celeba_causal_gan.py",
+        {"dataset": "celeb_a_64", "num_steps": 4000},
+    ),
+    "celeba_causal_began": (
+        "celeba_causal_began.py",
         {"dataset": "celeb_a_64", "num_steps": 4000},
     ),
 }

@@ -52,7 +52,7 @@ _KEY_ROWS, _KEY_TRAIN = 2017, 7
 
 HIDDEN = (32, 32)
 MLE = {"num_steps": 3000, "learning_rate": 3e-2}
-WGAN = {"num_steps": 6000, "batch_size": 512}
+WGAN = {"num_steps": 6000, "batch_size": 512, "betas": (0.5, 0.99)}
 
 
 def path_of(name: str, folder: str) -> Path:

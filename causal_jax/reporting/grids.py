@@ -231,6 +231,18 @@ def _require_number(what: str, texts: Sequence | None, number: int) -> None:
         raise ValueError(f"{len(texts)} {what} for {number}: give one each")
 
 
+def with_notes(page: Image.Image, texts: Sequence[str]) -> Image.Image:
+    """The page with paragraphs of text below it."""
+    width = page.width - 2 * _GAP
+    lines = [line for text in texts for line in wrap(text, width, _TEXT)]
+    height = len(lines) * _line_height(_TEXT) + 2 * _GAP
+    result = Image.new("RGB", (page.width, page.height + height), PAPER)
+    result.paste(page)
+    at = (_GAP, page.height + _GAP)
+    _write(ImageDraw.Draw(result), at, "\n".join(lines), _TEXT)
+    return result
+
+
 def save_png(path: str | os.PathLike, image: Image.Image) -> None:
     """Writes a PNG file, whole or not at all."""
     path = Path(path)

@@ -6,7 +6,7 @@ import pytest
 import causal_jax
 from causal_jax.reporting import plots
 from causal_jax.training.causal_began import BEGANInfo
-from experiments import evaluate, evaluation, stages
+from experiments import evaluate, evaluation, imagination, questions, stages
 from experiments.configs import (
     celeba_causal_began,
     faces_causal_began,
@@ -25,6 +25,14 @@ def run(tmp_path_factory):
         patch.setattr(evaluation, "NUM_NEIGHBOURS", 8)
         evaluate.evaluate(workdir)
     return workdir
+
+
+def test_its_own_labeler_reads_given_images(run):
+    model = imagination.open_model(run)
+    images, _ = questions.pictures("0,1", model)
+    rows, note = questions.labels(model, images, "Male=1")
+    assert rows.shape == (2, 9) and set(rows[:, 1]) == {1}
+    assert "read in the pictures by the run's Labeler" in note
 
 
 def _image_lines(run):

@@ -71,6 +71,16 @@ def test_a_long_row_label_ends_above_the_next_row():
     assert text < second < page.height - 16
 
 
+def test_notes_stand_below_the_page_and_leave_it_as_it_is():
+    page = grids.grid(tiles(2, 2, size=16))
+    noted = grids.with_notes(page, ["many words " * 30, "and more"])
+    assert noted.width == page.width
+    same = np.asarray(noted)[: page.height] == np.asarray(page)
+    assert same.all()
+    below = np.asarray(noted)[page.height :]
+    assert (below != 255).any() and (below[-3:] == 255).all()
+
+
 def test_lines_fit_their_width_and_long_words_are_cut():
     lines = grids.wrap("Young, Mouth_Slightly_Open, " + "x" * 80, 130, 12)
     assert len(lines) == 3
