@@ -25,7 +25,6 @@ identified | s |
 |---|---|---|---|---|---|---|---|---|---|
 """
 
-
 _MLE = """
 `mle` is maximum likelihood with a group-lasso penalty on parents
 (`training.label_counts`): {parent_penalty:g} times the norm of each parent's
