@@ -224,6 +224,8 @@ def main(argv: list[str]) -> None:
             raise ValueError(
                 f"--only={args.only}: there are {', '.join(cells(args.num_seeds))}"
             )
+        rerun = chosen if args.again else ()
+        results.require_alike(PREFIX, rerun=rerun, num_steps=args.num_steps)
         for cell, (variant, seed) in chosen.items():
             if results.read(PREFIX + cell) and not args.again:
                 print(f"{cell}: done before")
@@ -233,6 +235,7 @@ def main(argv: list[str]) -> None:
             figures = {k: v for k, v in metrics.items() if isinstance(v, float)}
             print(cell, ", ".join(f"{k} {v:.3f}" for k, v in figures.items()))
         write_documents(folder)
+        results.write_page()
 
 
 if __name__ == "__main__":

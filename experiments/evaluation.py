@@ -13,7 +13,7 @@ import causal_jax
 from causal_jax import workdir as workdirs
 from causal_jax.data import faces
 from causal_jax.data.images import ImageData
-from causal_jax.metrics import discrete, images, judge, trees
+from causal_jax.metrics import discrete, images, judge, pairs, trees
 from causal_jax.reporting import grids
 from causal_jax.scm import SCM
 from causal_jax.types import Params
@@ -25,6 +25,8 @@ JUDGE_STEPS = 2500  # of a judge that a run trains for itself
 NUM_PER_STATE = 500  # pictures of do(label=0) and as many of do(label=1), a label
 NUM_NEIGHBOURS = 200
 NUM_FRECHET = 2000
+NUM_PAIRS = 36  # listed and shown: all pairs of nine labels
+_NUM_ROWS = 500_000  # of a law that is not enumerated
 
 
 class Run(NamedTuple):
@@ -68,9 +70,7 @@ def label_metrics(run: Run) -> dict:
     params = {name: run.params[name] for name in run.label_scm.nodes}
     key = jax.random.key(KEY)
     result = {"trainer": run.config.trainer, "rows": len(rows)}
-    if int(np.prod(discrete.cardinalities(run.label_scm), dtype=float)) <= (
-        discrete.MAX_STATES
-    ):
+    if _is_small(run.label_scm):
         truth, seen = reference_law(run)
         measured = discrete.compare(
             run.label_scm, params, truth, seen=seen, num_rows=len(rows), key=key
@@ -78,10 +78,10 @@ def label_metrics(run: Run) -> dict:
         result |= measured._asdict()
     else:
         everything = np.concatenate([rows, held_out])
-        pairs = discrete.compare_pairs(run.label_scm, params, everything, key)
+        measured = discrete.compare_pairs(run.label_scm, params, everything, key)
         result |= dict.fromkeys(("tvd", "do_tvd_mean", "do_tvd_max"))
-        result |= {"floor": pairs.floor, "by_intervention": {}, "exact": False}
-        result |= {"pair_tvd_mean": pairs.mean, "pair_tvd_max": pairs.max}
+        result |= {"floor": measured.floor, "by_intervention": {}, "exact": False}
+        result |= {"pair_tvd_mean": measured.mean, "pair_tvd_max": measured.max}
     explicit = all(hasattr(m, "log_prob") for m in run.label_scm.mechanisms.values())
     if len(held_out) and explicit:
         tree = trees.chow_liu(run.labels.graph, rows)
@@ -89,7 +89,47 @@ def label_metrics(run: Run) -> dict:
             run.label_scm, params, held_out
         )
         result["tree_log_likelihood"] = discrete.mean_log_likelihood(*tree, held_out)
-    return result
+    return result | table_metrics(label_tables(run))
+
+
+def label_tables(run: Run) -> pairs.Compared:
+    """Exact where the joint law is enumerated; else of 500,000 rows of the model."""
+    scm = run.label_scm
+    params = {name: run.params[name] for name in scm.nodes}
+    if discrete.is_enumerable(scm):
+        model = pairs.tables_of_law(scm, discrete.exact_law(scm, params))
+    else:
+        drawn = discrete.sampled_rows(scm, params, jax.random.key(KEY), _NUM_ROWS)
+        model = pairs.tables_of_rows(scm, drawn)
+    if _is_small(scm):
+        truth, seen = reference_law(run)
+        law = discrete.exact_law(*truth) if seen is None else seen
+        source = "truth" if seen is None else "data"
+        return pairs.Compared(model, pairs.tables_of_law(scm, law), source)
+    everything = np.concatenate([run.labels.rows, run.labels.held_out])
+    return pairs.Compared(model, pairs.tables_of_rows(scm, everything), "data")
+
+
+def _is_small(scm: SCM) -> bool:
+    num_states = np.prod(discrete.cardinalities(scm), dtype=float)
+    return int(num_states) <= discrete.MAX_STATES
+
+
+def table_metrics(tables: pairs.Compared) -> dict:
+    """Marginals of every node and the largest TVDs of pairs, as metrics.json has it."""
+    tvds = pairs.pair_tvds(tables.model, tables.reference)
+    return {
+        "marginals": {
+            name: {
+                "model": np.round(model, 6).tolist(),
+                tables.source: np.round(tables.reference.marginals[name], 6).tolist(),
+            }
+            for name, model in tables.model.marginals.items()
+        },
+        "largest_pair_tvds": {
+            ", ".join(pair): tvds[pair] for pair in pairs.largest(tvds, NUM_PAIRS)
+        },
+    }
 
 
 def reference_law(run: Run) -> tuple[tuple[SCM, Params], np.ndarray | None]:
@@ -167,7 +207,10 @@ def trained_judge(
 
 
 def image_metrics(run: Run, pictures: Images) -> dict:
-    """The `images` part of metrics.json and the details that the report shows."""
+    """The `images` part of metrics.json and the details that the report shows.
+
+    Every run has every key; None where the labels or the data leave nothing to measure.
+    """
     key = jax.random.key(KEY + 1)
     model = (run.scm, run.params, pictures.judge)
     accuracy = images.label_accuracy(*model, key, num_per_state=NUM_PER_STATE)
@@ -177,6 +220,7 @@ def image_metrics(run: Run, pictures: Images) -> dict:
         "label_accuracy": accuracy.by_label,
         "label_accuracy_standard_errors": accuracy.standard_errors,
         "judge_accuracy": pictures.judge_accuracy,
+        **dict.fromkeys(("unseen_accuracy", "unseen", "male_by_mustache")),
     }
     combinations = [c for c in images.UNSEEN if set(c) <= set(run.label_scm.nodes)]
     if combinations:

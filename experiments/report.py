@@ -6,14 +6,14 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from causal_jax.metrics import discrete
+from causal_jax.metrics import pairs
 from causal_jax.reporting import graphs, page, plots, sheets
+from experiments import evaluation
 from experiments.evaluation import Images, Run
 
 KEY = 4242  # the report's pictures are the same for every run
 SHEETS = ("Mustache", "Bald", "Wearing_Lipstick", "Smiling")
 TWINS = ("Smiling", "Wearing_Lipstick", "Eyeglasses", "Mustache")
-_PAIRS_UP_TO = 200_000  # rows of the pairwise tables
 
 
 def write(path: str | Path, run: Run, metrics: dict, pictures: Images | None) -> None:
@@ -67,39 +67,53 @@ def _summary(result: page.Page, run: Run, metrics: dict) -> None:
 
 def _label_laws(result: page.Page, run: Run, labels: dict) -> None:
     result.heading("Label laws: seen and done")
-    key = jax.random.key(KEY)
-    scm = run.label_scm
-    params = {name: run.params[name] for name in scm.nodes}
-    cards = discrete.cardinalities(scm)
-    drawn = discrete.sampled_rows(scm, params, key, _PAIRS_UP_TO)
-    rows = run.labels.rows
-    names = scm.nodes
-    model = dict(zip(names, discrete.marginals(drawn, cards), strict=True))
-    truth = dict(zip(names, discrete.marginals(rows, cards), strict=True))
-    known = run.labels.truth is not None
+    tables = evaluation.label_tables(run)
     result.image(
         plots.law_figure(
-            model,
-            truth,
-            num_rows=len(rows),
+            tables.model.marginals,
+            tables.reference.marginals,
+            num_rows=len(run.labels.rows),
             by_intervention=labels["by_intervention"] or None,
             floor=labels["floor"] if labels["by_intervention"] else None,
         ),
-        "Left: marginals of the model and of the data. Right: total variation distance "
-        "of do(node = state) from "
+        f"Left: marginals of the model and of the {tables.source}. Right: total "
+        "variation distance of do(node = state) from "
         + (
             "the known truth."
-            if known
+            if tables.source == "truth"
             else "the product of the data's conditional tables along the graph."
         ),
     )
-    if len(names) > 1:
-        distances = discrete.pairwise_tvd(rows, drawn, cards)
+    if len(run.label_scm.nodes) > 1:
+        tvds = pairs.pair_tvds(tables.model, tables.reference)
+        distances = list(tvds.values())
         result.image(
-            plots.pairwise_figure(names, distances),
-            f"Mean {np.mean(distances):.4f}, largest {np.max(distances):.4f}; "
-            f"{len(drawn):,} rows of the model.",
+            plots.pairwise_figure(run.label_scm.nodes, distances),
+            f"Mean {np.mean(distances):.4f}, largest {np.max(distances):.4f}; model "
+            f"against {tables.source}.",
         )
+        _pair_tables(result, run, tables, tvds)
+
+
+def _pair_tables(
+    result: page.Page, run: Run, tables: pairs.Compared, tvds: dict
+) -> None:
+    """The tables of the pairs that differ most, model beside truth or data."""
+    chosen = pairs.largest(tvds, evaluation.NUM_PAIRS)
+    with result.collapsed(f"Tables of the {len(chosen)} pairs that differ most"):
+        result.text(f"Shares of all units: the model's, then the {tables.source}'s.")
+        for a, b in chosen:
+            result.heading(f"{a} and {b}: TVD {tvds[a, b]:.4f}", level=3)
+            header = [""]
+            for state in run.label_scm.states(b):
+                header += [f"{b}={state}: model", tables.source]
+            shares = np.stack([t.pairs[a, b] for t in (tables.model, tables.reference)])
+            shares = np.moveaxis(shares, 0, -1)  # [a's states, b's states, 2]
+            rows = [
+                (f"{a}={state}", *map(float, row.ravel()))
+                for state, row in zip(run.label_scm.states(a), shares, strict=True)
+            ]
+            result.table(header, rows)
 
 
 def _samples(result: page.Page, run: Run) -> None:

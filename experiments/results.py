@@ -10,6 +10,7 @@ import json
 import platform
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import jax
@@ -64,12 +65,46 @@ def rows() -> list[dict]:
     return [json.loads(p.read_text("utf-8")) for p in sorted(FOLDER.glob("*.json"))]
 
 
+def require_alike(prefix: str, *, rerun: Collection[str] = (), **settings: int) -> None:
+    """Checks that a study's finished cells have the settings asked for.
+
+    A page is made of all finished rows: it must not mix settings.
+
+    Args:
+      prefix: of the study's rows.
+      rerun: cells (without the prefix) that are run again, so whose row is replaced.
+      **settings: the flags' values; `num_seeds` is the length of a row's "seed", all
+        others are in its "config".
+
+    Raises:
+      ValueError: a row that is kept has other settings.
+    """
+    for row in rows():
+        if not row["cell"].startswith(prefix):
+            continue
+        cell = row["cell"].removeprefix(prefix)
+        had = {
+            name: len(row["seed"]) if name == "num_seeds" else row["config"][name]
+            for name in settings
+        }
+        if had != settings and cell not in rerun:
+            flags = " ".join(f"--{name}={value}" for name, value in had.items())
+            raise ValueError(
+                f"{cell} was run with {flags}: use the same, or --again for all cells"
+            )
+
+
+def write_page() -> None:
+    """Makes docs/results.md of all finished rows."""
+    workdirs.write_text(FOLDER.parent / "results.md", markdown(rows()))
+
+
 def markdown(rows: list[dict]) -> str:
     """docs/results.md: every row with its command and its figures."""
     lines = [
         "# Results",
         "",
-        "Made by `python -m experiments.table` from the rows in `docs/results/`. Each",
+        "Made of the rows in `docs/results/` by every command that writes one. Each",
         "figure was produced by the command beside it; times include compilation.",
         "",
         "| cell | figures | training s | command | revision | hardware |",

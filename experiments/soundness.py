@@ -208,6 +208,7 @@ def add_row(figures: dict, model: imagination.Model) -> None:
             "note": shown,
         },
     )
+    results.write_page()
 
 
 def main(argv: list[str]) -> None:

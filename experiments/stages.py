@@ -1,6 +1,7 @@
 """The stages of a run: its folder, the label stage, the image stage."""
 
 import hashlib
+import inspect
 import json
 import time
 from pathlib import Path
@@ -31,7 +32,10 @@ _PLACES = ("data_dir",)
 # Steps and batch of each label trainer where the config leaves them 0.
 LABEL_DEFAULTS = {"wgan": (6000, 512), "mle": (2000, 4096)}
 
+LABEL_ALGORITHMS = {"wgan": label_wgan, "mle": label_mle}
 IMAGE_ALGORITHMS = {"causal_gan": causal_gan, "causal_began": causal_began}
+# What algorithms are given beside the config's own settings of them.
+_GIVEN = ("batch_size", "num_steps", "unseen")
 
 
 def config_json(config) -> str:
@@ -121,6 +125,25 @@ def _check(config) -> None:
             "have no likelihood"
         )
     parallel.require_divisible(config.batch_size, jax.device_count())
+    label_fn = LABEL_ALGORITHMS[config.trainer]
+    _require_known(config.trainer, label_fn, config.trainer_settings)
+    if config.stage == "images":  # built for one label: its settings are checked
+        image_algorithm(config, _generator(config, (2,)))
+
+
+def _require_known(name: str, algorithm_fn, settings) -> None:
+    """Raises where an algorithm is given a setting that it does not have."""
+    has = [
+        key
+        for key, parameter in inspect.signature(algorithm_fn).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY and key not in _GIVEN
+    ]
+    unknown = [key for key in settings if key not in has]
+    if unknown:
+        raise ValueError(
+            f"{name} has no setting {', '.join(map(repr, unknown))}: it has "
+            f"{', '.join(has)}"
+        )
 
 
 def label_model(config, graph: nx.DiGraph) -> SCM:
@@ -132,10 +155,14 @@ def label_model(config, graph: nx.DiGraph) -> SCM:
 
 def image_mechanism(config, label_scm: SCM) -> ImageGenerator:
     """The untrained image mechanism of a config."""
+    return _generator(config, tuple(len(label_scm.states(n)) for n in label_scm.nodes))
+
+
+def _generator(config, parent_states: tuple[int, ...]) -> ImageGenerator:
     settings = config.generator.to_dict()
     settings["label_noise"] = settings["label_noise"] or None
     return ImageGenerator(
-        parent_states=tuple(len(label_scm.states(n)) for n in label_scm.nodes),
+        parent_states=parent_states,
         resolution=config.image_size,
         **settings,
     )
@@ -148,9 +175,32 @@ def label_algorithm(config, scm: SCM) -> tuple[Algorithm, int]:
     default_steps, default_batch = LABEL_DEFAULTS[config.trainer]
     num_steps = config[steps_key] or default_steps
     batch_size = config[f"{prefix}batch_size"] or default_batch
-    kind = {"wgan": label_wgan, "mle": label_mle}[config.trainer]
-    settings = _settings(config.trainer_settings)
-    return kind(scm, num_steps=num_steps, batch_size=batch_size, **settings), num_steps
+    algorithm = LABEL_ALGORITHMS[config.trainer](
+        scm,
+        num_steps=num_steps,
+        batch_size=batch_size,
+        **_settings(config.trainer_settings),
+    )
+    return algorithm, num_steps
+
+
+def image_algorithm(
+    config, generator: ImageGenerator, unseen: np.ndarray | None = None
+) -> Algorithm:
+    """The image stage's algorithm; `unseen` as `unseen_pairs` finds them.
+
+    Raises:
+      ValueError: a setting that it does not have, or that it cannot take.
+    """
+    algorithm_fn = IMAGE_ALGORITHMS[config.algorithm]
+    _require_known(config.algorithm, algorithm_fn, config.gan)
+    return algorithm_fn(
+        generator,
+        batch_size=config.batch_size,
+        num_steps=config.num_steps if config.decay else None,
+        unseen=unseen,
+        **_settings(config.gan),
+    )
 
 
 def _settings(settings) -> dict:
@@ -183,13 +233,8 @@ def train_labels(config, labels: data.Labels, scm: SCM, workdir: Path) -> None:
 def train_images(config, pictures, generator: ImageGenerator, workdir: Path) -> None:
     """Fits the image mechanism; its checkpoint is in the workdir afterwards."""
     rows = pictures.table.values
-    algorithm = IMAGE_ALGORITHMS[config.algorithm](
-        generator,
-        batch_size=config.batch_size,
-        num_steps=config.num_steps if config.decay else None,
-        unseen=unseen_pairs(rows, generator.parent_states),
-        **_settings(config.gan),
-    )
+    unseen = unseen_pairs(rows, generator.parent_states)
+    algorithm = image_algorithm(config, generator, unseen)
     batches = {"images": jnp.asarray(pictures.images), "labels": jnp.asarray(rows)}
     if config.flatten:
         batches["cumulated"] = jnp.asarray(flattened(rows, config.flatten))

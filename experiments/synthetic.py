@@ -209,24 +209,18 @@ def finished() -> dict[str, dict]:
     return {cell: row for cell, row in found.items() if row}
 
 
-def require_alike(num_seeds: int, num_steps: int) -> None:
-    """Raises ValueError where a finished cell had other settings: no table of both."""
-    for cell, row in finished().items():
-        had = len(row["seed"]), row["config"]["num_steps"]
-        if had != (num_seeds, num_steps):
-            raise ValueError(
-                f"{cell} was run with --num_seeds={had[0]} --num_steps={had[1]}: use "
-                "these, or --again for all cells"
-            )
-
-
 def main(argv: list[str]) -> None:
     command_line.refuse_arguments(argv)
     args = flags.FLAGS
     with command_line.one_line_errors("synthetic"):
         cells = chosen_cells(args.only)
+        results.require_alike(
+            PREFIX,
+            rerun=cells if args.again else (),
+            num_seeds=args.num_seeds,
+            num_steps=args.num_steps,
+        )
         if not args.again:
-            require_alike(args.num_seeds, args.num_steps)
             cells = [cell for cell in cells if not results.read(PREFIX + cell)]
         for generator in GENERATORS:
             names = [CELLS[cell][0] for cell in cells if CELLS[cell][1] == generator]
@@ -234,6 +228,7 @@ def main(argv: list[str]) -> None:
                 run(generator, names, args.num_seeds, args.num_steps)
         done = list(finished().values())
         documents.write_synthetic(done, results.FOLDER.parent)
+        results.write_page()
 
 
 if __name__ == "__main__":

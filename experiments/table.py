@@ -16,7 +16,6 @@ from pathlib import Path
 
 from absl import flags
 
-from causal_jax import workdir as workdirs
 from experiments import command_line, evaluate, results, stages
 
 _SEEDS = range(5)
@@ -96,8 +95,7 @@ def main(argv: list[str]) -> None:
             print(f"{cell} ...", flush=True)
             run(cell, Path(args.workdir), args.table)
             print(json.dumps(results.read(cell)["metrics"]["labels"])[:300], flush=True)
-        path = results.FOLDER.parent / "results.md"
-        workdirs.write_text(path, results.markdown(results.rows()))
+        results.write_page()
 
 
 if __name__ == "__main__":

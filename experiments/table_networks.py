@@ -261,6 +261,11 @@ def main(argv: list[str]) -> None:
             raise ValueError(f"--only={args.only}: there are {', '.join(NETWORKS)}")
         if args.num_seeds < 1:
             raise ValueError(f"--num_seeds={args.num_seeds}: at least 1 is needed")
+        results.require_alike(
+            networks_page.PREFIX,
+            rerun=chosen if args.again else (),
+            num_seeds=args.num_seeds,
+        )
         for name in chosen:
             if results.read(networks_page.PREFIX + name) and not args.again:
                 print(f"{name}: done before")
@@ -270,6 +275,7 @@ def main(argv: list[str]) -> None:
         rows = [results.read(networks_page.PREFIX + name) for name in NETWORKS]
         page = networks_page.markdown([row for row in rows if row])
         workdirs.write_text(results.FOLDER.parent / "networks.md", page)
+        results.write_page()
 
 
 if __name__ == "__main__":

@@ -217,7 +217,10 @@ def main(argv: list[str]) -> None:
     command_line.refuse_arguments(argv)
     args = flags.FLAGS
     with command_line.one_line_errors("wrong_graph"):
-        for cell in chosen_cells(args.only):
+        chosen = chosen_cells(args.only)
+        rerun = chosen if args.again else ()
+        results.require_alike(PREFIX, rerun=rerun, num_seeds=args.num_seeds)
+        for cell in chosen:
             if results.read(PREFIX + cell) and not args.again:
                 print(f"{cell}: done before")
                 continue
@@ -226,6 +229,7 @@ def main(argv: list[str]) -> None:
             print(cell, ", ".join(f"{k} {v:.4f}" for k, v in metrics.items()))
         rows = list(finished().values())
         documents.write_wrong_graph(rows, results.FOLDER.parent)
+        results.write_page()
 
 
 if __name__ == "__main__":

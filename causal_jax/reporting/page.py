@@ -1,10 +1,11 @@
 """One self-contained HTML page of text, tables and pictures."""
 
 import base64
+import contextlib
 import html
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +30,7 @@ th { font-weight: 600; color: #4a525d; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 figure { margin: 1rem 0 1.4rem; }
 img { display: block; max-width: 100%; height: auto; }
+summary { cursor: pointer; margin: .8rem 0; color: #4a525d; font-weight: 600; }
 figcaption { color: #4a525d; font-size: .9rem; margin-top: .4rem; max-width: 46rem; }
 """
 
@@ -36,7 +38,7 @@ _READABLE = 640  # pixels below which a phone scrolls a picture instead of shrin
 
 
 class Page:
-    """A page that is built from top to bottom; every method returns the page.
+    """A page that is built from top to bottom; methods return the page.
 
     Everything that is given is text and is escaped; there is no way to put markup in.
 
@@ -100,6 +102,13 @@ class Page:
             f'<figure><div class="wide"><img src="{source}" alt="{text}" '
             f'style="min-width:{min(width, _READABLE)}px"></div>{below}</figure>'
         )
+
+    @contextlib.contextmanager
+    def collapsed(self, summary: str) -> Iterator[None]:
+        """`with page.collapsed("..."):` what is added there shows on a click."""
+        self._add(f"<details><summary>{html.escape(str(summary))}</summary>")
+        yield
+        self._add("</details>")
 
     def html(self) -> str:
         """The whole page."""

@@ -50,7 +50,7 @@ def plane_figure(
     """Two distances of several models against each other, both on a log scale.
 
     Args:
-      points: the models; bars are one standard deviation over seeds.
+      points: the models; bars are one (sample) standard deviation over seeds.
       x_label: of the horizontal axis.
       y_label: of the vertical axis.
       floor: what chance alone does, a dashed line on both axes.
@@ -93,9 +93,14 @@ def _draw_point(axes, point: Point, colour: str, marker: str) -> None:
         part = np.mean(point.y_part)
         axes.plot([x, x], [y, part], color=colour, lw=1.0, ls=":")
         axes.errorbar(
-            x, part, np.std(point.y_part), np.std(point.x), mfc="white", **bars
+            x, part, spread(point.y_part), spread(point.x), mfc="white", **bars
         )
-    axes.errorbar(x, y, np.std(point.y), np.std(point.x), **bars)
+    axes.errorbar(x, y, spread(point.y), spread(point.x), **bars)
+
+
+def spread(values: np.ndarray) -> float:
+    """Sample standard deviation over seeds; 0 for a single one."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
 def seed_curves_figure(

@@ -100,8 +100,13 @@ def quicktest(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
 
 
 def variants(text: str | None) -> list[str]:
-    """The parts of a variant: `:complete_all,quicktest` has two."""
-    return [part for part in (text or "").split(",") if part]
+    """The parts of a variant: `:complete_all,quicktest` has two.
+
+    They apply in the order given, but `quicktest` after all others: no variant may
+    bring back what it has made small.
+    """
+    parts = [part for part in (text or "").split(",") if part]
+    return sorted(parts, key=lambda part: part == QUICKTEST)
 
 
 def unknown(variant: str, existing: list[str]) -> SystemExit:

@@ -95,6 +95,40 @@ def test_celeba_config_differs_from_causal_gans_in_the_algorithm_only():
         celeba_causal_began.get_config("nope")
 
 
+def test_settings_of_another_algorithm_are_named_before_anything_is_written(tmp_path):
+    config = faces_causal_gan.get_config("quicktest")
+    config.algorithm = "causal_began"
+    message = "causal_began has no setting .*'joint', .*'smoothness': it has .*gammas"
+    with pytest.raises(ValueError, match=message) as raised:
+        stages.train(config, tmp_path / "run")
+    assert "\n" not in str(raised.value) and "unseen" not in str(raised.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "variant", "change", "message"),
+    [
+        (faces_causal_began, "reference", {"decay": True}, "halve_every or num_steps"),
+        (faces_causal_began, "", {"gan.label_loss": "theory"}, "not 'theory'"),
+        (faces_causal_gan, "", {"gan.label_loss": "xe"}, "not 'xe'"),
+        (
+            faces_causal_gan,
+            "mle",
+            {"trainer_settings": {"penalty_weight": 1.0}},
+            "mle has no setting 'penalty_weight': it has learning_rate$",
+        ),
+    ],
+)
+def test_impossible_settings_are_refused_before_the_label_stage(
+    tmp_path, module, variant, change, message
+):
+    config = module.get_config(f"{variant},quicktest")
+    config.update_from_flattened_dict(change)
+    with pytest.raises(ValueError, match=message):
+        stages.train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_unknown_algorithm_is_refused(tmp_path):
     config = faces_causal_gan.get_config("quicktest")
     config.algorithm = "began"

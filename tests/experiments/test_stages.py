@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import causal_jax
-from experiments import evaluate, evaluation, stages
+from experiments import evaluate, evaluation, results, stages
 from experiments.configs import (
     celeba_causal_gan,
     celeba_labels,
@@ -28,6 +28,12 @@ def _table_config(tmp_path, csv, graph="Rain -> Wet", variant="quicktest"):
     config.table = str(tmp_path / "table.csv")
     config.graph = str(tmp_path / "graph.txt")
     return config
+
+
+def _row(metrics):
+    """A row of the results table with these metrics."""
+    texts = dict.fromkeys(("cell", "command", "revision", "hardware"), "")
+    return {**texts, "seconds": {}, "metrics": metrics}
 
 
 WEATHER = "Rain,Wet,Day\n" + "yes,1,mon\nno,0,tue\nyes,1,wed\nno,1,mon\n" * 5
@@ -59,6 +65,21 @@ def test_report_is_one_self_contained_page(run):
     assert page.count("data:image/png;base64,") >= 9
     for words in ("Do against see", "twins", "causal graph", "Training"):
         assert words in page
+
+
+def test_labels_have_marginals_and_pair_tables_beside_the_truths(run):
+    labels = json.loads((run / "metrics.json").read_text())["labels"]
+    assert len(labels["marginals"]) == 9
+    for marginal in labels["marginals"].values():
+        assert marginal.keys() == {"model", "truth"}
+        assert [sum(p) for p in marginal.values()] == pytest.approx([1, 1], abs=1e-5)
+    distances = list(labels["largest_pair_tvds"].values())
+    assert len(distances) == 36 and distances == sorted(distances, reverse=True)
+    details = (run / "report.html").read_text().split("<details>")[1]
+    details = details.split("</details>")[0]
+    worst = next(iter(labels["largest_pair_tvds"])).replace(", ", " and ")
+    assert f"<h3>{worst}: TVD {distances[0]:.4f}</h3>" in details
+    assert details.count("<table>") == 36 and ">truth</th>" in details
 
 
 def test_loaded_model_sees_does_and_imagines(run):
@@ -127,6 +148,9 @@ def test_all_attributes_have_pairs_and_a_held_out_likelihood(tmp_path, celeba_di
     measured = evaluation.label_metrics(evaluation.open_run(tmp_path))
     assert measured["tvd"] is None
     assert 0 < measured["pair_tvd_mean"] < 1
+    largest = next(iter(measured["largest_pair_tvds"].values()))
+    assert largest == pytest.approx(measured["pair_tvd_max"])
+    assert measured["marginals"]["Bald"].keys() == {"model", "data"}
     assert measured["held_out_log_likelihood"] < 0
     assert measured["tree_log_likelihood"] < 0
 
@@ -167,11 +191,11 @@ def test_own_table_with_categories_is_learned(tmp_path):
     assert evaluate.evaluate(tmp_path / "run")["images"] is None
 
 
-def test_own_pictures_are_learned(tmp_path):
+def test_own_pictures_are_learned_and_measured(tmp_path, monkeypatch):
     folder = tmp_path / "pictures"
     folder.mkdir()
     lines = ["file,Dark"]
-    for i in range(20):
+    for i in range(40):
         grey = np.full((40, 40, 3), 30 if i % 2 else 220, np.uint8)
         Image.fromarray(grey).save(folder / f"{i}.png")
         lines.append(f"{i}.png,{i % 2}")
@@ -180,6 +204,14 @@ def test_own_pictures_are_learned(tmp_path):
     stages.train(config, tmp_path / "run")
     scm, params = causal_jax.load(tmp_path / "run")
     assert scm.sample(params, jax.random.key(0), num=2)["image"].shape[0] == 2
+    monkeypatch.setattr(evaluation, "NUM_PER_STATE", 4)
+    monkeypatch.setattr(evaluation, "NUM_NEIGHBOURS", 2)
+    measured = evaluate.evaluate(tmp_path / "run")["images"]
+    for name in ("unseen_accuracy", "diversity"):  # no such labels, no renderer
+        assert measured[name] is None
+    assert "unseen_accuracy" not in results.markdown(
+        [_row(json.loads((tmp_path / "run" / "metrics.json").read_text()))]
+    )
 
 
 @pytest.mark.parametrize(
@@ -252,19 +284,3 @@ def test_command_line_mistakes_are_one_line(tmp_path, arguments, message):
     assert message in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "run").exists()
-
-
-def test_unknown_variant_lists_what_there_is():
-    with pytest.raises(SystemExit, match="unknown variant 'nope': there are mle"):
-        faces_labels.get_config("nope")
-
-
-def test_every_config_has_a_quicktest():
-    for module in (
-        faces_labels,
-        faces_causal_gan,
-        celeba_labels,
-        celeba_causal_gan,
-        table,
-    ):
-        assert module.get_config("quicktest").num_steps == 2

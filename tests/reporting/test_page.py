@@ -38,11 +38,22 @@ def picture():
 def test_everything_is_escaped_and_nests():
     page = Page(EVIL).heading(EVIL).text(EVIL).code(EVIL)
     page.table([EVIL, "b"], [[EVIL, 1]]).image(picture(), EVIL)
+    with page.collapsed(EVIL):
+        page.text("inside")
     text = page.html()
     assert "<script" not in text
     reader = Reader(text)
     assert reader.open == []
-    assert text.count("&lt;script&gt;") == 9  # twice: title and h1, alt and caption
+    assert text.count("&lt;script&gt;") == 10  # twice: title and h1, alt and caption
+
+
+def test_collapsed_parts_hold_what_is_added_inside():
+    page = Page("t")
+    with page.collapsed("more"):
+        page.table(["a"], [[1]])
+    text = page.text("after").html()
+    assert text.index("<summary>more") < text.index("<table>")
+    assert text.index("<table>") < text.index("</details>") < text.index("after")
 
 
 def test_nothing_is_loaded_from_outside():

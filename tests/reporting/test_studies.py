@@ -20,6 +20,11 @@ def test_points_of_one_seed_and_of_several_are_drawn():
     assert is_drawn(image)
 
 
+def test_bars_are_sample_standard_deviations():
+    assert studies.spread(np.array([1.0, 2.0, 4.0])) == np.std([1, 2, 4], ddof=1)
+    assert studies.spread(np.array([3.0])) == 0.0
+
+
 def test_curves_of_panels_with_other_curves_are_drawn():
     curve = np.linspace(0.9, 0.1, 10).reshape(2, 5)
     image = studies.seed_curves_figure(

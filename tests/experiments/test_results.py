@@ -1,0 +1,95 @@
+"""Rows of results: their page, and that a study's page does not mix settings."""
+
+import pytest
+
+from experiments import (
+    ablation,
+    networks_page,
+    results,
+    synthetic,
+    table_networks,
+    wrong_graph,
+)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "FOLDER", tmp_path / "docs" / "results")
+    return tmp_path / "docs"
+
+
+def _write(cell, **more):
+    row = {"command": "python -m experiments.x", "seconds": {"all": 1.0}, "metrics": {}}
+    results.write(cell, row | more)
+
+
+def test_the_page_has_every_row_whoever_wrote_it(elsewhere):
+    _write("wrong_graph_true_mle", metrics={"labels": {"tvd": 0.25, "floor": None}})
+    _write("soundness_faces", note="effective 0.9")
+    results.write_page()
+    page = (elsewhere / "results.md").read_text()
+    assert "| wrong_graph_true_mle | tvd 0.2500 " in page and "floor" not in page
+    assert "effective 0.9" in page
+
+
+def test_rows_with_other_settings_are_refused_unless_run_again():
+    _write("study_a", seed=[0, 1], config={"num_steps": 2})
+    _write("another_a", seed=[0], config={})
+    results.require_alike("study_", num_seeds=2, num_steps=2)
+    results.require_alike("study_", rerun=["a"], num_seeds=5, num_steps=9)
+    for asked in ({"num_seeds": 5, "num_steps": 2}, {"num_seeds": 2, "num_steps": 9}):
+        with pytest.raises(
+            ValueError, match="a was run with --num_seeds=2 --num_steps=2"
+        ):
+            results.require_alike("study_", **asked)
+        with pytest.raises(ValueError, match="--again for all cells"):
+            results.require_alike("study_", rerun=["b"], **asked)
+
+
+STUDIES = {
+    ablation: (ablation.PREFIX, "none_seed0"),
+    synthetic: (synthetic.PREFIX, "line_fc3"),
+    table_networks: (networks_page.PREFIX, "asia"),
+    wrong_graph: (wrong_graph.PREFIX, "true_mle"),
+}
+
+
+class Flags:
+    """What was typed: the study's own number of seeds and steps, or others."""
+
+    only, again, workdir, networks = "", False, "", ""
+
+    def __init__(self, num_seeds=2, num_steps=2):
+        self.num_seeds, self.num_steps = num_seeds, num_steps
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.__name__)
+def test_every_study_refuses_to_mix_settings(study, monkeypatch):
+    prefix, cell = STUDIES[study]
+    _write(prefix + cell, seed=[0, 1], config={"num_steps": 2})
+    monkeypatch.setattr(study.flags, "FLAGS", Flags(num_seeds=7, num_steps=9))
+    with pytest.raises(SystemExit) as raised:
+        study.main(["study"])
+    assert f"{cell} was run with --num_" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.__name__)
+def test_every_study_makes_the_page_of_all_rows(study, monkeypatch, elsewhere):
+    written = []
+    monkeypatch.setattr(study.flags, "FLAGS", Flags())
+    monkeypatch.setattr(results, "write_page", lambda: written.append(True))
+    monkeypatch.setattr(study, "run", lambda *args: {"cell": "", "metrics": {}})
+    monkeypatch.setattr(
+        results, "read", lambda cell: {"metrics": {"labels": {}, "images": {}}}
+    )
+    for module, name in (
+        (study, "write_documents"),
+        (getattr(study, "documents", None), "write_synthetic"),
+        (getattr(study, "documents", None), "write_wrong_graph"),
+        (getattr(study, "networks_page", None), "markdown"),
+    ):
+        if hasattr(module, name):
+            monkeypatch.setattr(module, name, lambda *args: "")
+    study.main(["study"])
+    assert written == [True]
