@@ -10,7 +10,10 @@ On the faces the other labels are the true counterfactual's, and imagined images
 held against true counterfactual ones: same nuisances, other labels. On other data they
 are drawn with the model's coupling, and there is no truth to compare with.
 
-Writes DIR/soundness.json and DIR/soundness.png; --row adds a row to docs/results.
+Writes DIR/soundness.json and DIR/soundness.png, and into DIR/soundness_units.npz every
+quantity of every case, `VARIANT_QUANTITY` [strata, cases] and `strata`, their names
+(composition, of the first quarter of the cases: [rounds, strata, cases]); --row adds a
+row to docs/results.
 """
 
 import json
@@ -108,34 +111,56 @@ def by_stratum(measured: Measured, cases: Cases) -> dict[str, dict[str, float]]:
     }
 
 
-def compositions(imagine, cases: Cases, key) -> dict[str, Interval]:
-    """Distance after one and after `ROUNDS` null interventions."""
-    few = cases.images.shape[1] // 4 or 1  # ten rounds of all cases would be minutes
+def num_composed(num: int) -> int:
+    """Cases a stratum for composition: ten rounds of all of them would be minutes."""
+    return num // 4 or 1
+
+
+def compositions(imagine, cases: Cases, key) -> np.ndarray:
+    """Distance after each null intervention in a row, `[ROUNDS, S, num_composed]`."""
+    few = num_composed(cases.images.shape[1])
     images, labels = flat(cases.images[:, :few]), flat(cases.labels[:, :few])
     found = soundness.composition(
         imagine, jnp.asarray(images), labels, key, rounds=ROUNDS
     )
-    by_round = found.reshape(ROUNDS, len(cases.names), few)
-    return {f"composition_{i}": bootstrap(by_round[i - 1]) for i in (1, ROUNDS)}
+    return found.reshape(ROUNDS, len(cases.names), few)
+
+
+def composition_intervals(by_round: np.ndarray) -> dict[str, Interval]:
+    """After one and after all null interventions."""
+    return {f"composition_{i}": bootstrap(by_round[i - 1]) for i in (1, len(by_round))}
+
+
+def units(variant: str, measured: Measured, by_round: np.ndarray) -> dict:
+    """A variant's values by unit, under the names that soundness_units.npz has."""
+    values = {"composition": by_round, **measured._asdict()}
+    return {
+        f"{variant}_{quantity}".replace(" ", "_"): found
+        for quantity, found in values.items()
+        if found is not None
+    }
 
 
 def evaluate(
     workdir: str | Path, *, num: int = 60, judge: str | None = None
 ) -> tuple[dict, imagination.Model]:
-    """Measures a run, writes soundness.json and soundness.png; returns the figures."""
+    """Measures a run and writes its files, see above; returns the figures."""
     if num < 2:
         raise ValueError(f"--num is {num}: give at least 2 cases a label and state")
     started = time.monotonic()
     model = imagination.open_model(workdir)
     names = model.label_scm.nodes
     reader, cases = open_cases(model, num, judge)
-    figures = {"num_per_stratum": num, "strata": len(cases.names), "variants": {}}
-    imagined = {}
+    figures = {"num_per_stratum": num, "strata": len(cases.names)}
+    figures |= {"composition_num_per_stratum": num_composed(num), "variants": {}}
+    imagined, by_unit = {}, {"strata": np.asarray(cases.names, np.str_)}
     for name, residual in VARIANTS.items():
         key = jax.random.key(KEY)
         imagine = imagination.imagine_fn(model, residual=residual)
         measured, imagined[name] = measure(imagine, reader, cases, names, key)
-        found = compositions(imagine, cases, key) | intervals(measured)
+        by_round = compositions(imagine, cases, key)
+        by_unit |= units(name, measured, by_round)
+        found = composition_intervals(by_round) | intervals(measured)
         figures["variants"][name] = {
             "all": {quantity: value._asdict() for quantity, value in found.items()},
             "by_case": by_stratum(measured, cases),
@@ -143,9 +168,18 @@ def evaluate(
     figures["reconstruction"] = reconstruction(model, reader, cases)
     figures["seconds"] = time.monotonic() - started
     workdirs.write_text(model.workdir / "soundness.json", json.dumps(figures, indent=1))
+    _save_units(model.workdir / "soundness_units.npz", by_unit)
     picture = sheet(model, cases, imagined["residual"])
     grids.save_png(model.workdir / "soundness.png", picture)
     return figures, model
+
+
+def _save_units(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Writes arrays without pickle, whole or not at all."""
+    partial_path = path.with_name(path.name + ".partial")
+    with partial_path.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    partial_path.replace(path)
 
 
 def reconstruction(model: imagination.Model, judge, cases: Cases) -> dict[str, float]:
@@ -219,7 +253,7 @@ def main(argv: list[str]) -> None:
         if args.row:
             add_row(figures, model)
     print(table(figures))
-    print(f"wrote {args.workdir}/soundness.json and soundness.png")
+    print(f"wrote {args.workdir}/soundness.json, soundness_units.npz, soundness.png")
 
 
 if __name__ == "__main__":

@@ -139,6 +139,27 @@ def test_soundness_writes_its_figures_and_a_sheet(model):
     )
     assert 0 <= found["effective"]["low"] <= found["effective"]["high"] <= 1
     assert "effective" in soundness.table(figures)
+    _check_units(model, figures)
+
+
+def _check_units(model, figures):
+    """Every mean of the figures is that of the units kept beside them."""
+    assert figures["composition_num_per_stratum"] == 1  # of 2: a quarter, at least 1
+    units = np.load(model.workdir / "soundness_units.npz", allow_pickle=False)
+    assert len(units["strata"]) == figures["strata"] == 18
+    for variant, prefix in (
+        ("residual", "residual"),
+        ("generator alone", "generator_alone"),
+    ):
+        for quantity, interval in figures["variants"][variant]["all"].items():
+            name, _, number = quantity.partition("_")
+            values = units[f"{prefix}_{name}"]
+            if name == "composition":
+                assert values.shape == (2, 18, 1)
+                values = values[int(number) - 1]
+            else:
+                assert values.shape == (18, 2)
+            assert values.mean() == pytest.approx(interval["value"], rel=1e-5)
 
 
 def test_true_cases_change_one_label_and_what_lies_below_it():
