@@ -164,15 +164,16 @@ def _figure(values: list[float]) -> str:
 
 
 def _effect(found: dict[str, list[dict]]) -> list[str]:
-    """The Anti-Labeler's effect on diversity, in standard errors; same seeds."""
+    """The Anti-Labeler's effects in standard errors; same seeds."""
     pairs = list(zip(found.get("both", []), found.get("labeler", []), strict=False))
     if len(pairs) < 2:
         return []
-    mean, error = mean_and_error([a["diversity"] - b["diversity"] for a, b in pairs])
-    return [
-        f"The Anti-Labeler changes diversity by {mean:+.3f} ± {error:.3f} (seeds in "
-        f"pairs; {abs(mean) / error:.1f} standard errors)."
-    ]
+    lines = ["The Anti-Labeler, seeds in pairs, changes", ""]
+    for name, key in (("diversity",) * 2, ("accuracy", "label_accuracy_mean")):
+        mean, error = mean_and_error([a[key] - b[key] for a, b in pairs])
+        times = f" ({abs(mean) / error:.1f} standard errors)" if error else ""
+        lines.append(f"* {name} by {mean:+.3f} ± {error:.3f}{times}")
+    return lines
 
 
 def _by_label(found: dict[str, list[dict]]) -> list[str]:
