@@ -74,9 +74,11 @@ class BatchNorm(nn.Module):
     Attributes:
       axis_name: mapped axis or axes (as "unit", "device") over which the batch is
         spread; their statistics are averaged, so that N devices equal one.
+      scale_init: initialiser of the `[C]` scale.
     """
 
     axis_name: AxisName = None
+    scale_init: Callable = nn.initializers.ones
 
     @nn.compact
     def __call__(self, x, *, use_running_average):
@@ -85,6 +87,7 @@ class BatchNorm(nn.Module):
             momentum=0.9,  # decay of the reference code's moving averages
             epsilon=1e-5,  # that of the reference code
             axis_name=_axis_names(self.axis_name) or None,
+            scale_init=self.scale_init,
             name="norm",
         )
         return norm(x, use_running_average=use_running_average)
