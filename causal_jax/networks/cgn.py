@@ -38,6 +38,7 @@ from causal_jax.networks.cgn_parts import (
     SIZE,
     ShapeNetwork,
     TextureNetwork,
+    compose,
     shifted,
 )
 from causal_jax.networks.image_abduction import abduct_images
@@ -48,11 +49,6 @@ from causal_jax.types import Array, Key, Noise, Params
 LABELS = ("shape_label", "texture_label", "background_label")
 PARTS = ("shape", "texture", "background")
 MASK_RANGE = (1e-4, 0.9999)  # reference code
-
-
-def compose(mask: Array, foreground: Array, background: Array) -> Array:
-    """`m f + (1 - m) b`; the mask is [..., H, W, 1], the others [..., H, W, 3]."""
-    return mask * foreground + (1 - mask) * background
 
 
 @dataclasses.dataclass(frozen=True)

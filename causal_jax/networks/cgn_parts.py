@@ -138,3 +138,8 @@ def shifted(images: Array, offsets: Array) -> Array:
         return jnp.roll(image, -offset, axis=(0, 1))
 
     return jax.vmap(shift)(images, offsets)
+
+
+def compose(mask: Array, foreground: Array, background: Array) -> Array:
+    """`m f + (1 - m) b`; the mask is [..., H, W, 1], the others [..., H, W, 3]."""
+    return mask * foreground + (1 - mask) * background
