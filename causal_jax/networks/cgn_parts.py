@@ -16,7 +16,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from causal_jax.networks.layers import AxisName, BatchNorm, Conv
+from causal_jax.networks.layers import AxisName, BatchNorm, Conv, UpsampledConv
 from causal_jax.types import Array, Key
 
 SIZE = 32  # side of the image
@@ -73,11 +73,6 @@ class _Network(nn.Module):
         )
         return dense(x).reshape(-1, _FIRST_SIZE, _FIRST_SIZE, features)
 
-    def conv(self, x: Array, features: int, index: int, use_bias=False) -> Array:
-        """A 3x3 convolution."""
-        layer = Conv(features, 3, 1, use_bias, self.kernel_init, name=f"conv_{index}")
-        return layer(x)
-
     def norm(self, x: Array, index: int, train: bool) -> Array:
         """Batch normalisation."""
         layer = BatchNorm(
@@ -89,8 +84,8 @@ class _Network(nn.Module):
 
     def doubled(self, x: Array, features: int, index: int, train: bool) -> Array:
         """[B, H, W, C] -> [B, 2 H, 2 W, features]."""
-        x = self.norm(self.conv(doubled(x), features, index), index, train)
-        return nn.leaky_relu(x, _SLOPE)
+        x = UpsampledConv(features, self.kernel_init, name=f"conv_{index}")(x)
+        return nn.leaky_relu(self.norm(x, index, train), _SLOPE)
 
 
 class ShapeNetwork(_Network):
@@ -113,15 +108,8 @@ class TextureNetwork(_Network):
         x = self.first(z, labels)
         x = self.doubled(x, 2 * self.width, 0, train)
         x = self.doubled(x, self.width, 1, train)
-        x = self.norm(self.conv(x, 3, 2, use_bias=True), 2, train)
-        return jnp.tanh(x)
-
-
-def doubled(x: Array) -> Array:
-    """Every pixel twice along both axes (nearest): [B, H, W, C] -> [B, 2H, 2W, C]."""
-    num, height, width, channels = x.shape
-    x = jnp.broadcast_to(x[:, :, None, :, None], (num, height, 2, width, 2, channels))
-    return x.reshape(num, 2 * height, 2 * width, channels)
+        x = Conv(3, 3, kernel_init=self.kernel_init, name="conv_2")(x)
+        return jnp.tanh(self.norm(x, 2, train))
 
 
 def standardised(x: Array) -> Array:

@@ -75,6 +75,32 @@ class ConvTranspose(nn.Module):
         return _convolved(self, conv_transpose, x)
 
 
+class UpsampledConv(nn.Module):
+    """A SAME 3x3 convolution of the image with every pixel doubled (nearest).
+
+    A doubled image holds each pixel in a 2x2 block, so that is a transposed convolution
+    of stride 2 with the kernel spread over such a block, 4x4: 4/9 of the products.
+
+    Attributes:
+      features: number of output channels.
+      kernel_init: initialiser of the `[3, 3, I, O]` kernel.
+    """
+
+    features: int
+    kernel_init: Callable = nn.initializers.lecun_normal()
+
+    @nn.compact
+    def __call__(self, x):
+        """Maps `[B, H, W, I]` to `[B, 2 H, 2 W, features]`."""
+        shape = (3, 3, x.shape[-1], self.features)
+        kernel = self.param("kernel", self.kernel_init, shape)
+        for axis in (0, 1):
+            pads = [[(0, 0)] * 4 for _ in range(2)]
+            pads[0][axis], pads[1][axis] = (0, 1), (1, 0)
+            kernel = jnp.pad(kernel, pads[0]) + jnp.pad(kernel, pads[1])
+        return conv_transpose(x, kernel, strides=2)
+
+
 class BatchNorm(nn.Module):
     """Batch normalisation over all axes but the last, and over named axes.
 
