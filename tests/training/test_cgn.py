@@ -90,7 +90,9 @@ def test_style_weights_without_features_are_refused():
 
 PROGRAM = textwrap.dedent(
     """
-    import json
+    import json, os
+    # Compiling is nearly all of this test's time.
+    os.environ["XLA_FLAGS"] += " --xla_backend_optimization_level=0"
     import jax, numpy as np, optax
     optax.adam = lambda rate, *betas: optax.sgd(rate)
     from causal_jax.networks import cgn as networks
