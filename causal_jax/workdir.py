@@ -17,6 +17,7 @@ import jax
 
 from causal_jax import graph as graphs
 from causal_jax.mechanism import Tabular
+from causal_jax.networks.cgn import Composition, Shape, Texture, Uniform
 from causal_jax.networks.controller import ImplicitBinary, NeuralCategorical
 from causal_jax.networks.image import ImageGenerator
 from causal_jax.scm import SCM
@@ -28,7 +29,10 @@ IMAGE = "image"  # the image node's name in every run
 # What a specification may name; nothing else is built from a file.
 MECHANISMS = {
     cls.__name__: cls
-    for cls in (Tabular, NeuralCategorical, ImplicitBinary, ImageGenerator)
+    for cls in (
+        *(Tabular, NeuralCategorical, ImplicitBinary, ImageGenerator),
+        *(Uniform, Shape, Texture, Composition),
+    )
 }
 
 

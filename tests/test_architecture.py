@@ -106,7 +106,7 @@ def importing(package):
         ("ml_collections", ()),
         ("experiments", ()),
         ("tests", ()),
-        ("pickle", ()),
+        ("pickle", ("causal_jax.networks.torch_file",)),
         ("tensorflow", ()),
         ("torch", ()),
         ("tensorflow_datasets", ("causal_jax.data.tfds",)),

@@ -21,6 +21,7 @@ from causal_jax.mechanism import (
     categorical,
     from_module,
 )
+from causal_jax.networks.cgn import Uniform
 from causal_jax.networks.controller import ImplicitBinary, NeuralCategorical
 
 NUM = 12
@@ -80,6 +81,7 @@ def inner_params(**extra):
 CASES = {
     "tabular_root": Case(lambda: Tabular(3)),
     "tabular": Case(lambda: Tabular(3, (2, 3)), ("binary", "ternary")),
+    "uniform": Case(lambda: Uniform(4)),
     "tabular_gumbel": Case(lambda: Tabular(3, (2,), "gumbel"), ("binary",)),
     "neural_root": Case(lambda: NeuralCategorical(2)),
     "neural": Case(lambda: NeuralCategorical(2, (2, 3), (8,)), ("binary", "ternary")),

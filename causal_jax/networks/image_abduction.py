@@ -71,7 +71,8 @@ def abduct_images(
     """Finds the noise of a batch of images.
 
     Args:
-      generator: an `ImageGenerator`, whose `images` draws a batch.
+      generator: an `ImageGenerator`, whose `images` draws a batch; or a mechanism like
+        it (its `noise_limit` says where its noise is sought, 1 if it has none).
       params: its parameters.
       images: `[B, H, H, 3]` in [-1, 1].
       codes: encoded labels, `[B, d]` in {0, 1}.
@@ -92,7 +93,8 @@ def abduct_images(
         def draw(z):
             return generator.images(params, codes, {**noise, "z": z})
 
-        z = refine(draw, images, noise["z"], num_steps, learning_rate)
+        limit = getattr(generator, "noise_limit", 1.0)
+        z = refine(draw, images, noise["z"], num_steps, learning_rate, limit)
         drawn = draw(z)
         return {**noise, "z": z}, drawn, _squares(drawn - images)
 
@@ -104,18 +106,26 @@ def abduct_images(
     return Abducted(noise, drawn, jnp.mean(jnp.abs(images - drawn), axis=(1, 2, 3)))
 
 
-def refine(draw_fn, images: Array, start: Array, num_steps: int, rate: float) -> Array:
+def refine(
+    draw_fn,
+    images: Array,
+    start: Array,
+    num_steps: int,
+    rate: float,
+    limit: float = 1.0,
+) -> Array:
     """Descends from `start` to noise that draws the images.
 
     Args:
       draw_fn: `[B, k]` noise -> `[B, H, W, C]`, row by row, differentiable.
       images: `[B, H, W, C]`.
-      start: `[B, k]` in [-1, 1].
+      start: `[B, k]` in [-limit, limit].
       num_steps: steps of Adam; the rate falls to 0 along a cosine.
       rate: of the first step.
+      limit: largest absolute value of the noise.
 
     Returns:
-      `[B, k]` in [-1, 1].
+      `[B, k]` in [-limit, limit].
     """
     if not num_steps:
         return start
@@ -129,7 +139,7 @@ def refine(draw_fn, images: Array, start: Array, num_steps: int, rate: float) ->
         updates, optimizer_state = optimizer.update(
             jax.grad(loss_fn)(z), optimizer_state
         )
-        z = jnp.clip(optax.apply_updates(z, updates), -1.0, 1.0)
+        z = jnp.clip(optax.apply_updates(z, updates), -limit, limit)
         return (z, optimizer_state), None
 
     state = (start, optimizer.init(start))

@@ -6,7 +6,9 @@ reference code: the rows of other devices can be counted in, and the tensor of
 all pairwise differences is never formed.
 """
 
+import functools
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import flax.linen as nn
 import jax
@@ -19,7 +21,7 @@ AxisName = str | Sequence[str] | None
 
 
 class Conv(nn.Module):
-    """A SAME convolution with bias, fast on the CPU.
+    """A convolution with bias, fast on the CPU; SAME unless a padding is given.
 
     Attributes:
       features: number of output channels.
@@ -28,6 +30,8 @@ class Conv(nn.Module):
       use_bias: whether a bias is added.
       kernel_init: initialiser of the `[kh, kw, I, O]` kernel.
       bias_init: initialiser of the `[O]` bias.
+      padding: zeros on every side as PyTorch counts them, 0 for VALID; None for SAME.
+        (With strides SAME pads less before than after, PyTorch as much.)
     """
 
     features: int
@@ -36,11 +40,14 @@ class Conv(nn.Module):
     use_bias: bool = True
     kernel_init: Callable = nn.initializers.lecun_normal()
     bias_init: Callable = nn.initializers.zeros
+    padding: int | None = None
 
     @nn.compact
     def __call__(self, x):
         """Maps `[..., H, W, I]` to `[..., H / strides, W / strides, features]`."""
-        return _convolved(self, conv, x)
+        if self.padding is None:
+            return _convolved(self, conv, x)
+        return _convolved(self, partial(padded_conv, padding=self.padding), x)
 
 
 class ConvTranspose(nn.Module):
@@ -68,15 +75,43 @@ class ConvTranspose(nn.Module):
         return _convolved(self, conv_transpose, x)
 
 
+class UpsampledConv(nn.Module):
+    """A SAME 3x3 convolution of the image with every pixel doubled (nearest).
+
+    A doubled image holds each pixel in a 2x2 block, so that is a transposed convolution
+    of stride 2 with the kernel spread over such a block, 4x4: 4/9 of the products.
+
+    Attributes:
+      features: number of output channels.
+      kernel_init: initialiser of the `[3, 3, I, O]` kernel.
+    """
+
+    features: int
+    kernel_init: Callable = nn.initializers.lecun_normal()
+
+    @nn.compact
+    def __call__(self, x):
+        """Maps `[B, H, W, I]` to `[B, 2 H, 2 W, features]`."""
+        shape = (3, 3, x.shape[-1], self.features)
+        kernel = self.param("kernel", self.kernel_init, shape)
+        for axis in (0, 1):
+            pads = [[(0, 0)] * 4 for _ in range(2)]
+            pads[0][axis], pads[1][axis] = (0, 1), (1, 0)
+            kernel = jnp.pad(kernel, pads[0]) + jnp.pad(kernel, pads[1])
+        return conv_transpose(x, kernel, strides=2)
+
+
 class BatchNorm(nn.Module):
     """Batch normalisation over all axes but the last, and over named axes.
 
     Attributes:
       axis_name: mapped axis or axes (as "unit", "device") over which the batch is
         spread; their statistics are averaged, so that N devices equal one.
+      scale_init: initialiser of the `[C]` scale.
     """
 
     axis_name: AxisName = None
+    scale_init: Callable = nn.initializers.ones
 
     @nn.compact
     def __call__(self, x, *, use_running_average):
@@ -85,6 +120,7 @@ class BatchNorm(nn.Module):
             momentum=0.9,  # decay of the reference code's moving averages
             epsilon=1e-5,  # that of the reference code
             axis_name=_axis_names(self.axis_name) or None,
+            scale_init=self.scale_init,
             name="norm",
         )
         return norm(x, use_running_average=use_running_average)
@@ -162,6 +198,65 @@ def row_closeness(rows, others, index):
     pairs = rows.transpose(1, 2, 0), others.transpose(1, 2, 0)
     _, closeness = lax.scan(one_kernel, None, pairs)
     return closeness.T / others.shape[0]
+
+
+def padded_conv(x, kernel, *, strides=1, padding=0):
+    """Convolves with `padding` zeros on every side, by a SAME convolution.
+
+    SAME is what `convolution.conv` is fast at: the image is padded so that some of its
+    outputs are the ones asked for, and the others are cut off.
+
+    Args:
+      x: `[B, H, W, I]` input.
+      kernel: `[kh, kw, I, O]` weights, at least `strides` wide.
+      strides: the step along both image axes.
+      padding: zeros before and after each image axis.
+
+    Returns:
+      `[B, (H + 2 padding - kh) // strides + 1, ..., O]`.
+    """
+    pads, starts, limits = [], [], []
+    for size, taps in zip(x.shape[1:3], kernel.shape[:2], strict=True):
+        before = (taps - strides) // 2  # SAME's, of a multiple of the strides
+        shift = -before % strides
+        whole = size + 2 * padding
+        total = -(-(whole + shift) // strides) * strides
+        pads.append((padding + shift, total - shift - padding - size))
+        starts.append((before + shift) // strides)
+        limits.append(starts[-1] + (whole - taps) // strides + 1)
+    y = conv(jnp.pad(x, ((0, 0), *pads, (0, 0))), kernel, strides=strides)
+    return y[:, starts[0] : limits[0], starts[1] : limits[1]]
+
+
+def max_pool(x, size, strides, padding=0):
+    """Maximum of windows, padded by `padding` on every side: `[B, H, W, C]`.
+
+    By shifted slices, axis by axis: on a CPU their gradient is far cheaper than a
+    window's (of equal maxima each gets a share, where PyTorch takes the first).
+    """
+    for axis in (1, 2):
+        pads = [(0, 0)] * 4
+        pads[axis] = (padding, padding)
+        x = jnp.pad(x, pads, constant_values=-jnp.inf) if padding else x
+        num = (x.shape[axis] - size) // strides + 1
+        x = functools.reduce(
+            jnp.maximum,
+            (
+                lax.slice_in_dim(x, i, i + (num - 1) * strides + 1, strides, axis)
+                for i in range(size)
+            ),
+        )
+    return x
+
+
+def uniform_by_fan_in(fan_in):
+    """PyTorch's default for kernels and biases: uniform within `1 / sqrt(fan_in)`."""
+    limit = fan_in**-0.5
+
+    def init(key, shape, dtype=jnp.float32):
+        return jax.random.uniform(key, shape, dtype, -limit, limit)
+
+    return init
 
 
 def _axis_names(axis_name):

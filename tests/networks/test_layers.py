@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 from causal_jax.networks import convolution, layers
 from causal_jax.networks.convolution import conv, conv_transpose
@@ -10,6 +11,7 @@ from causal_jax.networks.layers import (
     Conv,
     ConvTranspose,
     MinibatchFeatures,
+    UpsampledConv,
 )
 
 # (height, width, kernel, strides): odd and even sides, kernels below and above stride.
@@ -246,3 +248,15 @@ def test_minibatch_features_over_units_and_devices_equal_the_whole_batch():
     ours = total(lambda x: jax.vmap(over_units, axis_name="device")(x))
     theirs = total(lambda x: whole.apply(variables, x))
     close(ours(x.reshape(2, 3, 5)).reshape(6, 5), theirs(x), 1e-4)
+
+
+def test_upsampled_convolution_equals_that_of_the_doubled_image():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(2, 5, 6, 3)).astype(np.float32)
+    kernel = random.normal(size=(3, 3, 3, 4)).astype(np.float32)
+    found = UpsampledConv(4).apply({"params": {"kernel": kernel}}, x)
+    doubled = x.repeat(2, 1).repeat(2, 2)
+    expected = lax.conv_general_dilated(
+        doubled, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-4)

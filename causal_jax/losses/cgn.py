@@ -1,0 +1,69 @@
+"""Losses of counterfactual generative networks on the MNIST variants.
+
+Sauer & Geiger (2021), section 3.2 and the reference code's `shared/losses.py`; D judges
+composite images x with their labels (least squares, Mao et al. 2017):
+
+    D  : min [ E_r (D(x) - 1)^2 + E_g D(x)^2 ] / 2
+    G  : min E_g (D(x) - 1)^2 + a E H2(m) + sum_l w_l E |Gram_l(x_g) - Gram_l(x_r)|
+
+H2 is the entropy of a mask's pixel in bits, so masks become binary; Gram_l are the
+products of a feature map's channels (Gatys et al. 2016), so images get the data's
+textures, whatever their class. The paper calls the last a perceptual loss; the
+reference's content weights are 0.
+"""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+
+from causal_jax.types import Array
+
+# The reference multiplies each layer's squared weight by this.
+STYLE_SCALE = 5000.0
+
+
+def discriminator_loss(real: Array, fake: Array) -> Array:
+    """Half of E_r (D - 1)^2 + E_g D^2, from judgements [B]."""
+    return (jnp.mean((real - 1) ** 2) + jnp.mean(fake**2)) / 2
+
+
+def generator_loss(fake: Array) -> Array:
+    """E_g (D - 1)^2, from judgements [B]."""
+    return jnp.mean((fake - 1) ** 2)
+
+
+def mask_entropy(masks: Array) -> Array:
+    """Mean entropy of a pixel in bits, in [0, 1]; masks of any shape in (0, 1)."""
+    return -jnp.mean(masks * jnp.log2(masks) + (1 - masks) * jnp.log2(1 - masks))
+
+
+def gram(features: Array) -> Array:
+    """Products of channels, [B, H, W, C] -> [B, C, C], over the map's C H W numbers."""
+    products = jnp.einsum("bhwc,bhwd->bcd", features, features)
+    return products / features[0].size
+
+
+def style_loss(
+    fake: Sequence[Array], real: Sequence[Array], weights: Sequence[float]
+) -> Array:
+    """Weighted mean absolute differences of Gram matrices, row by row.
+
+    Args:
+      fake: feature maps of generated images, each [B, H, W, C].
+      real: the same of as many real ones; row i is compared with row i.
+      weights: one a feature map (the reference's are `STYLE_SCALE` w^2); maps of weight
+        0 are not looked at.
+
+    Raises:
+      ValueError: the numbers of maps and weights differ.
+    """
+    if not len(fake) == len(real) == len(weights):
+        raise ValueError(
+            f"{len(fake)} and {len(real)} feature maps have {len(weights)} weights: "
+            "give one a map"
+        )
+    total = jnp.zeros(())
+    for a, b, weight in zip(fake, real, weights, strict=True):
+        if weight:
+            total += weight * jnp.mean(jnp.abs(gram(a) - gram(b)))
+    return total
