@@ -28,7 +28,7 @@ from causal_jax.networks.image import ImageGenerator
 from causal_jax.training import parallel
 from causal_jax.training.algorithm import Algorithm
 from causal_jax.training.image_stage import late_decay, moved_average, pixels
-from causal_jax.training.unseen import interaction_loss, squares
+from causal_jax.training.unseen import mean_interaction
 from causal_jax.types import Array, Batch, Key, Params
 
 # The original's training settings (mkocaoglu/CausalGAN, causal_began/config.py).
@@ -176,7 +176,6 @@ def causal_began(
 
     optimizer, critics_optimizer = adam(learning_rate), adam(critic_learning_rate)
     autoencoder, labeler = began.critics(generator, critic_width)
-    num_states = jnp.asarray(generator.parent_states)
     if not third_margin:
         rates = (*rates[:2], 0.0)
 
@@ -222,11 +221,8 @@ def causal_began(
 
     def interaction(params: Params, labels, noise, key: Key) -> Array:
         index = parallel.local(jax.random.randint(key, (batch_size,), 0, len(unseen)))
-        corners = squares(labels, jnp.asarray(unseen)[index], num_states)
-        return interaction_loss(
-            lambda codes: generator.images(params, codes, noise),
-            jax.vmap(encode)(corners),
-        )
+        pairs = jnp.asarray(unseen)[index]
+        return mean_interaction(generator, params, labels, noise, pairs)
 
     def total_loss(trained, state: BEGANState, real, labels, codes, key: Key):
         """All errors; the controls weigh what each player gets of their gradients."""

@@ -42,7 +42,7 @@ from causal_jax.networks.image import ImageGenerator, Readings
 from causal_jax.training import parallel
 from causal_jax.training.algorithm import Algorithm
 from causal_jax.training.image_stage import late_decay, moved_average, pixels
-from causal_jax.training.unseen import interaction_loss, squares
+from causal_jax.training.unseen import mean_interaction
 from causal_jax.types import Array, Batch, Key, Params
 
 # The original's training settings (mkocaoglu/CausalGAN, causal_dcgan/config.py and
@@ -179,7 +179,6 @@ def causal_gan(
     optimizer = optax.adam(late_decay(learning_rate, num_steps), *betas)
     critics_optimizer = optax.adam(late_decay(critic_learning_rate, num_steps), *betas)
     side = generator.resolution
-    num_states = jnp.asarray(generator.parent_states)
 
     def init(key: Key) -> GANState:
         key_generator, key_critics = jax.random.split(key)
@@ -270,11 +269,8 @@ def causal_gan(
 
     def interaction(params: Params, labels, noise, key: Key) -> Array:
         index = parallel.local(jax.random.randint(key, (batch_size,), 0, len(unseen)))
-        corners = squares(labels, jnp.asarray(unseen)[index], num_states)
-        return interaction_loss(
-            lambda codes: generator.images(params, codes, noise),
-            jax.vmap(encode)(corners),
-        )
+        pairs = jnp.asarray(unseen)[index]
+        return mean_interaction(generator, params, labels, noise, pairs)
 
     def generator_loss(trained, state: GANState, labels, codes, key: Key):
         params = {**state.generator, "params": trained}

@@ -18,7 +18,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from causal_jax.types import Array
+from causal_jax.networks.image import ImageGenerator
+from causal_jax.types import Array, Noise, Params
 
 
 def unseen_pairs(labels: np.ndarray, num_states: Sequence[int]) -> np.ndarray:
@@ -83,3 +84,25 @@ def interaction_loss(draw: Callable[[Array], Array], corners: Array) -> Array:
     """
     neither, first, second = jax.lax.stop_gradient(jax.vmap(draw)(corners[:3]))
     return jnp.mean(jnp.abs(draw(corners[3]) - (first + second - neither)))
+
+
+def mean_interaction(
+    generator: ImageGenerator, params: Params, labels: Array, noise: Noise, pairs: Array
+) -> Array:
+    """`interaction_loss` of a generator in evaluation mode.
+
+    Args:
+      generator: the image node's mechanism.
+      params: its Flax collections.
+      labels: int [B, n], in which two states are set.
+      noise: of B units.
+      pairs: int [B, 4], rows of `unseen_pairs`.
+
+    Returns:
+      [], in units of the images.
+    """
+    corners = squares(labels, pairs, jnp.asarray(generator.parent_states))
+    encode = jax.vmap(jax.vmap(lambda row: generator.encode(tuple(row))))
+    return interaction_loss(
+        lambda codes: generator.images(params, codes, noise), encode(corners)
+    )
