@@ -2,8 +2,9 @@
 
 The percentile interval of the mean over strata of the strata's means, each stratum
 resampled on its own. Its coverage is tested on known laws. A bootstrap of a share that
-is 1 in the sample has no width; shares therefore get one success and one failure more
-in each stratum (the rule of succession), which ends near the "rule of three".
+is 1 in the sample has no width; with shares a resample therefore also picks from one
+success and one failure more among all units (the rule of succession), each Poisson(1)
+times: a share of 1 of N units has a lower end near the "rule of three", 1 - 3 / N.
 """
 
 from typing import NamedTuple
@@ -52,13 +53,15 @@ def bootstrap(
     if not strata.size:
         raise ValueError("there is nothing to take the mean of: give at least one unit")
     value = strata.mean()
-    if share:
-        strata = np.pad(strata, ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1)))
     random = np.random.default_rng(seed)
     shape = (num_resamples, strata.shape[1])
     means = np.zeros(num_resamples)
     for row in strata:
         picked = random.integers(0, len(row), shape, dtype=np.int32)
         means += row[picked].mean(1) / len(strata)
+    if share:
+        successes, failures = random.poisson(1, (2, num_resamples))
+        num = strata.size
+        means = (num * means + successes) / (num + successes + failures)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(value), float(min(low, value)), float(max(high, value)))

@@ -30,6 +30,7 @@ def counterfactual_sheet(
         texts = list(zip(*(captions.get(name, empty) for name in columns), strict=True))
     return grid(
         cells,
+        scale=max(1, 128 // cells.shape[2]),
         column_labels=list(columns),
         row_labels=row_labels,
         captions=texts,
