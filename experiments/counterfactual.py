@@ -213,9 +213,11 @@ def write(path: Path, picture, title: str, texts: list[str], rows: list[Row]) ->
 
 def _sentences(rows: list[Row]) -> list[str]:
     """The bounds for below a picture, as far as they have room there."""
+    rows = [row for row in rows if row.low < 0.995]  # 1.00 in every coupling else
     said = [
         f"{row.picture}: {row.label} was {row.factual}, shown {row.shown}: probability "
-        f"{row.coupled:.2f} in this coupling, {row.low:.2f} to {row.high:.2f} in all."
+        f"{row.coupled:.2f} in this coupling ({_NUM_DRAWS:,} draws), {row.low:.2f} to "
+        f"{row.high:.2f} in all."
         for row in rows[:_MAX_SENTENCES]
     ]
     left = len(rows) - len(said)
