@@ -1,0 +1,82 @@
+"""Soundness keeps what it measured of every unit; a model of noise is measured."""
+
+import json
+from types import SimpleNamespace
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments import imagination, soundness
+from experiments.cases import Cases
+
+NAMES = ("A", "B")
+STRATA = ["A=0 to 1", "B=1 to 0", "B=0 to 1"]
+NUM = 8
+
+
+def _imagine_fn(model, *, residual):
+    """Imagines the image with noise, less with the residual."""
+    scale = 0.01 if residual else 0.1
+
+    def imagine(images, labels, others, key):
+        return images + scale * jax.random.normal(key, images.shape)
+
+    return imagine
+
+
+@pytest.fixture
+def measured(tmp_path, monkeypatch):
+    """The folder and the figures of a run without training."""
+    random = np.random.default_rng(0)
+    shape = (len(STRATA), NUM)
+    images, true = random.uniform(-1, 1, (2, *shape, 8, 8, 3)).astype(np.float32)
+    labels, others = random.integers(0, 2, (2, *shape, len(NAMES)))
+    cases = Cases(STRATA, np.array([0, 1, 1]), images, labels, others, true)
+    reader = SimpleNamespace(label_names=NAMES)
+    model = SimpleNamespace(workdir=tmp_path, label_scm=SimpleNamespace(nodes=NAMES))
+    for module, name, value in (
+        (imagination, "open_model", lambda workdir: model),
+        (imagination, "imagine_fn", _imagine_fn),
+        (soundness, "open_cases", lambda *args: (reader, cases)),
+        (soundness, "reconstruction", lambda *args: {"error": 0.0, "labels_kept": 1.0}),
+        (soundness, "sheet", lambda *args: Image.new("RGB", (8, 8))),
+        (
+            soundness.soundness,
+            "label_agreement",
+            lambda judge, imagined, rows, names: rows == 1,
+        ),
+    ):
+        monkeypatch.setattr(module, name, value)
+    soundness.evaluate(tmp_path, num=NUM)
+    return tmp_path, json.loads((tmp_path / "soundness.json").read_text())
+
+
+def test_every_figure_is_the_mean_of_the_units_beside_it(measured):
+    folder, figures = measured
+    units = np.load(folder / "soundness_units.npz", allow_pickle=False)
+    assert list(units["strata"]) == STRATA
+    variants = {"residual": "residual", "generator alone": "generator_alone"}
+    for variant, prefix in variants.items():
+        found = figures["variants"][variant]["all"]
+        assert len(found) == 2 + len(soundness.Measured._fields)
+        for quantity, interval in found.items():
+            name, _, number = quantity.partition("_")
+            values = units[f"{prefix}_{name}"]
+            values = values[int(number) - 1] if number else values
+            assert np.nanmean(values) == pytest.approx(interval["value"], nan_ok=True)
+            if not number:
+                assert values.shape == (len(STRATA), NUM)
+
+
+def test_the_smaller_number_of_cases_of_composition_is_said(measured):
+    folder, figures = measured
+    assert figures["num_per_stratum"] == NUM
+    assert figures["composition_num_per_stratum"] == NUM // 4
+    units = np.load(folder / "soundness_units.npz", allow_pickle=False)
+    assert units["residual_composition"].shape == (soundness.ROUNDS, len(STRATA), 2)
+
+
+def test_at_least_one_case_is_composed():
+    assert [soundness.num_composed(num) for num in (2, 7, 60)] == [1, 1, 15]
