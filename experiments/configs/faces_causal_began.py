@@ -17,7 +17,7 @@ EXISTING = ["mle", "reference", "size64"]
 def get_config(variant=""):
     config = defaults.with_images(defaults.base("faces_causal_began"))
     defaults.with_began(config)
-    config.num_steps = 10_000
+    config.num_steps = 6000
     for part in defaults.variants(variant):
         if part == "mle":
             config.trainer = "mle"
