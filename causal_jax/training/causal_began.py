@@ -40,6 +40,7 @@ REFERENCE = {
     "gammas": (0.5, 0.5, 0.5),
     "rates": (1e-3, 8e-5, 1e-2),
     "label_loss": "squarediff",
+    "third_margin": True,
     "conditional": False,
     "code_weight": 0.0,
     "labeler_noise": 0.0,
@@ -107,16 +108,16 @@ def causal_began(
     generator: ImageGenerator,
     *,
     batch_size: int = 32,
-    learning_rate: float = 5e-4,
-    critic_learning_rate: float = 5e-4,
+    learning_rate: float = 2e-4,
+    critic_learning_rate: float = 2e-4,
     betas: tuple[float, float] = (0.5, 0.99),
     critic_width: int | None = None,
-    gammas: tuple[float, float, float] = (0.5, 0.5, 0.5),
+    gammas: tuple[float, float, float] = (0.7, 0.5, 0.5),
     rates: tuple[float, float, float] = (1e-2, 1e-2, 1e-2),
     label_loss: str = "squarediff",
-    third_margin: bool = True,
+    third_margin: bool = False,
     conditional: bool = True,
-    code_weight: float = 0.1,
+    code_weight: float = 0.0,
     labeler_noise: float = 0.0,
     additivity: float = 1.0,
     unseen: np.ndarray | None = None,
@@ -138,7 +139,8 @@ def causal_began(
         is sharper, higher more diverse), gamma2 (the same of their labels), gamma3.
       rates: lambda1, lambda2, lambda3, of the controls c1, c2, c3.
       label_loss: "squarediff", "absdiff" or "xe", see `losses.began.label_error`.
-      third_margin: whether c3 is controlled; else it is 1 throughout.
+      third_margin: whether c3 is controlled; else it is 1 throughout (the reference
+        code's `no_third_margin`).
       conditional: whether the autoencoder hears the labels, see `networks.began`.
       code_weight: weight of mean (E(G(z)) - z)^2, E being the autoencoder's encoder, in
         both players' losses; 0 for none.
