@@ -2,7 +2,8 @@
 
 DIR/config.json      the run's configuration
 DIR/scm.json         graph, states, mechanisms: plain data, nothing executable
-DIR/checkpoints/     labels/<step> and images/<step>
+DIR/checkpoints/     labels/<step> and images/<step>; or model/<step>, where all
+                     nodes were trained at once
 DIR/metrics.jsonl    a line a logged step
 DIR/metrics.json, DIR/report.html    written by the evaluation
 """
@@ -25,6 +26,7 @@ from causal_jax.training.checkpoint import Checkpoints
 from causal_jax.types import Params
 
 IMAGE = "image"  # the image node's name in every run
+MODEL = "model"  # the stage of a model whose nodes are all trained at once
 
 # What a specification may name; nothing else is built from a file.
 MECHANISMS = {
@@ -98,7 +100,7 @@ def _mechanism(node: dict[str, Any]):
 
 
 def checkpoints(workdir: str | Path, stage: str) -> Checkpoints:
-    """The checkpoints of a stage, "labels" or "images"."""
+    """The checkpoints of a stage, "labels", "images" or `MODEL`."""
     return Checkpoints(Path(workdir) / "checkpoints" / stage)
 
 
@@ -112,6 +114,8 @@ def load(workdir: str | Path) -> tuple[SCM, Params]:
     """
     scm = load_spec(workdir)
     like = jax.eval_shape(scm.init, jax.random.key(0))
+    if (params := _latest(workdir, MODEL, like)) is not None:
+        return scm, params
     labels = {name: like[name] for name in scm.nodes if name != IMAGE}
     params = _latest(workdir, "labels", labels)
     if params is None:

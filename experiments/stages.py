@@ -95,11 +95,9 @@ def train(config, workdir: str | Path) -> dict[str, float]:
         generator = image_mechanism(config, label_scm)
         scm = label_scm.extend(IMAGE, parents=label_scm.nodes, mechanism=generator)
     workdirs.save_spec(workdir, scm)
-    seconds = _timed(
-        workdir, "labels", train_labels, config, labels, label_scm, workdir
-    )
+    seconds = timed(workdir, "labels", train_labels, config, labels, label_scm, workdir)
     if pictures is not None:
-        seconds = _timed(
+        seconds = timed(
             workdir, "images", train_images, config, pictures, generator, workdir
         )
     return seconds
@@ -126,17 +124,24 @@ def _check(config) -> None:
         )
     parallel.require_divisible(config.batch_size, jax.device_count())
     label_fn = LABEL_ALGORITHMS[config.trainer]
-    _require_known(config.trainer, label_fn, config.trainer_settings)
+    require_known(config.trainer, label_fn, config.trainer_settings)
     if config.stage == "images":  # built for one label: its settings are checked
         image_algorithm(config, _generator(config, (2,)))
 
 
-def _require_known(name: str, algorithm_fn, settings) -> None:
-    """Raises where an algorithm is given a setting that it does not have."""
+def require_known(name: str, algorithm_fn, settings, given=_GIVEN) -> None:
+    """Raises where an algorithm is given a setting that it does not have.
+
+    Args:
+      name: the algorithm's, for the message.
+      algorithm_fn: what takes the settings as keyword-only arguments.
+      settings: the config's.
+      given: arguments that are no settings.
+    """
     has = [
         key
         for key, parameter in inspect.signature(algorithm_fn).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY and key not in _GIVEN
+        if parameter.kind is parameter.KEYWORD_ONLY and key not in given
     ]
     unknown = [key for key in settings if key not in has]
     if unknown:
@@ -179,7 +184,7 @@ def label_algorithm(config, scm: SCM) -> tuple[Algorithm, int]:
         scm,
         num_steps=num_steps,
         batch_size=batch_size,
-        **_settings(config.trainer_settings),
+        **settings_of(config.trainer_settings),
     )
     return algorithm, num_steps
 
@@ -193,17 +198,18 @@ def image_algorithm(
       ValueError: a setting that it does not have, or that it cannot take.
     """
     algorithm_fn = IMAGE_ALGORITHMS[config.algorithm]
-    _require_known(config.algorithm, algorithm_fn, config.gan)
+    require_known(config.algorithm, algorithm_fn, config.gan)
     return algorithm_fn(
         generator,
         batch_size=config.batch_size,
         num_steps=config.num_steps if config.decay else None,
         unseen=unseen,
-        **_settings(config.gan),
+        **settings_of(config.gan),
     )
 
 
-def _settings(settings) -> dict:
+def settings_of(settings) -> dict:
+    """A config's settings as arguments: lists become tuples."""
     return {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in settings.to_dict().items()
@@ -249,7 +255,7 @@ def train_images(config, pictures, generator: ImageGenerator, workdir: Path) -> 
     )
 
 
-def _timed(workdir: Path, stage: str, train_fn, *args) -> dict:
+def timed(workdir: Path, stage: str, train_fn, *args) -> dict:
     """Runs a stage and adds its seconds to those of earlier, interrupted calls."""
     path = workdir / "seconds.json"
     kept = json.loads(path.read_text()) if path.is_file() else {}

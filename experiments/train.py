@@ -19,13 +19,21 @@ Then: python -m experiments.evaluate --workdir=DIR, python -m experiments.sample
 from absl import flags
 from ml_collections import config_flags
 
-from experiments import command_line, stages
+from experiments import cgn_stage, classifier_stage, command_line, stages
+
+TRAIN = {
+    "labels": stages.train,
+    "images": stages.train,
+    "cgn": cgn_stage.train,
+    "classifier": classifier_stage.train,
+}
 
 
 def main(argv: list[str]) -> None:
     command_line.refuse_arguments(argv)
     with command_line.one_line_errors("train"):
-        stages.train(flags.FLAGS.config, flags.FLAGS.workdir)
+        config = flags.FLAGS.config
+        TRAIN[config.stage](config, flags.FLAGS.workdir)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ from causal_jax.types import Array, Key, Noise, Params
 
 LABELS = ("shape_label", "texture_label", "background_label")
 PARTS = ("shape", "texture", "background")
+SHAPE = PARTS[0]
 MASK_RANGE = (1e-4, 0.9999)  # reference code
 
 
@@ -279,3 +280,28 @@ def scm(
         "image": Composition(),
     }
     return SCM(graphs.build(edges, nodes=mechanisms), mechanisms)
+
+
+def gan(
+    *,
+    width: int = 32,
+    noise_size: int = 32,
+    init_kind: Literal["orthogonal", "normal"] = "orthogonal",
+    init_scale: float = 0.1,
+    abduction_steps: int = 100,
+) -> SCM:
+    """A conditional GAN as a model: one label and the image it causes.
+
+    The image's network is a texture's, without the shuffler; what counterfactual
+    generative networks are compared with. Arguments as `scm` has them.
+    """
+    image = Texture(
+        width, noise_size, init_kind, init_scale, NUM_CLASSES, abduction_steps, False
+    )
+    mechanisms = {"label": Uniform(), "image": image}
+    return SCM(graphs.build([("label", "image")], nodes=mechanisms), mechanisms)
+
+
+def trained_nodes(model: SCM) -> tuple[str, ...]:
+    """The nodes that have a network, in the model's order."""
+    return tuple(n for n in model.nodes if isinstance(model.mechanisms[n], _Part))

@@ -10,6 +10,14 @@ its label and give one unbounded number (least-squares GAN). ``lrelu`` has slope
 2,104,421 and 413,642 parameters at the widths of the reference, 512 and 32. They always
 train, as there: dropout and batch statistics also when they score for the generator.
 Difference: dropout is drawn by `dropout`, so that N devices draw what one would.
+
+Both are told the label as one input among thousands, and learn it late: after 2,500
+steps on double-coloured digits a reader of real ones reads fewer than half of the
+masks' labels, of the following's .95. It judges label and image by an inner product
+(Miyato & Koyama 2018, arXiv 1802.05637), and its convolutions overlap and are flattened
+instead of averaged, so that it sees where a stroke is::
+
+    Projection  4 w /2, 4 2w /2, 4 4w /2, each lrelu; 8w drop lrelu: h;  a'h + v_y'h
 """
 
 import flax.linen as nn
@@ -91,6 +99,36 @@ class ConvDiscriminator(nn.Module):
             x = nn.leaky_relu(norm(x, use_running_average=False), _SLOPE)
         x = jnp.mean(x[:, :3, :3], axis=(1, 2))
         return nn.Dense(1, use_bias=False, kernel_init=normal, name="read_out")(x)[:, 0]
+
+
+class ProjectionDiscriminator(nn.Module):
+    """Convolutions and an inner product with the label's vector; the default.
+
+    Attributes:
+      width: channels of the first convolution.
+    """
+
+    width: int = 32
+
+    def dropout(self, key: Key, num: int) -> Array:
+        """Factors of the hidden units, 0 or 1 / .6, [num, 8 width]."""
+        kept = jax.random.bernoulli(key, 1 - _DROPPED, (num, 8 * self.width))
+        return kept / (1 - _DROPPED)
+
+    @nn.compact
+    def __call__(self, images: Array, labels: Array, dropout: Array) -> Array:
+        """[B, 32, 32, 3], int [B], [B, 8 width] -> [B]."""
+        x = images
+        for i, times in enumerate((1, 2, 4)):
+            x = Conv(times * self.width, 4, 2, name=f"conv_{i}")(x)
+            x = nn.leaky_relu(x, _SLOPE)
+        x = _dense(x.reshape(x.shape[0], -1), 8 * self.width, "hidden")
+        x = nn.leaky_relu(x * dropout, _SLOPE)
+        normal = nn.initializers.normal((8 * self.width) ** -0.5)
+        vectors = nn.Embed(
+            _NUM_CLASSES, 8 * self.width, embedding_init=normal, name="label_vectors"
+        )
+        return _dense(x, 1, "read_out")[:, 0] + jnp.sum(vectors(labels) * x, axis=-1)
 
 
 def _around_one(key: Key, shape, dtype=jnp.float32) -> Array:

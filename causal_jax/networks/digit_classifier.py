@@ -22,9 +22,12 @@ from causal_jax.networks.layers import (
     max_pool,
     uniform_by_fan_in,
 )
-from causal_jax.types import Array
+from causal_jax.types import Array, Params
 
 _POOLED = 7  # AvgPool2d(7) of an 8 x 8 image, reference code
+
+_CONVOLUTIONS = ((32, 5, 1), (32, 3, 1), (64, 3, 2), (64, 3, 1))
+NUM_MAPS = len(_CONVOLUTIONS)
 
 
 class DigitClassifier(nn.Module):
@@ -46,16 +49,20 @@ class DigitClassifier(nn.Module):
           images: `[B, 32, 32, 3]` in [-1, 1].
           train: whether batch statistics are used and updated.
 
+        The four rectified feature maps are kept in the collection "maps", where it is
+        mutable (`feature_maps`).
+
         Returns:
           `[B, num_classes]` logits.
         """
         norm = BatchNorm(self.axis_name if train else None, name="norm")
         x = norm(images, use_running_average=not train)
-        x = nn.relu(_conv(x, 32, 5, 1, "conv_0"))
-        x = max_pool(x, 3, 2, padding=1)
-        x = nn.relu(_conv(x, 32, 3, 1, "conv_1"))
-        x = nn.relu(_conv(x, 64, 3, 2, "conv_2"))
-        x = nn.relu(_conv(x, 64, 3, 1, "conv_3"))
+        for i, (features, size, strides) in enumerate(_CONVOLUTIONS):
+            x = nn.relu(_conv(x, features, size, strides, f"conv_{i}"))
+            if not self.is_initializing():
+                self.sow("maps", f"map_{i}", x)
+            if i == 0:
+                x = max_pool(x, 3, 2, padding=1)
         x = jnp.mean(x[:, :_POOLED, :_POOLED], axis=(1, 2))
         init = uniform_by_fan_in(x.shape[-1])
         return nn.Dense(
@@ -74,3 +81,11 @@ def _conv(x: Array, features: int, size: int, strides: int, name: str) -> Array:
         padding=size // 2,
         name=name,
     )(x)
+
+
+def feature_maps(
+    module: DigitClassifier, variables: Params, images: Array
+) -> tuple[Array, ...]:
+    """Four maps [B, H, W, C]: 32x32x32, 16x16x32, 8x8x64, 8x8x64."""
+    _, kept = module.apply(variables, images, False, mutable=["maps"])
+    return tuple(kept["maps"][f"map_{i}"][0] for i in range(NUM_MAPS))

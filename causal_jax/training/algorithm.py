@@ -21,12 +21,15 @@ class Algorithm(NamedTuple):
         where there are none; info is a NamedTuple of scalars that are only logged.
       params: state -> what is sampled from (averaged weights, where there are some).
       batch_shape: rows of data a step reads, over all devices; the last axis is split.
+      in_epochs: each row is read once before any is read again; else rows are drawn
+        with replacement.
     """
 
     init: Callable[[Key], Any]
     step: Callable[[Any, Batch, Key], tuple[Any, Any]]
     params: Callable[[Any], Params]
     batch_shape: tuple[int, ...]
+    in_epochs: bool = False
 
 
 def averaged(average: Params, params: Params, rate: float) -> Params:

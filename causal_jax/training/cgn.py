@@ -14,6 +14,9 @@ has a label embedding of its own, and dropout and noise are drawn for the batch 
 devices. `REFERENCE` holds the settings of the three published runs; in `REFERENCE`
 factual images share one noise vector among their parts. Which feature maps the style
 compares is the caller's choice (`features_fn`; there VGG16, `networks.vgg`).
+
+The same step trains `networks.cgn.gan`, a model whose image is one part: an ordinary
+conditional GAN, without masks.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +28,7 @@ import jax.numpy as jnp
 import optax
 
 from causal_jax.losses import cgn as losses
-from causal_jax.networks.cgn import LABELS, PARTS
+from causal_jax.networks.cgn import NUM_CLASSES, SHAPE, trained_nodes
 from causal_jax.networks.cgn_parts import compose
 from causal_jax.scm import SCM, node_key
 from causal_jax.training import parallel
@@ -105,7 +108,7 @@ class CGNInfo(NamedTuple):
       style: the weighted style term; 0 where there is none.
       real_score: mean of D on real images.
       fake_score: mean of D on generated images.
-      mask_mean: mean of the masks; near 0 or 1 they have collapsed.
+      mask_mean: mean of the masks; near 0 or 1 they have collapsed. 0 without masks.
     """
 
     discriminator_loss: Array
@@ -136,7 +139,7 @@ def cgn(
     """Training of the causal model `networks.cgn.scm(...)`.
 
     Args:
-      scm: the model.
+      scm: the model; or `networks.cgn.gan(...)`.
       discriminator: one of `networks.cgn_discriminators`.
       features_fn: images [B, 32, 32, 3] -> feature maps [B, H, W, C], whose style is
         compared; None for no style loss.
@@ -170,7 +173,7 @@ def cgn(
     discriminator_optimizer = optax.adam(
         late_decay(discriminator_learning_rate, num_steps), *betas
     )
-    num_classes = len(scm.states(LABELS[0]))
+    parts = trained_nodes(scm)
 
     def init(key: Key) -> CGNState:
         key_model, key_discriminator = jax.random.split(key)
@@ -183,27 +186,28 @@ def cgn(
             model,
             model,
             critic,
-            optimizer.init(trained_part(model)),
+            optimizer.init(trained_part(model, parts)),
             discriminator_optimizer.init(critic["params"]),
         )
 
     def generate(model: Params, labels: Array, key: Key):
-        """Factual images, their masks, and the model with new batch statistics."""
-        values, model = [], dict(model)
-        shared = scm.mechanisms[PARTS[0]].noise(key, batch_size)["z"]
-        for part in PARTS:
+        """Factual images, their parts, and the model with new batch statistics."""
+        values, model = {}, dict(model)
+        shared = scm.mechanisms[parts[0]].noise(key, batch_size)["z"]
+        for part in parts:
             mechanism = scm.mechanisms[part]
             noise = mechanism.noise(node_key(key, part), batch_size)
             if shared_noise:
                 noise = {**noise, "z": shared}
-            value, model[part] = mechanism.apply_train(
+            values[part], model[part] = mechanism.apply_train(
                 model[part],
                 labels,
                 parallel.local(noise),
                 axis_name=parallel.axis_name(),
             )
-            values.append(value)
-        return compose(*values), values[0], model
+        whole = len(parts) == 1
+        image = values[parts[0]] if whole else compose(*values.values())
+        return image, values, model
 
     def judge(critic: Params, images: Array, labels: Array, key: Key) -> Array:
         module = discriminator
@@ -223,13 +227,17 @@ def cgn(
 
     def model_loss(trained, state: CGNState, real, labels, keys):
         model = with_trained(state.model, trained)
-        fake, masks, model = generate(model, labels, keys[0])
+        fake, values, model = generate(model, labels, keys[0])
         adversarial = losses.generator_loss(
             judge(state.discriminator, fake, labels, keys[1])
         )
-        entropy, style_term = losses.mask_entropy(masks), style(fake, real)
+        style_term = style(fake, real)
+        entropy, mask_mean = jnp.zeros(()), jnp.zeros(())
+        if SHAPE in values:
+            entropy = losses.mask_entropy(values[SHAPE])
+            mask_mean = jnp.mean(values[SHAPE])
         loss = adversarial + mask_weight * entropy + style_term
-        return loss, (fake, model, adversarial, entropy, style_term, jnp.mean(masks))
+        return loss, (fake, model, adversarial, entropy, style_term, mask_mean)
 
     def discriminator_loss(trained, state, real, real_labels, fake, labels, keys):
         critic = {**state.discriminator, "params": trained}
@@ -241,10 +249,10 @@ def cgn(
     def step(state: CGNState, batch: Batch, key: Key):
         key_labels, *keys = jax.random.split(key, 5)
         real, real_labels = batch["images"], batch["labels"]
-        labels = jax.random.randint(key_labels, (batch_size,), 0, num_classes)
+        labels = jax.random.randint(key_labels, (batch_size,), 0, NUM_CLASSES)
         labels = real_labels if matched_labels else parallel.local(labels)
 
-        trained = trained_part(state.model)
+        trained = trained_part(state.model, parts)
         gradients, (fake, model, *logged) = jax.grad(model_loss, has_aux=True)(
             trained, state, real, labels, keys
         )
@@ -279,9 +287,9 @@ def cgn(
     return Algorithm(init, step, lambda state: state.average, (batch_size,))
 
 
-def trained_part(model: Params) -> Params:
+def trained_part(model: Params, parts: Sequence[str]) -> Params:
     """{part: what its optimiser sees}."""
-    return {part: model[part]["params"] for part in PARTS}
+    return {part: model[part]["params"] for part in parts}
 
 
 def with_trained(model: Params, trained: Params) -> Params:

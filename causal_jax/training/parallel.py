@@ -12,8 +12,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from causal_jax.training import epochs
 from causal_jax.training.algorithm import DEVICE_AXIS, Algorithm
 from causal_jax.types import Array, Batch, Key
+
+_SHUFFLING = 2**32 - 1  # folded into the run's key; no step has this number
 
 
 def num_devices() -> int:
@@ -55,22 +58,40 @@ def draw(data: Batch, key: Key, batch_shape: tuple[int, ...]) -> Batch:
 
     Rows are equally likely, or drawn by the cumulated weights `data["cumulated"]`.
     """
-    columns = {name: leaf for name, leaf in data.items() if name != "cumulated"}
-    num_rows = jax.tree.leaves(columns)[0].shape[0]
     if "cumulated" in data:
         uniform = jax.random.uniform(key, batch_shape)
         rows = jnp.searchsorted(data["cumulated"], uniform, side="right")
-        rows = jnp.minimum(rows, num_rows - 1)
+        rows = jnp.minimum(rows, _num_rows(data) - 1)
     else:
-        rows = jax.random.randint(key, batch_shape, 0, num_rows)
+        rows = jax.random.randint(key, batch_shape, 0, _num_rows(data))
+    return _local_rows(data, rows)
+
+
+def draw_in_epochs(
+    data: Batch, key: Key, step: Array, batch_shape: tuple[int, ...]
+) -> Batch:
+    """This device's part of a step's batch, every row once before any again."""
+    rows = epochs.rows(key, step, batch_shape, _num_rows(data))
+    return _local_rows(data, rows)
+
+
+def _local_rows(data: Batch, rows: Array) -> Batch:
     rows = local(rows, axis=-1)
-    return jax.tree.map(lambda leaf: leaf[rows], columns)
+    return {name: leaf[rows] for name, leaf in data.items() if name != "cumulated"}
+
+
+def _num_rows(data: Batch) -> int:
+    return next(len(leaf) for name, leaf in data.items() if name != "cumulated")
 
 
 def one_step(algorithm: Algorithm, data: Batch, key: Key, state: Any, index: Array):
-    """Step `index` of the run whose key is `key`: draws its batch, returns its info."""
+    """Step `index` of the run whose key is `key`: reads its batch, returns its info."""
     key_data, key_step = jax.random.split(jax.random.fold_in(key, index))
-    batch = draw(data, key_data, algorithm.batch_shape)
+    if algorithm.in_epochs:
+        shuffling = jax.random.fold_in(key, _SHUFFLING)
+        batch = draw_in_epochs(data, shuffling, index, algorithm.batch_shape)
+    else:
+        batch = draw(data, key_data, algorithm.batch_shape)
     return algorithm.step(state, batch, key_step)
 
 

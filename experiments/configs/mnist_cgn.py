@@ -1,0 +1,86 @@
+r"""Counterfactual generative networks on digits whose colours tell the class.
+
+    python -m experiments.train --workdir=runs/cgn \
+        --config=experiments/configs/mnist_cgn.py:double_colored
+    python -m experiments.evaluate --workdir=runs/cgn
+    python -m experiments.sample --workdir=runs/cgn --do="texture_label=3" \
+        --out=three.png
+
+The variant begins with `colored`, `double_colored` (the default) or `wildlife`, whose
+digits have textures; further ones after a comma: `reference` (the settings of the
+published runs; its style loss needs VGG16's weights, --config.vgg=FILE), `style` (our
+settings with a style loss of features that the project trains), `gan` (an ordinary
+conditional GAN, for comparison), `no_mask`, `no_shuffler`, `no_style`, `embedded` (no
+download), `quicktest`.
+"""
+
+import ml_collections
+
+from causal_jax.training import cgn
+from experiments.configs import defaults, digits
+
+EXISTING = [
+    "reference",
+    "style",
+    "gan",
+    "no_mask",
+    "no_shuffler",
+    "no_style",
+    "embedded",
+]
+
+
+def get_config(variant=""):
+    chosen, parts = digits.split(variant)
+    config = digits.base("mnist_cgn", chosen)
+    config.stage = "cgn"
+    config.kind = "cgn"  # or "gan"
+    # The three networks, see `networks.cgn.scm`.
+    config.model = ml_collections.ConfigDict(
+        {"width": 32, "noise_size": 32, "shuffle": True, **cgn.MODEL[chosen]}
+    )
+    config.discriminator = "projection"  # or the reference's, "linear" and "conv"
+    # Whose feature maps the style loss compares: "none", "own" (of a classifier of the
+    # training pictures, trained first) or "vgg" (VGG16's, from the file `vgg`).
+    config.style = "none"
+    config.vgg = ""
+    config.num_steps = 12_000
+    config.decay = True  # learning rates fall in the second half
+    settings = dict(cgn.REFERENCE[chosen])
+    config.batch_size = settings.pop("batch_size")
+    settings |= {"learning_rate": 5e-4, "discriminator_learning_rate": 5e-4}
+    settings |= {"style_weights": (), "shared_noise": False, "average_rate": 1e-3}
+    config.cgn = ml_collections.ConfigDict(settings)  # see `training.cgn.cgn`
+    for part in sorted(parts, key=lambda part: part == defaults.QUICKTEST):
+        _change(config, part)
+    return config
+
+
+def _change(config, part: str) -> None:
+    if part == "reference":
+        settings = dict(cgn.REFERENCE[config.variant])
+        config.batch_size = settings.pop("batch_size")
+        config.cgn = ml_collections.ConfigDict(settings)
+        config.num_steps = cgn.NUM_STEPS[config.variant]
+        config.discriminator = "conv" if config.variant == "wildlife" else "linear"
+        config.decay, config.style = False, "vgg"
+    elif part == "style":
+        config.style = "own"
+        weights = cgn.REFERENCE[config.variant]["style_weights"]
+        config.cgn.style_weights = weights
+    elif part == "gan":
+        config.kind = "gan"
+    elif part == "no_mask":
+        config.cgn.mask_weight = 0.0
+    elif part == "no_shuffler":
+        config.model.shuffle = False
+    elif part == "no_style":
+        config.style, config.cgn.style_weights = "none", ()
+    elif part == "embedded":
+        digits.embedded(config)
+    elif part == defaults.QUICKTEST:
+        digits.embedded(config)
+        config.num_steps, config.batch_size = 2, 4
+        config.model.width = 4
+    else:
+        raise defaults.unknown(part, EXISTING)

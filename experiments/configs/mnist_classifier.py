@@ -1,0 +1,58 @@
+r"""Digit classifiers: on what the data show, or on counterfactual pictures.
+
+    python -m experiments.train --workdir=runs/invariant \
+        --config=experiments/configs/mnist_classifier.py:double_colored \
+        --config.generator=runs/cgn
+    python -m experiments.evaluate --workdir=runs/invariant
+
+The generator is the folder of an `mnist_cgn` run, or a checkpoint of the reference code
+(`ckp.pth`). The variant begins with `colored`, `double_colored` (the default) or
+`wildlife`; further ones after a comma: `original`, `gan`, `original_gan`, `cgn` (the
+default), `original_cgn`, `irm` say what is trained on; `on_the_fly` draws fresh
+counterfactuals in every step instead of a fixed set; `texture`, `background` learn that
+part's label instead of the shape's; `embedded` (no download), `quicktest`.
+"""
+
+from experiments.configs import defaults, digits
+
+TRAINED_ON = ("original", "gan", "original_gan", "cgn", "original_cgn", "irm")
+EXISTING = [*TRAINED_ON, "on_the_fly", "texture", "background", "embedded"]
+
+
+def get_config(variant=""):
+    chosen, parts = digits.split(variant)
+    config = digits.base("mnist_classifier", chosen)
+    config.stage = "classifier"
+    config.train_on = "cgn"
+    config.generator = ""  # a run's folder or a published .pth
+    # A set that `experiments.generate` wrote, read instead of drawing from a generator.
+    config.counterfactuals = ""
+    config.num_counterfactuals = 100_000
+    config.per_mask = 1  # pictures that share a mask, with other textures
+    config.on_the_fly = False
+    config.target = "shape"  # whose label is learned: shape, texture or background
+    config.num_epochs = 10
+    config.batch_size = 64
+    config.learning_rate = 1.0
+    config.decay = 0.7  # factor of the rate after each epoch
+    # Invariant risk minimisation: two environments, in which colours or textures tell
+    # the class always and as often as this.
+    config.correlation = 0.9
+    config.penalty_weight = 1e4
+    config.penalty_from = 1000  # first step that is penalised
+    for part in sorted(parts, key=lambda part: part == defaults.QUICKTEST):
+        if part in TRAINED_ON:
+            config.train_on = part
+        elif part == "on_the_fly":
+            config.on_the_fly = True
+        elif part in ("texture", "background"):
+            config.target = part
+        elif part == "embedded":
+            digits.embedded(config)
+        elif part == defaults.QUICKTEST:
+            digits.embedded(config)
+            config.num_epochs, config.batch_size = 1, 8
+            config.num_digits = config.num_counterfactuals = 80
+        else:
+            raise defaults.unknown(part, EXISTING)
+    return config

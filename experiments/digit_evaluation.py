@@ -1,0 +1,250 @@
+"""What runs of the digit configs reached: the numbers of their `metrics.json`."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+
+import causal_jax
+from causal_jax import workdir as workdirs
+from causal_jax.data.mnist import BACKGROUND_PALETTE, OBJECT_PALETTE, Pictures
+from causal_jax.metrics import masks
+from causal_jax.networks.cgn import LABELS, PARTS
+from causal_jax.networks.digit_classifier import DigitClassifier
+from causal_jax.scm import SCM
+from causal_jax.training import loop
+from causal_jax.training.classifier import classifier, predict
+from causal_jax.types import Params
+from experiments import classifier_stage, digit_sets, stages
+from experiments.digit_sets import DigitSets
+
+KEY = 78  # the evaluation's draws are the same for every run
+NUM_PER_CLASS = 200  # generated pictures whose parts are measured
+_READER_BATCH, _READER_EPOCHS = 64, 3
+_HALF = 0.5
+
+
+class Run(NamedTuple):
+    """A trained run of a digit config and its data.
+
+    Attributes:
+      workdir: its folder.
+      config: its configuration.
+      sets: what it was trained and is tested on.
+    """
+
+    workdir: Path
+    config: Any
+    sets: DigitSets
+
+
+def open_run(workdir: str | Path) -> Run:
+    """Reads a run's config and draws its data again."""
+    workdir = Path(workdir)
+    text = (workdir / "config.json").read_text(encoding="utf-8")
+    config = ml_collections.ConfigDict(json.loads(text))
+    return Run(workdir, config, digit_sets.draw(config))
+
+
+# --- counterfactual generative networks -----------------------------------------------
+
+
+class Parts(NamedTuple):
+    """Generated factual pictures, as many of every class.
+
+    Attributes:
+      labels: int32 [N], the label of all three parts.
+      masks: [N, 32, 32, 1].
+      textures: {"texture", "background": [N, 32, 32, 3]}.
+      images: [N, 32, 32, 3].
+    """
+
+    labels: np.ndarray
+    masks: np.ndarray
+    textures: dict[str, np.ndarray]
+    images: np.ndarray
+
+
+def draw_parts(scm: SCM, params: Params, num_per_class: int = NUM_PER_CLASS) -> Parts:
+    """Draws pictures whose three labels are equal, as the training pictures' are."""
+    labels = jnp.arange(num_per_class * 10) % 10
+    sample = jax.jit(scm.sample, static_argnames="num")
+    values = sample(
+        params,
+        jax.random.key(KEY),
+        num=len(labels),
+        do=dict.fromkeys(LABELS, labels),
+    )
+    arrays = {name: np.asarray(values[name]) for name in (*PARTS, "image")}
+    textures = {name: arrays[name] for name in PARTS[1:]}
+    return Parts(np.asarray(labels), arrays["shape"], textures, arrays["image"])
+
+
+def cgn_metrics(run: Run) -> tuple[dict, Parts | None]:
+    """Whether masks and textures collapsed; None for a plain GAN."""
+    scm, params = causal_jax.load(run.workdir)
+    result = common(run, workdirs.MODEL)
+    if PARTS[0] not in scm.nodes:
+        return result | {"masks": None, "textures": None, "collapsed": []}, None
+    parts = draw_parts(scm, params)
+    test = next(iter(run.sets.tests.values()))
+    reader, held_out = trained_reader(run)
+    report = masks.report(
+        parts.masks,
+        parts.labels,
+        np.asarray(test.truth.masks),
+        np.asarray(test.labels),
+        read_fn=reader,
+    )
+    result |= {
+        "masks": {**report._asdict(), "reader_accuracy": held_out},
+        "textures": texture_metrics(parts, run.sets.training),
+        "collapsed": report.collapsed(),
+    }
+    return result, parts
+
+
+def texture_metrics(parts: Parts, real: Pictures) -> dict[str, dict[str, float]]:
+    """Colours of generated foregrounds and backgrounds against those of real pictures.
+
+    Real pixels are told apart by the true masks, which no training sees.
+
+    Returns:
+      {"texture", "background": {"error", "spread"}}: `error` is the mean absolute
+      difference of the classes' mean colours, in [0, 2]; `spread` the standard
+      deviation of a class's pixels over that of real ones.
+    """
+    inside = np.asarray(real.truth.masks[:_NUM_REAL, ..., 0])
+    images = np.asarray(real.images[:_NUM_REAL])
+    labels = np.asarray(real.labels[:_NUM_REAL])
+    result = {}
+    for name, region in zip(PARTS[1:], (inside > _BRIGHT, inside == 0), strict=True):
+        errors, spreads = [], []
+        for label in range(10):
+            true = images[labels == label][region[labels == label]]
+            drawn = parts.textures[name][parts.labels == label].reshape(-1, 3)
+            errors.append(np.mean(np.abs(drawn.mean(0) - true.mean(0))))
+            spreads.append((drawn.std(0).mean(), true.std(0).mean()))
+        drawn, true = np.mean(spreads, axis=0)
+        result[name] = {
+            "error": float(np.mean(errors)),
+            "spread": float(drawn / true) if true > 0 else None,
+        }
+    return result
+
+
+_NUM_REAL = 5000
+_BRIGHT = 0.99  # a grey digit's edge is darker than its colour
+
+
+def trained_reader(run: Run):
+    """A classifier of real binary digits, and its accuracy on held-out ones."""
+    training, test = run.sets.training, next(iter(run.sets.tests.values()))
+    data = {"images": _binary(training.truth.masks), "labels": training.labels}
+    module, steps = DigitClassifier(), len(training.labels) // _READER_BATCH
+    epochs = 1 if run.config.num_steps < 10 else _READER_EPOCHS  # a quicktest's
+    fit = loop.fit(
+        classifier(module, steps_per_epoch=steps, batch_size=_READER_BATCH),
+        data,
+        key=jax.random.key(KEY),
+        num_steps=epochs * steps,
+        stage="mask_reader",
+        workdir=run.workdir / "reader",
+    )
+
+    def read(binary: np.ndarray) -> np.ndarray:
+        return np.asarray(predict(module, fit.params, _binary(binary)))
+
+    found = read(np.asarray(test.truth.masks))
+    return read, float(np.mean(found == np.asarray(test.labels)))
+
+
+def _binary(drawn) -> jax.Array:
+    """Masks as pictures of the classifier's kind, -1 or 1."""
+    one = jnp.where(jnp.asarray(drawn) > _HALF, 1.0, -1.0)
+    return jnp.broadcast_to(one, (*one.shape[:-1], 3))
+
+
+# --- classifiers ----------------------------------------------------------------------
+
+
+def classifier_metrics(run: Run) -> dict:
+    """Accuracies in [0, 1] on the sets where colours tell nothing, and where they do.
+
+    Returns:
+      What metrics.json holds: {"test", "in_domain", "distinct": {protocol: accuracy},
+      ...}; "distinct" leaves pictures out whose digit and background have the same
+      colour, None where there are none such.
+    """
+    module = DigitClassifier()
+    variables = load_classifier(run.workdir)
+
+    def right(pictures: Pictures) -> np.ndarray:
+        found = predict(module, variables, pictures.images)
+        return np.asarray(found) == truth(pictures, run.config.target)
+
+    hits = {protocol: right(pictures) for protocol, pictures in run.sets.tests.items()}
+    result = common(run, classifier_stage.STAGE)
+    result["test"] = {protocol: float(found.mean()) for protocol, found in hits.items()}
+    result["in_domain"] = {
+        protocol: float(right(pictures).mean())
+        for protocol, pictures in run.sets.in_domain.items()
+    }
+    result["distinct"] = None
+    if run.config.variant == "double_colored":
+        result["distinct"] = {
+            protocol: float(found[~hidden(run.sets.tests[protocol])].mean())
+            for protocol, found in hits.items()
+        }
+    return result
+
+
+def truth(pictures: Pictures, target: str) -> np.ndarray:
+    """The label of a part."""
+    labels = {
+        "shape": pictures.labels,
+        "texture": pictures.truth.objects,
+        "background": pictures.truth.backgrounds,
+    }
+    return np.asarray(labels[target])
+
+
+def hidden(pictures: Pictures) -> np.ndarray:
+    """Which double-coloured digits have their background's colour, bool [N]."""
+    objects = np.asarray(OBJECT_PALETTE)[np.asarray(pictures.truth.objects)]
+    backgrounds = np.asarray(BACKGROUND_PALETTE)[np.asarray(pictures.truth.backgrounds)]
+    return (objects == backgrounds).all(-1)
+
+
+def load_classifier(workdir: Path) -> Params:
+    """The trained classifier of a run.
+
+    Raises:
+      ValueError: it has no checkpoint yet.
+    """
+    like = jax.eval_shape(
+        lambda key: dict(
+            DigitClassifier().init(key, jnp.zeros((2, 32, 32, 3)), train=False)
+        ),
+        jax.random.key(0),
+    )
+    checkpoints = workdirs.checkpoints(workdir, classifier_stage.STAGE)
+    step = checkpoints.latest()
+    if step is None:
+        raise ValueError(f"{workdir} has no checkpoint yet: let the training reach one")
+    return checkpoints.restore_params(step, like)
+
+
+def common(run: Run, stage: str) -> dict:
+    """What every metrics.json holds."""
+    text = (run.workdir / "seconds.json").read_text(encoding="utf-8")
+    return {
+        "steps": {stage: workdirs.checkpoints(run.workdir, stage).latest()},
+        "seconds": json.loads(text),
+        "seed": run.config.seed,
+        "config_hash": stages.config_hash(run.config),
+    }

@@ -1,0 +1,103 @@
+"""What the data keys of the digit configs mean: what is trained and tested on."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+
+from causal_jax.data import digits, mnist, textures
+from causal_jax.data.mnist import Pictures
+
+DATA_KEY = 2021  # the sets are the same for every training seed
+EMBEDDED = "embedded"
+
+
+class DigitSets(NamedTuple):
+    """The pictures of one variant.
+
+    Attributes:
+      training: colours or textures tell the class.
+      tests: {protocol: pictures}, where they do not.
+      in_domain: {protocol: pictures}: the same digits, where they do.
+    """
+
+    training: Pictures
+    tests: dict[str, Pictures]
+    in_domain: dict[str, Pictures]
+
+
+def grey(config) -> digits.Split:
+    """The grey digits that a config names.
+
+    Raises:
+      ValueError: data that is missing or no set of 28x28 grey pictures.
+    """
+    if config.dataset == EMBEDDED:
+        return digits.embedded()
+    return digits.from_tfds(
+        config.dataset,
+        data_dir=config.data_dir or None,
+        limit=config.num_digits or None,
+    )
+
+
+def draw(config) -> DigitSets:
+    """Reads the digits and paints them.
+
+    Raises:
+      ValueError: as `grey`; an unknown variant, or textures that cannot be read.
+    """
+    require_variant(config)
+    split, paint = grey(config), _painter(config)
+    by_protocol = {
+        protocol: mnist.by_protocol(split, config.variant, protocol)
+        for protocol in _protocols(config)
+    }
+    training = next(iter(by_protocol.values())).train
+    return DigitSets(
+        paint(training, 0, True),
+        {p: paint(part.test, 1, False) for p, part in by_protocol.items()},
+        {p: paint(part.test, 2, True) for p, part in by_protocol.items()},
+    )
+
+
+def draw_free_training(config) -> Pictures:
+    """The training digits once more, with colours or textures that tell nothing."""
+    training = mnist.by_protocol(grey(config), config.variant).train
+    return _painter(config)(training, 3, False)
+
+
+def require_variant(config) -> None:
+    """Raises ValueError unless the variant is one that can be painted."""
+    if config.variant not in mnist.VARIANTS:
+        known = ", ".join(mnist.VARIANTS)
+        raise ValueError(f"variant is one of {known}, not {config.variant!r}")
+
+
+def _painter(config) -> Callable[[digits.Digits, int, bool], Pictures]:
+    """(grey digits, number of the draw, correlated) -> pictures."""
+    drawn_textures = _textures(config)
+
+    def paint(part: digits.Digits, number: int, correlated: bool) -> Pictures:
+        return mnist.paint(
+            part,
+            config.variant,
+            jax.random.fold_in(jax.random.key(DATA_KEY), number),
+            correlated=correlated,
+            textures=drawn_textures,
+        )
+
+    return paint
+
+
+def _protocols(config) -> tuple[str, ...]:
+    """`colored` has the same test digits in both."""
+    return mnist.PROTOCOLS[:1] if config.variant == "colored" else mnist.PROTOCOLS
+
+
+def _textures(config) -> textures.Textures | None:
+    if config.variant != "wildlife":
+        return None
+    if config.textures:
+        return textures.from_folder(config.textures)
+    return textures.procedural()
