@@ -10,8 +10,6 @@ Paddings are PyTorch's; the mean is over the first 7 x 7 of 8 x 8 places, as the
 Initialisation is PyTorch's default. Difference: logits instead of their log-softmax.
 """
 
-import math
-
 import flax.linen as nn
 import jax.numpy as jnp
 
@@ -19,15 +17,16 @@ from causal_jax.networks.layers import (
     AxisName,
     BatchNorm,
     Conv,
-    max_pool,
     uniform_by_fan_in,
 )
+from causal_jax.networks.pooled_conv import pooled_conv
 from causal_jax.types import Array, Params
 
 _POOLED = 7  # AvgPool2d(7) of an 8 x 8 image, reference code
 
-_CONVOLUTIONS = ((32, 5, 1), (32, 3, 1), (64, 3, 2), (64, 3, 1))
-NUM_MAPS = len(_CONVOLUTIONS)
+_FIRST = (32, 5)  # features, size
+_CONVOLUTIONS = ((32, 1), (64, 2), (64, 1))  # features, strides
+NUM_MAPS = 1 + len(_CONVOLUTIONS)
 
 
 class DigitClassifier(nn.Module):
@@ -55,37 +54,56 @@ class DigitClassifier(nn.Module):
         Returns:
           `[B, num_classes]` logits.
         """
-        norm = BatchNorm(self.axis_name if train else None, name="norm")
+        norm = BatchNorm(self.axis_name if train else None, affine=False, name="norm")
         x = norm(images, use_running_average=not train)
-        for i, (features, size, strides) in enumerate(_CONVOLUTIONS):
-            x = nn.relu(_conv(x, features, size, strides, f"conv_{i}"))
-            if not self.is_initializing():
-                self.sow("maps", f"map_{i}", x)
-            if i == 0:
-                x = max_pool(x, 3, 2, padding=1)
+        x = _First(name="conv_0")(x)
+        self._keep(0, x)
+        for i, (features, strides) in enumerate(_CONVOLUTIONS):
+            init = uniform_by_fan_in(9 * x.shape[-1])
+            layer = Conv(
+                features,
+                3,
+                strides,
+                kernel_init=init,
+                bias_init=init,
+                padding=1,
+                name=f"conv_{i + 1}",
+            )
+            x = nn.relu(layer(x))
+            self._keep(i + 1, x)
         x = jnp.mean(x[:, :_POOLED, :_POOLED], axis=(1, 2))
         init = uniform_by_fan_in(x.shape[-1])
         return nn.Dense(
             self.num_classes, kernel_init=init, bias_init=init, name="linear"
         )(x)
 
+    def _keep(self, index: int, x: Array) -> None:
+        if not self.is_initializing():
+            self.sow("maps", f"map_{index}", x)
 
-def _conv(x: Array, features: int, size: int, strides: int, name: str) -> Array:
-    init = uniform_by_fan_in(math.prod((size, size, x.shape[-1])))
-    return Conv(
-        features,
-        size,
-        strides,
-        kernel_init=init,
-        bias_init=init,
-        padding=size // 2,
-        name=name,
-    )(x)
+
+class _First(nn.Module):
+    """Scale and shift of the normalised picture, convolution, relu and pooling."""
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """[B, 32, 32, C] -> [B, 16, 16, 32]."""
+        features, size = _FIRST
+        channels = x.shape[-1]
+        init = uniform_by_fan_in(size * size * channels)
+        kernel = self.param("kernel", init, (size, size, channels, features))
+        return pooled_conv(
+            x,
+            kernel,
+            self.param("bias", init, (features,)),
+            scale=self.param("scale", nn.initializers.ones, (channels,)),
+            shift=self.param("shift", nn.initializers.zeros, (channels,)),
+        )
 
 
 def feature_maps(
     module: DigitClassifier, variables: Params, images: Array
 ) -> tuple[Array, ...]:
-    """Four maps [B, H, W, C]: 32x32x32, 16x16x32, 8x8x64, 8x8x64."""
+    """Four maps [B, H, W, C]: 16x16x32 (pooled), 16x16x32, 8x8x64, 8x8x64."""
     _, kept = module.apply(variables, images, False, mutable=["maps"])
     return tuple(kept["maps"][f"map_{i}"][0] for i in range(NUM_MAPS))

@@ -108,10 +108,12 @@ class BatchNorm(nn.Module):
       axis_name: mapped axis or axes (as "unit", "device") over which the batch is
         spread; their statistics are averaged, so that N devices equal one.
       scale_init: initialiser of the `[C]` scale.
+      affine: whether there are a scale and a bias.
     """
 
     axis_name: AxisName = None
     scale_init: Callable = nn.initializers.ones
+    affine: bool = True
 
     @nn.compact
     def __call__(self, x, *, use_running_average):
@@ -121,6 +123,8 @@ class BatchNorm(nn.Module):
             epsilon=1e-5,  # that of the reference code
             axis_name=_axis_names(self.axis_name) or None,
             scale_init=self.scale_init,
+            use_scale=self.affine,
+            use_bias=self.affine,
             name="norm",
         )
         return norm(x, use_running_average=use_running_average)
@@ -215,6 +219,8 @@ def padded_conv(x, kernel, *, strides=1, padding=0):
     Returns:
       `[B, (H + 2 padding - kh) // strides + 1, ..., O]`.
     """
+    if strides == 1 and all(taps == 2 * padding + 1 for taps in kernel.shape[:2]):
+        return conv(x, kernel)
     pads, starts, limits = [], [], []
     for size, taps in zip(x.shape[1:3], kernel.shape[:2], strict=True):
         before = (taps - strides) // 2  # SAME's, of a multiple of the strides
