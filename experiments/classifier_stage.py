@@ -33,7 +33,7 @@ def train(config, workdir: str | Path) -> dict[str, float]:
     _check(config)
     sets = digit_sets.draw(config)  # its errors leave nothing behind
     generator = open_generator(config.generator) if needs_generator(config) else None
-    _require_parts(config, generator)
+    _require_kind(config, generator)
     workdir = stages.open_workdir(config, workdir)
     return stages.timed(workdir, STAGE, _fit, config, sets, generator, workdir)
 
@@ -73,17 +73,22 @@ def _check(config) -> None:
         )
 
 
-def _require_parts(config, generator) -> None:
+def require_parts(scm: SCM, generator: str) -> None:
+    """Raises ValueError unless the model can make counterfactuals of its parts."""
+    if "shape" not in scm.nodes:
+        raise ValueError(
+            f"{generator} is no counterfactual generative network: train one with "
+            "--config=experiments/configs/mnist_cgn.py"
+        )
+
+
+def _require_kind(config, generator) -> None:
     """Raises where the generator is of the wrong kind."""
     if generator is None:
         return
-    has_parts = "shape" in generator[0].nodes
-    if "cgn" in config.train_on and not has_parts:
-        raise ValueError(
-            f"{config.generator} is no counterfactual generative network: train one "
-            "with --config=experiments/configs/mnist_cgn.py"
-        )
-    if "gan" in config.train_on and has_parts:
+    if "cgn" in config.train_on:
+        require_parts(generator[0], config.generator)
+    elif "shape" in generator[0].nodes:
         raise ValueError(
             f"{config.generator} is no plain GAN: train one with "
             "--config=experiments/configs/mnist_cgn.py:VARIANT,gan"

@@ -89,7 +89,7 @@ def cgn_metrics(run: Run) -> tuple[dict, Parts | None]:
     scm, params = causal_jax.load(run.workdir)
     result = common(run, workdirs.MODEL)
     if PARTS[0] not in scm.nodes:
-        return result | {"masks": None, "textures": None, "collapsed": []}, None
+        return result, None
     parts = draw_parts(scm, params)
     test = next(iter(run.sets.tests.values()))
     reader, held_out = trained_reader(run)
@@ -100,23 +100,20 @@ def cgn_metrics(run: Run) -> tuple[dict, Parts | None]:
         np.asarray(test.labels),
         read_fn=reader,
     )
-    result |= {
-        "masks": {**report._asdict(), "reader_accuracy": held_out},
-        "textures": texture_metrics(parts, run.sets.training),
-        "collapsed": report.collapsed(),
-    }
-    return result, parts
+    result |= {f"mask_{name}": value for name, value in report._asdict().items()}
+    result |= {"reader_accuracy": held_out, "collapsed": report.collapsed()}
+    return result | texture_metrics(parts, run.sets.training), parts
 
 
-def texture_metrics(parts: Parts, real: Pictures) -> dict[str, dict[str, float]]:
+def texture_metrics(parts: Parts, real: Pictures) -> dict[str, float | None]:
     """Colours of generated foregrounds and backgrounds against those of real pictures.
 
     Real pixels are told apart by the true masks, which no training sees.
 
     Returns:
-      {"texture", "background": {"error", "spread"}}: `error` is the mean absolute
-      difference of the classes' mean colours, in [0, 2]; `spread` the standard
-      deviation of a class's pixels over that of real ones.
+      {"texture_error", "texture_spread", "background_error", ...}: an error is the mean
+      absolute difference of the classes' mean colours, in [0, 2]; a spread the standard
+      deviation of a class's pixels over that of real ones, None where those have none.
     """
     inside = np.asarray(real.truth.masks[:_NUM_REAL, ..., 0])
     images = np.asarray(real.images[:_NUM_REAL])
@@ -130,10 +127,8 @@ def texture_metrics(parts: Parts, real: Pictures) -> dict[str, dict[str, float]]
             errors.append(np.mean(np.abs(drawn.mean(0) - true.mean(0))))
             spreads.append((drawn.std(0).mean(), true.std(0).mean()))
         drawn, true = np.mean(spreads, axis=0)
-        result[name] = {
-            "error": float(np.mean(errors)),
-            "spread": float(drawn / true) if true > 0 else None,
-        }
+        result[f"{name}_error"] = float(np.mean(errors))
+        result[f"{name}_spread"] = float(drawn / true) if true > 0 else None
     return result
 
 
@@ -176,9 +171,9 @@ def classifier_metrics(run: Run) -> dict:
     """Accuracies in [0, 1] on the sets where colours tell nothing, and where they do.
 
     Returns:
-      What metrics.json holds: {"test", "in_domain", "distinct": {protocol: accuracy},
-      ...}; "distinct" leaves pictures out whose digit and background have the same
-      colour, None where there are none such.
+      What metrics.json holds: `accuracy_PROTOCOL`, `in_domain_PROTOCOL` and, of
+      double-coloured digits, `distinct_PROTOCOL`, which leaves pictures out whose digit
+      and background have the same colour.
     """
     module = DigitClassifier()
     variables = load_classifier(run.workdir)
@@ -187,19 +182,15 @@ def classifier_metrics(run: Run) -> dict:
         found = predict(module, variables, pictures.images)
         return np.asarray(found) == truth(pictures, run.config.target)
 
-    hits = {protocol: right(pictures) for protocol, pictures in run.sets.tests.items()}
     result = common(run, classifier_stage.STAGE)
-    result["test"] = {protocol: float(found.mean()) for protocol, found in hits.items()}
-    result["in_domain"] = {
-        protocol: float(right(pictures).mean())
-        for protocol, pictures in run.sets.in_domain.items()
-    }
-    result["distinct"] = None
-    if run.config.variant == "double_colored":
-        result["distinct"] = {
-            protocol: float(found[~hidden(run.sets.tests[protocol])].mean())
-            for protocol, found in hits.items()
-        }
+    for protocol, pictures in run.sets.tests.items():
+        hits = right(pictures)
+        result[f"accuracy_{protocol}"] = float(hits.mean())
+        in_domain = right(run.sets.in_domain[protocol])
+        result[f"in_domain_{protocol}"] = float(in_domain.mean())
+        if run.config.variant == "double_colored":
+            seen = hits[~hidden(pictures)]
+            result[f"distinct_{protocol}"] = float(seen.mean())
     return result
 
 

@@ -14,11 +14,19 @@ from pathlib import Path
 from absl import flags
 
 from causal_jax import workdir as workdirs
-from experiments import command_line, evaluation, report
+from experiments import (
+    command_line,
+    digit_evaluation,
+    digit_report,
+    evaluation,
+    report,
+)
 
 
 def evaluate(workdir: str | Path, judge: str | None = None) -> dict:
     """Measures a run and writes its metrics and its report; returns the metrics."""
+    if _stage(workdir) in digit_report.WRITE:
+        return _evaluate_digits(workdir)
     run = evaluation.open_run(workdir)
     metrics, pictures = evaluation.all_metrics(run, judge)
     text = json.dumps(metrics, indent=1)
@@ -27,8 +35,29 @@ def evaluate(workdir: str | Path, judge: str | None = None) -> dict:
     return metrics
 
 
+def _stage(workdir: str | Path) -> str:
+    """What kind of run a folder holds; "" where there is none."""
+    path = Path(workdir) / "config.json"
+    return (
+        json.loads(path.read_text("utf-8")).get("stage", "") if path.is_file() else ""
+    )
+
+
+def _evaluate_digits(workdir: str | Path) -> dict:
+    run = digit_evaluation.open_run(workdir)
+    metrics = digit_report.WRITE[run.config.stage](run)
+    workdirs.write_text(Path(workdir) / "metrics.json", json.dumps(metrics, indent=1))
+    return metrics
+
+
 def summary(metrics: dict) -> str:
     """The figures that metrics.json promises, a line each."""
+    if "labels" not in metrics:
+        numbers = {k: v for k, v in metrics.items() if isinstance(v, float)}
+        collapsed = [f"COLLAPSED: {text}" for text in metrics.get("collapsed", ())]
+        return "\n".join(
+            [*(f"{k:32s} {v:.4f}" for k, v in numbers.items()), *collapsed]
+        )
     lines = []
     for part in ("labels", "images"):
         for name, value in (metrics[part] or {}).items():

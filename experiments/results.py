@@ -16,6 +16,7 @@ from pathlib import Path
 import jax
 
 from causal_jax import workdir as workdirs
+from causal_jax.data.mnist import PROTOCOLS
 
 FOLDER = Path(__file__).parent.parent / "docs" / "results"
 
@@ -136,12 +137,18 @@ _SHOWN = (
     "frechet_floor",
     "nearest_neighbour_median",
     "nearest_neighbour_median_real",
+    *(
+        f"{what}_{p}"
+        for what in ("accuracy", "distinct", "in_domain")
+        for p in PROTOCOLS
+    ),
+    *("mask_readability", "mask_diversity", "mask_mean", "mask_inverted"),
 )
 
 
 def _figures(metrics: dict) -> str:
     found = []
-    for part in ("labels", "images"):
+    for part in ("labels", "images", "digits"):
         for name in _SHOWN:
             value = (metrics.get(part) or {}).get(name)
             if isinstance(value, float):

@@ -1,0 +1,145 @@
+"""docs/mnist.md: the tables of the rows that `experiments.table_mnist` made."""
+
+import re
+from collections.abc import Iterable
+
+import numpy as np
+
+from causal_jax import workdir as workdirs
+from causal_jax.data.mnist import VARIANTS
+from experiments import results
+
+PREFIX = "mnist_"
+
+# Test accuracy in % to reach: of official weights, of our own.
+OFFICIAL_GOALS = {"colored": 91.6, "double_colored": 87.9, "wildlife": 82.4}
+OWN_GOALS = {"colored": 93.0, "double_colored": 88.5, "wildlife": 83.0}
+READABILITY = {"colored": 0.97, "double_colored": 0.97, "wildlife": 0.95}
+DIVERSITY = 0.8
+
+_HEADER = """# Invariant classifiers from counterfactual pictures
+
+Made by `python -m experiments.table_mnist --textures=DIR --official=DIR` (one cell:
+`--only=CELL`) from the rows in `docs/results/mnist_*.json`. Classifiers of the digit's
+shape, ten epochs, trained on what the row says: *counterfactual* is 100,000 pictures
+drawn by a counterfactual generative network that was trained from scratch, with fresh
+noise for each and no original among them; *official* the same of the published weights.
+Accuracy in %, where colours or textures tell nothing: *t10k* on MNIST's own test
+digits, *reference* on the last 10,000 training digits, as the reference code has it
+(`colored`: both are the same). *In domain*: on the t10k digits coloured as in training.
+*Distinct*: double-coloured digits whose background has another colour than they; one
+in ten has the same and can only be told by the jitter. A seed is one training of the
+network and one of the classifier; mean ± standard deviation over the seeds.
+
+| trained on | set | seeds | t10k | reference | distinct, t10k | in domain | \
+to reach | classifier s |
+|---|---|---|---|---|---|---|---|---|
+"""
+
+_NETWORKS = """
+## The networks
+
+*Read*: a classifier of real binary digits (its accuracy on held-out ones in brackets)
+reads the label off the masks. *Diversity*: mean distance of two masks of a class over
+that of two real digits. *Inverted*: masks that show the background. *Colour error*:
+mean absolute difference of the classes' mean colours from the true ones, in [0, 2],
+foreground / background.
+
+| network | seeds | steps | read | diversity | mean | inverted | colour error | \
+collapsed | s |
+|---|---|---|---|---|---|---|---|---|---|
+"""
+
+
+def write() -> None:
+    """Writes docs/mnist.md."""
+    rows = [row for row in results.rows() if row["cell"].startswith(PREFIX)]
+    workdirs.write_text(results.FOLDER.parent / "mnist.md", markdown(rows))
+
+
+def markdown(rows: list[dict]) -> str:
+    """The page, from finished rows."""
+    groups: dict[str, list[dict]] = {}
+    for row in rows:
+        groups.setdefault(_group(row["cell"]), []).append(row)
+    classifiers = {n: g for n, g in groups.items() if "train_on" in g[0]["config"]}
+    networks = {n: g for n, g in groups.items() if n not in classifiers}
+    lines = [_classifier_line(name, group) for name, group in classifiers.items()]
+    page = _HEADER + "\n".join([*lines, ""])
+    lines = [_network_line(name, group) for name, group in networks.items()]
+    return page + _NETWORKS + "\n".join([*lines, ""])
+
+
+def _group(cell: str) -> str:
+    """A cell's name without its seed."""
+    return re.sub(r"_seed\d+$", "", cell.removeprefix(PREFIX))
+
+
+def _classifier_line(name: str, group: list[dict]) -> str:
+    config, digits = group[0]["config"], [row["metrics"]["digits"] for row in group]
+    variant = config["variant"]
+    goals = {"official": OFFICIAL_GOALS, "counterfactual": OWN_GOALS}
+    goal = goals.get(name.partition("_")[0], {}).get(variant)
+    drawn = variant == VARIANTS[2] and config["textures"] == "drawn"
+    accuracy = [100 * one["accuracy_t10k"] for one in digits]
+    reference = _percent(digits, "accuracy_reference")
+    if goal is None or drawn:
+        verdict = "-"
+    else:
+        verdict = f"{goal:g}: {'met' if np.mean(accuracy) >= goal else '**missed**'}"
+    cells = (
+        f"`{name}`",
+        variant + (" (drawn textures)" if drawn else ""),
+        str(len(group)),
+        _percent(digits, "accuracy_t10k"),
+        reference if variant != "colored" else "same",
+        _percent(digits, "distinct_t10k"),
+        _percent(digits, "in_domain_t10k"),
+        verdict,
+        _seconds(group),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _network_line(name: str, group: list[dict]) -> str:
+    digits = [row["metrics"]["digits"] for row in group]
+    has_masks = "mask_mean" in digits[0]
+    reader = f" ({digits[0]['reader_accuracy']:.3f})" if has_masks else ""
+    errors = "-"
+    if has_masks:
+        keys = ("texture_error", "background_error")
+        errors = " / ".join(_number(digits, key) for key in keys)
+    collapsed = sum(bool(one.get("collapsed")) for one in digits)
+    cells = (
+        f"`{name}`",
+        str(len(group)),
+        f"{group[0]['config']['num_steps']:,}",
+        _number(digits, "mask_readability") + reader,
+        _number(digits, "mask_diversity"),
+        _number(digits, "mask_mean"),
+        _number(digits, "mask_inverted"),
+        errors,
+        f"{collapsed} of {len(group)}" if has_masks else "-",
+        _seconds(group),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _percent(digits: list[dict], key: str) -> str:
+    return _mean_and_spread((100 * one[key] for one in digits if key in one), 2)
+
+
+def _number(digits: list[dict], key: str) -> str:
+    return _mean_and_spread((one[key] for one in digits if key in one), 3)
+
+
+def _mean_and_spread(values: Iterable[float], places: int) -> str:
+    found = list(values)
+    if not found:
+        return "-"
+    spread = f" ± {np.std(found, ddof=1):.{places}f}" if len(found) > 1 else ""
+    return f"{np.mean(found):.{places}f}{spread}"
+
+
+def _seconds(group: list[dict]) -> str:
+    return f"{np.mean([sum(row['seconds'].values()) for row in group]):.0f}"

@@ -1,0 +1,199 @@
+"""Makes docs/mnist.md: invariant classifiers from counterfactual pictures.
+
+    python -m experiments.table_mnist --textures=DIR --official=DIR   # every cell
+    python -m experiments.table_mnist --only=counterfactual_double    # that begin so
+    python -m experiments.table_mnist --num_seeds=3
+
+Sauer & Geiger (2021), table 1: classifiers of coloured, double-coloured and wildlife
+digits, trained on what the data show or on counterfactual pictures, and tested where
+colours and textures tell nothing. Cells, VARIANT one of the three:
+
+    cgn_VARIANT_seedS             a counterfactual generative network from scratch
+    counterfactual_VARIANT_seedS  a classifier of its pictures only, 100,000 of them
+    official_VARIANT              the same of the published weights, from --official
+    original_VARIANT, gan_, original_gan_, original_cgn_, irm_     the paper's others
+    ablation_WHAT                 double-coloured: without the mask loss, without the
+                                  shuffler, with a style loss; 10^4 or 10^6 pictures
+
+Digits are MNIST's, from the tfds folder named by $TFDS_DATA_DIR. --textures holds the
+pictures of wildlife (DIR/object, DIR/background); without it the drawn textures have
+cells of their own (`wildlife_drawn`). Finished cells are rows in
+docs/results/mnist_CELL.json and are skipped; interrupted ones resume from --workdir.
+"""
+
+import importlib
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from absl import flags
+
+from causal_jax.data.mnist import VARIANTS
+from experiments import (
+    cgn_stage,
+    classifier_stage,
+    command_line,
+    evaluate,
+    mnist_page,
+    results,
+)
+
+OFFICIAL = "OFFICIAL"  # stands for --official in a cell's generator
+_BASELINES = ("original", "gan", "original_gan", "original_cgn", "irm")
+_ABLATIONS = {
+    "no_mask": "no_mask",
+    "no_shuffler": "no_shuffler",
+    "style": "style",
+}
+
+
+class Cell(NamedTuple):
+    """One run.
+
+    Attributes:
+      config: file and variant.
+      overrides: of the config.
+      generator: the cell whose run draws the pictures; `OFFICIAL`; "" for none.
+    """
+
+    config: str
+    overrides: dict
+    generator: str = ""
+
+
+def cells(num_seeds: int = 1, *, drawn: bool = False) -> dict[str, Cell]:
+    """All cells; with `drawn` those of the drawn textures instead of wildlife's."""
+    found = {}
+    for variant in VARIANTS:
+        name = f"{variant}_drawn" if drawn and variant == "wildlife" else variant
+        for seed in range(num_seeds):
+            generator = f"cgn_{name}_seed{seed}"
+            found[generator] = Cell(f"mnist_cgn:{variant}", {"seed": seed})
+            found[f"counterfactual_{name}_seed{seed}"] = Cell(
+                f"mnist_classifier:{variant}", {"seed": seed}, generator
+            )
+        if not (drawn and variant == "wildlife"):
+            found[f"official_{variant}"] = Cell(
+                f"mnist_classifier:{variant}", {}, OFFICIAL
+            )
+        found[f"plain_gan_{name}"] = Cell(f"mnist_cgn:{variant},gan", {})
+        for what in _BASELINES:
+            generator = {"gan": f"plain_gan_{name}", "cgn": f"cgn_{name}_seed0"}.get(
+                what.split("_")[-1], ""
+            )
+            found[f"{what}_{name}"] = Cell(
+                f"mnist_classifier:{variant},{what}", {}, generator
+            )
+    double = VARIANTS[1]
+    for what, variant in _ABLATIONS.items():
+        generator = f"cgn_ablation_{what}"
+        found[generator] = Cell(f"mnist_cgn:{double},{variant}", {})
+        found[f"ablation_{what}"] = Cell(f"mnist_classifier:{double}", {}, generator)
+    for num in (10_000, 1_000_000):
+        found[f"ablation_{num}"] = Cell(
+            f"mnist_classifier:{double}",
+            # As many as that are drawn again in every epoch: they need not be kept.
+            {"num_counterfactuals": num, "on_the_fly": num > 100_000},
+            f"cgn_{double}_seed0",
+        )
+    return found
+
+
+def configuration(cell: Cell, generator: str, args: flags.FlagValues):
+    """The config of a cell."""
+    file, _, variant = cell.config.partition(":")
+    config = importlib.import_module(f"experiments.configs.{file}").get_config(variant)
+    for key, value in cell.overrides.items():
+        config[key] = value
+    config.dataset = args.dataset
+    if config.variant == VARIANTS[2]:
+        config.textures = args.textures
+    if cell.generator:
+        config.generator = generator
+    return config
+
+
+def official_path(folder: str, variant: str) -> str:
+    """The published checkpoint of a variant.
+
+    Raises:
+      ValueError: it is not there.
+    """
+    name = variant.partition(",")[0] + "_MNIST"
+    places = [f"cgn_{name}/weights/ckp.pth", f"cgn_{name}_ckp.pth"]
+    for place in places:
+        if folder and (Path(folder) / place).is_file():
+            return str(Path(folder) / place)
+    raise ValueError(
+        f"--official={folder}: give the folder that holds {places[0]} or {places[1]}"
+    )
+
+
+def run(name: str, known: dict[str, Cell], args: flags.FlagValues) -> None:
+    """Trains and measures a cell, its generator before it, and writes the rows."""
+    cell, folder = known[name], Path(args.workdir)
+    generator = ""
+    if cell.generator == OFFICIAL:
+        generator = official_path(args.official, cell.config.partition(":")[2])
+    elif cell.generator:
+        generator = str(folder / cell.generator)
+        if not (folder / cell.generator / "metrics.json").is_file():
+            run(cell.generator, known, args)
+    config = configuration(cell, generator, args)
+    train = {"cgn": cgn_stage.train, "classifier": classifier_stage.train}
+    seconds = train[config.stage](config, folder / name)
+    metrics = evaluate.evaluate(folder / name)
+    results.write(
+        mnist_page.PREFIX + name,
+        {
+            "command": f"python -m experiments.table_mnist --only={name}",
+            "seconds": seconds,
+            "config": {
+                "variant": config.variant,
+                "dataset": config.dataset,
+                "textures": "a folder" if config.textures else "drawn",
+                **_settings(config),
+            },
+            "seed": [config.seed],
+            "metrics": {"digits": metrics},
+        },
+    )
+
+
+def _settings(config) -> dict:
+    """What the page says about a run."""
+    if config.stage == "cgn":
+        return {"kind": config.kind, "num_steps": config.num_steps}
+    keys = ("train_on", "num_counterfactuals", "per_mask", "on_the_fly", "num_epochs")
+    return {key: config[key] for key in keys}
+
+
+def main(argv: list[str]) -> None:
+    command_line.refuse_arguments(argv)
+    args = flags.FLAGS
+    with command_line.one_line_errors("table_mnist"):
+        known = cells(args.num_seeds, drawn=not args.textures)
+        chosen = [name for name in known if name.startswith(args.only)]
+        if not chosen:
+            raise ValueError(f"--only={args.only}: there are {', '.join(known)}")
+        for name in chosen:
+            if results.read(mnist_page.PREFIX + name) and not args.again:
+                print(f"{name}: done before")
+                continue
+            print(f"{name} ...", flush=True)
+            run(name, known, args)
+            row = results.read(mnist_page.PREFIX + name)
+            print(json.dumps(row["metrics"]["digits"])[:400], flush=True)
+        mnist_page.write()
+        results.write_page()
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("only", "", "Only cells whose name starts with this.")
+    flags.DEFINE_integer("num_seeds", 1, "Trainings of each CGN, and classifiers.", 1)
+    flags.DEFINE_string("workdir", "runs/mnist", "Where the runs go.")
+    flags.DEFINE_string("dataset", "mnist", "A tfds set of 28x28 grey pictures.")
+    flags.DEFINE_string("textures", "", "Folder of wildlife's pictures; else drawn.")
+    flags.DEFINE_string("official", "", "Folder of the published checkpoints.")
+    flags.DEFINE_bool("again", False, "Runs finished cells again.")
+    command_line.run(main)
