@@ -37,6 +37,19 @@ def mask_entropy(masks: Array) -> Array:
     return -jnp.mean(masks * jnp.log2(masks) + (1 - masks) * jnp.log2(1 - masks))
 
 
+def border_mean(masks: Array, *, width: int = 2) -> Array:
+    """Mean of the masks [B, H, W, 1] over their outermost pixels, in [0, 1].
+
+    Not in the paper: an object does not touch the picture's edge. Nothing else says
+    which of the two textures is the object's, and without it single classes come out
+    inverted, the background drawn by the mask.
+    """
+    inner = jnp.sum(masks[:, width:-width, width:-width])
+    _, height, columns, _ = masks.shape
+    pixels = height * columns - (height - 2 * width) * (columns - 2 * width)
+    return (jnp.sum(masks) - inner) / (len(masks) * pixels)
+
+
 def gram(features: Array) -> Array:
     """Products of channels, [B, H, W, C] -> [B, C, C], over the map's C H W numbers."""
     products = jnp.einsum("bhwc,bhwd->bcd", features, features)

@@ -130,6 +130,7 @@ def cgn(
     discriminator_learning_rate: float = 2e-4,
     betas: tuple[float, float] = (0.5, 0.999),
     mask_weight: float = 0.3,
+    border_weight: float = 0.0,
     style_weights: tuple[float, ...] = (),
     shared_noise: bool = False,
     matched_labels: bool = False,
@@ -148,6 +149,8 @@ def cgn(
       discriminator_learning_rate: Adam, discriminator.
       betas: of Adam, both.
       mask_weight: weight of the masks' entropy.
+      border_weight: weight of the masks' mean over the picture's outermost pixels; the
+        reference has none.
       style_weights: one a feature map.
       shared_noise: one noise vector for the three parts of a factual image, as in the
         reference; False draws them independently, as the model does.
@@ -232,11 +235,13 @@ def cgn(
             judge(state.discriminator, fake, labels, keys[1])
         )
         style_term = style(fake, real)
-        entropy, mask_mean = jnp.zeros(()), jnp.zeros(())
+        entropy = border = mask_mean = jnp.zeros(())
         if SHAPE in values:
             entropy = losses.mask_entropy(values[SHAPE])
+            border = losses.border_mean(values[SHAPE])
             mask_mean = jnp.mean(values[SHAPE])
         loss = adversarial + mask_weight * entropy + style_term
+        loss += border_weight * border
         return loss, (fake, model, adversarial, entropy, style_term, mask_mean)
 
     def discriminator_loss(trained, state, real, real_labels, fake, labels, keys):

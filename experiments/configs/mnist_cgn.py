@@ -44,11 +44,12 @@ def get_config(variant=""):
     # training pictures, trained first) or "vgg" (VGG16's, from the file `vgg`).
     config.style = "none"
     config.vgg = ""
-    config.num_steps = 12_000
+    config.num_steps = 10_000
     config.decay = True  # learning rates fall in the second half
     settings = dict(cgn.REFERENCE[chosen])
     config.batch_size = settings.pop("batch_size")
     settings |= {"learning_rate": 5e-4, "discriminator_learning_rate": 5e-4}
+    settings["border_weight"] = 1.0
     settings |= {"style_weights": (), "shared_noise": False, "average_rate": 1e-3}
     config.cgn = ml_collections.ConfigDict(settings)  # see `training.cgn.cgn`
     for part in sorted(parts, key=lambda part: part == defaults.QUICKTEST):
@@ -71,7 +72,7 @@ def _change(config, part: str) -> None:
     elif part == "gan":
         config.kind = "gan"
     elif part == "no_mask":
-        config.cgn.mask_weight = 0.0
+        config.cgn.mask_weight = config.cgn.border_weight = 0.0
     elif part == "no_shuffler":
         config.model.shuffle = False
     elif part == "no_style":
