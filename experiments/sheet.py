@@ -7,6 +7,8 @@ r"""Draws sheets of pictures of a trained run.
     python -m experiments.sheet --workdir=DIR --kind=diversity --out=faces.png
     python -m experiments.sheet --workdir=DIR --kind=grid2d --nodes=Male,Mustache \
         --out=grid.png
+    python -m experiments.sheet --workdir=DIR --kind=states2d \
+        --nodes=shape_label,texture_label --out=digits.png
 
 --kind:
   do             (the default) rows do(node = state) for every state, all with one
@@ -18,6 +20,7 @@ r"""Draws sheets of pictures of a trained run.
   diversity      16 x 16 samples of fixed noises
   grid2d         rows are values of one label, columns of another, every cell the same
                  units; all other labels are those of the nearest intervention
+  states2d       the same, state by state, for any model with an image
 
 --node=all writes a file KIND_NODE.png for every label into the folder --out.
 """
@@ -39,7 +42,11 @@ from causal_jax.workdir import IMAGE
 from experiments import command_line
 
 # Pictures a row, in all, or units a cell, where --num says nothing.
-KINDS = {"do": 8, "interpolation": 8, "diversity": 256, "grid2d": 4}
+KINDS = {"do": 8, "interpolation": 8, "diversity": 256, "grid2d": 4, "states2d": 1}
+_TWO_LABELS = {
+    "grid2d": interpolation.two_labels_sheet,
+    "states2d": interpolation.two_states_sheet,
+}
 ALL = "all"
 
 
@@ -90,9 +97,10 @@ def pictures(
     if kind == "diversity":
         yield "", sheets.diversity_sheet(*drawing, num)
         return
-    if kind == "grid2d":
-        title = f"do({', '.join(nodes)}): the same {num} units in every cell"
-        yield "", interpolation.two_labels_sheet(*drawing, nodes, num, title=title)
+    if kind in _TWO_LABELS:
+        units = f"the same {num} unit{'s' if num > 1 else ''} in every cell"
+        title = f"do({nodes[0]}) down, do({nodes[1]}) along: {units}"
+        yield "", _TWO_LABELS[kind](*drawing, nodes, num, title=title)
         return
     draw_fn = {
         "do": sheets.do_versus_see_sheet,
@@ -111,7 +119,8 @@ def _labels(scm: SCM, kind: str) -> tuple[str, ...]:
 def _require_question(kind, node, nodes, num) -> None:
     if kind not in KINDS:
         raise ValueError(f"--kind={kind}: {graphs.suggestion(kind, KINDS)}")
-    wanted = {"diversity": None, "grid2d": "nodes"}.get(kind, "node")
+    wanted = {"diversity": None, **dict.fromkeys(_TWO_LABELS, "nodes")}
+    wanted = wanted.get(kind, "node")
     for flag, value in (("node", node), ("nodes", nodes)):
         if flag == wanted and not value:
             example = "Male,Mustache" if flag == "nodes" else "Mustache or --node=all"
@@ -149,7 +158,7 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     flags.DEFINE_string("workdir", None, "Folder of a trained run.", required=True)
-    flags.DEFINE_string("kind", "do", "do, interpolation, diversity or grid2d.")
+    flags.DEFINE_string("kind", "do", "; ".join(KINDS))
     flags.DEFINE_string("node", None, "A label, or all: one file a label.")
     flags.DEFINE_string("nodes", None, "Two labels: of the rows, of the columns.")
     flags.DEFINE_string("out", None, "File, .png; a folder for all.", required=True)

@@ -91,3 +91,13 @@ def test_text_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(TypeError):
         workdirs.write_text(path, None)
     assert path.read_text() == "one"
+
+
+def test_a_model_trained_at_once_has_one_checkpoint(tmp_path, labels):
+    scm, params = labels
+    workdirs.save_spec(tmp_path, scm)
+    stage = workdirs.checkpoints(tmp_path, workdirs.MODEL)
+    stage.save(3, {"step": np.zeros(1)}, params)
+    loaded, found = causal_jax.load(tmp_path)
+    assert loaded == scm
+    assert all(jax.tree.leaves(jax.tree.map(np.array_equal, found, params)))

@@ -118,8 +118,7 @@ def two_labels_sheet(
     Raises:
       ValueError: not two different labels, or an image that has no codes of them.
     """
-    if len(set(nodes)) != 2 or len(nodes) != 2:
-        raise ValueError(f"a grid has two different labels, not {', '.join(nodes)!r}")
+    _require_two(nodes)
     for node in nodes:
         _require_code(scm, image, node)
     positions = np.linspace(0, 1, steps)
@@ -231,6 +230,49 @@ def _mosaic(images: np.ndarray) -> np.ndarray:
         top, left = i // columns * (height + 1), i % columns * (width + 1)
         page[top : top + height, left : left + width] = picture
     return page.astype(np.uint8)
+
+
+def two_states_sheet(
+    scm: SCM,
+    params: Params,
+    key: Key,
+    nodes: tuple[str, str],
+    num: int = 1,
+    *,
+    image: str = "image",
+    title: str | None = None,
+) -> Image.Image:
+    """Every cell the same units under do(row label, column label), state by state.
+
+    Nothing lies between states here: any model with an image node will do, and the
+    labels may be those of other causes of the image. Arguments as `two_labels_sheet`.
+
+    Raises:
+      ValueError: not two different labels of the model.
+    """
+    _require_two(nodes)
+    require_image(scm, image)
+    for node in nodes:
+        graphs.require_node(scm.graph, node)
+        if scm.states(node) is None:
+            raise ValueError(f"node {node!r} has no states: name one that has")
+
+    def cell(*states: str) -> np.ndarray:
+        do = dict(zip(nodes, states, strict=True))
+        return _mosaic(to_uint8(scm.sample(params, key, num=num, do=do)[image]))
+
+    cells = [[cell(a, b) for b in scm.states(nodes[1])] for a in scm.states(nodes[0])]
+    return compose(
+        cells,
+        row_labels=[f"{nodes[0]}={state}" for state in scm.states(nodes[0])],
+        column_labels=list(scm.states(nodes[1])),
+        title=title,
+    )
+
+
+def _require_two(nodes: Sequence[str]) -> None:
+    if len(set(nodes)) != 2 or len(nodes) != 2:
+        raise ValueError(f"a grid has two different labels, not {', '.join(nodes)!r}")
 
 
 def _require_code(scm: SCM, image: str, node: str) -> None:

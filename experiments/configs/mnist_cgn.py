@@ -72,7 +72,7 @@ def _change(config, part: str) -> None:
     elif part == "gan":
         config.kind = "gan"
     elif part == "no_mask":
-        config.cgn.mask_weight = config.cgn.border_weight = 0.0
+        config.cgn.mask_weight = 0.0
     elif part == "no_shuffler":
         config.model.shuffle = False
     elif part == "no_style":

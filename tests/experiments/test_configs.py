@@ -7,11 +7,15 @@ import pytest
 
 from experiments import configs
 
-FILES = [m.name for m in pkgutil.iter_modules(configs.__path__) if m.name != "defaults"]
+SHARED = ("defaults", "digits")
+FILES = [m.name for m in pkgutil.iter_modules(configs.__path__) if m.name not in SHARED]
 QUICK = {
     "labels": {"num_steps": 2, "batch_size": 8, "num_rows": 500},
     "images": {"num_steps": 2, "label_steps": 2, "label_batch_size": 8}
     | {"batch_size": 8, "num_images": 64},
+    "cgn": {"num_steps": 2, "batch_size": 4, "dataset": "embedded"},
+    "classifier": {"num_epochs": 1, "batch_size": 8, "num_digits": 80}
+    | {"dataset": "embedded", "num_counterfactuals": 80},
 }
 
 
@@ -30,7 +34,7 @@ def test_all_configs_are_found():
     assert {"faces_causal_began", "celeba_causal_began", "networks_labels"} <= set(
         FILES
     )
-    assert len(FILES) == 8
+    assert len(FILES) == 10
 
 
 @pytest.mark.parametrize("file", FILES)

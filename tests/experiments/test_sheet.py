@@ -32,6 +32,7 @@ def loaded(monkeypatch):
         ({"kind": "interpolation", "node": "Male", "num": 2}, 8 * 128),
         ({"kind": "diversity"}, 16 * 64),
         ({"kind": "grid2d", "nodes": "Male, Mustache"}, 5 * 128),
+        ({"kind": "states2d", "nodes": "Male, Mustache"}, 2 * 64),
     ],
 )
 def test_every_kind_is_one_file(loaded, tmp_path, settings, least_width):

@@ -28,6 +28,15 @@ def test_entropy_pulls_a_pixel_to_its_nearer_end():
     assert slope[0] > 0 > slope[1] and bool(jnp.isfinite(slope).all())
 
 
+def test_border_mean_sees_the_outermost_pixels_only():
+    masks = np.zeros((2, 6, 8, 1), np.float32)
+    masks[:, 2:-2, 2:-2] = 1
+    assert float(cgn.border_mean(masks)) == 0
+    masks[0, 0, 0] = 0.5
+    assert float(cgn.border_mean(masks)) == pytest.approx(0.5 / (2 * (48 - 8)))
+    assert float(cgn.border_mean(np.ones_like(masks))) == 1
+
+
 def test_gram_matrix_is_the_worked_one():
     # Two pixels, two channels: (1, 2) and (3, 4), over C H W = 4.
     features = jnp.array([[[[1.0, 2.0], [3.0, 4.0]]]])

@@ -126,6 +126,17 @@ def test_the_corners_of_a_grid_are_two_interventions_at_once(model, composed):
         assert (units[NUM] == 255).all(), "three units leave one place of four empty"
 
 
+def test_states_are_interventions_of_any_model_with_an_image(model, composed):
+    scm, params = model
+    interpolation.two_states_sheet(scm, params, KEY, ("Hair", "Age"), NUM)
+    ((cells, settings),) = composed
+    assert settings["row_labels"] == ["Hair=grey", "Hair=red", "Hair=black"]
+    assert settings["column_labels"] == ["0", "1"]
+    for row, column in ((0, 1), (2, 0)):
+        done = scm.sample(params, KEY, num=NUM, do={"Hair": row, "Age": column})
+        assert_images(unfolded(cells[row][column])[:NUM], done["image"])
+
+
 def unfolded(mosaic):
     """Four images of 8 pixels with a white line between them."""
     assert mosaic.shape == (17, 17, 3)
@@ -135,6 +146,7 @@ def unfolded(mosaic):
 
 def test_questions_without_codes_are_one_line(model):
     one, two = interpolation.interpolation_sheet, interpolation.two_labels_sheet
+    states = interpolation.two_states_sheet
     cases = [
         (one, faces.scm(), "Male", "'image' reads states"),
         (one, model, "Age", "'image' does not read 'Age': .* there are Male"),
@@ -142,6 +154,8 @@ def test_questions_without_codes_are_one_line(model):
         (two, model, ("Male", "Male"), "two different labels"),
         (two, model, ("Male", "Mail"), "did you mean 'Male'"),
         (two, model, ("Male", "image"), "does not read 'image'"),
+        (states, model, ("Male", "image"), "'image' has no states"),
+        (states, model, ("Male", "Male"), "two different labels"),
     ]
     for draw_fn, pair, asked, message in cases:
         with pytest.raises(ValueError, match=message) as raised:

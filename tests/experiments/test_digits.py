@@ -1,0 +1,253 @@
+"""Digit runs from end to end: train, evaluate, sample, generate, classify, table."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+import causal_jax
+from causal_jax.data import counterfactuals
+from experiments import (
+    cgn_stage,
+    classifier_stage,
+    digit_evaluation,
+    digit_sets,
+    evaluate,
+    generate,
+    mnist_page,
+    results,
+    sample,
+    table_mnist,
+)
+from experiments.configs import mnist_cgn, mnist_classifier
+
+
+def cgn_config(variant="double_colored", **changes):
+    config = mnist_cgn.get_config(f"{variant},quicktest")
+    config.num_digits = 90
+    for key, value in changes.items():
+        config[key] = value
+    return config
+
+
+def classifier_config(variant="double_colored", **changes):
+    config = mnist_classifier.get_config(f"{variant},quicktest")
+    for key, value in changes.items():
+        config[key] = value
+    return config
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory):
+    """The folder of a trained and evaluated `mnist_cgn:quicktest`."""
+    workdir = tmp_path_factory.mktemp("digits") / "cgn"
+    cgn_stage.train(cgn_config(), workdir)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(digit_evaluation, "NUM_PER_CLASS", 10)
+        evaluate.evaluate(workdir)
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def classified(generator):
+    workdir = generator.parent / "classifier"
+    config = classifier_config(generator=str(generator))
+    classifier_stage.train(config, workdir)
+    evaluate.evaluate(workdir)
+    return workdir
+
+
+def test_metrics_and_report_of_a_network(generator):
+    metrics = json.loads((generator / "metrics.json").read_text())
+    assert metrics["steps"] == {"model": 2}
+    assert 0 <= metrics["mask_readability"] <= 1 and metrics["mask_diversity"] > 0
+    assert metrics["collapsed"]  # after two steps nothing can be read
+    report = (generator / "report.html").read_text()
+    assert "COLLAPSED" in report and report.count("<img") >= 8
+    assert "COLLAPSED" in evaluate.summary(metrics)
+
+
+def test_one_counterfactual_changes_one_part(generator):
+    scm, params = causal_jax.load(generator)
+    key = jax.random.key(0)
+    factual, other = scm.twins(params, key, num=4, do={"texture_label": 3})
+    np.testing.assert_array_equal(factual["shape"], other["shape"])
+    np.testing.assert_array_equal(factual["background"], other["background"])
+    assert not np.array_equal(factual["texture"], other["texture"])
+
+
+def test_experiments_sample_draws_it(generator, tmp_path):
+    scm, values = sample.draw(
+        generator, num=3, do="texture_label=3", given="", seed=0, twin=False
+    )
+    assert (values["texture_label"] == 3).all()
+    sample.write(tmp_path / "three.png", scm, values, twin=False)
+
+
+def test_metrics_of_a_classifier(classified):
+    metrics = json.loads((classified / "metrics.json").read_text())
+    for protocol in ("t10k", "reference"):
+        for what in ("accuracy", "distinct", "in_domain"):
+            assert 0 <= metrics[f"{what}_{protocol}"] <= 1
+    assert "read wrongly" in (classified / "report.html").read_text()
+
+
+def test_a_written_set_is_what_a_classifier_would_draw(generator, tmp_path):
+    blocks = generate.blocks(str(generator), num=20, per_mask=2, seed=5)
+    counterfactuals.write("cfs", blocks, description="", data_dir=tmp_path)
+    read = counterfactuals.read("cfs", data_dir=tmp_path, progress=False)
+    scm, params = causal_jax.load(generator)
+    drawn = [
+        *classifier_stage.draw_blocks(
+            scm, params, jax.random.key(5), num=20, per_mask=2
+        )
+    ]
+    np.testing.assert_array_equal(read.labels["shape_label"], drawn[0].shape_labels)
+    np.testing.assert_allclose(
+        read.images / 127.5 - 1, np.clip(drawn[0].images, -1, 1), atol=1 / 127
+    )
+    config = classifier_config(
+        counterfactuals="cfs", data_dir=str(tmp_path), num_counterfactuals=8
+    )
+    data = classifier_stage.training_data(config, None, None, jax.random.key(0))
+    np.testing.assert_array_equal(data["labels"], read.labels["shape_label"][:8])
+    config.num_counterfactuals = 21
+    with pytest.raises(ValueError, match="holds 20 pictures"):
+        classifier_stage.training_data(config, None, None, jax.random.key(0))
+
+
+@pytest.mark.parametrize("target", ["shape", "texture", "background"])
+def test_each_part_s_label_can_be_the_target(generator, target):
+    config = classifier_config(generator=str(generator), target=target)
+    config.num_counterfactuals = 30
+    pair = classifier_stage.open_generator(config.generator)
+    data = classifier_stage.training_data(config, None, pair, jax.random.key(1))
+    (drawn,) = classifier_stage.draw_blocks(*pair, jax.random.key(1), num=30)
+    expected = drawn._asdict()[f"{target}_labels"]
+    np.testing.assert_array_equal(data["labels"], expected)
+
+
+def test_originals_and_counterfactuals_together(generator):
+    config = classifier_config(generator=str(generator), train_on="original_cgn")
+    config.num_counterfactuals = 10
+    sets = digit_sets.draw(config)
+    pair = classifier_stage.open_generator(config.generator)
+    data = classifier_stage.training_data(config, sets, pair, jax.random.key(1))
+    assert len(data["images"]) == len(sets.training.labels) + 10
+    np.testing.assert_array_equal(data["images"][:-10], sets.training.images)
+
+
+def test_environments_of_invariant_risk():
+    config = classifier_config(train_on="irm", correlation=0.5)
+    config.num_digits = 0
+    sets = digit_sets.draw(config)
+    data = classifier_stage.environments(config, sets)
+    same = np.asarray(data["images"] == sets.training.images).all((1, 2, 3))
+    first = np.asarray(data["environments"]) == 0
+    assert same[first].all()
+    num = (~first).sum()
+    assert abs(same[~first].mean() - 0.5) < 5 * np.sqrt(0.25 / num)
+
+
+def test_hidden_digits_are_one_in_ten():
+    config = classifier_config()
+    config.num_digits = 0
+    pictures = digit_sets.draw(config).tests["t10k"]
+    hidden = digit_evaluation.hidden(pictures)
+    assert abs(hidden.mean() - 0.1) < 5 * np.sqrt(0.09 / len(hidden))
+    inside = np.asarray(pictures.truth.masks[..., 0]) > 0.5
+    for image, mask in zip(
+        np.asarray(pictures.images)[hidden], inside[hidden], strict=True
+    ):
+        gap = np.abs(image[mask].mean(0) - image[~mask].mean(0)).max()
+        assert gap < 0.2  # jitter of .02 a channel, each
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (lambda: cgn_config(style="vgg"), "config.vgg=FILE"),
+        (lambda: cgn_config(style="oil"), "style is one of none, own, vgg"),
+        (lambda: cgn_config(discriminator="deep"), "one of projection, linear, conv"),
+        (lambda: cgn_config(num_steps=0), "at least 1"),
+        (lambda: cgn_config(dataset="no_such_set"), "no_such_set"),
+        (lambda: cgn_config("wildlife", textures="/nowhere"), "/nowhere"),
+    ],
+)
+def test_a_network_s_bad_settings_leave_nothing(config, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        cgn_stage.train(config(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "no generator"),
+        ({"generator": "/nowhere"}, "holds no run"),
+        ({"train_on": "dreams"}, "train_on is one of"),
+        ({"target": "size"}, "target is one of"),
+        ({"num_epochs": 0}, "num_epochs is at least 1"),
+        ({"on_the_fly": True, "train_on": "original"}, "goes with train_on=cgn"),
+    ],
+)
+def test_a_classifier_s_bad_settings_leave_nothing(changes, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        classifier_stage.train(classifier_config(**changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_wrong_kind_of_generator(generator, tmp_path):
+    config = classifier_config(generator=str(generator), train_on="gan")
+    with pytest.raises(ValueError, match="no plain GAN"):
+        classifier_stage.train(config, tmp_path / "run")
+    with pytest.raises(ValueError, match="does not divide"):
+        next(generate.blocks(str(generator), num=5, per_mask=2, seed=0))
+
+
+# --- the table ------------------------------------------------------------------------
+
+
+def test_every_cell_has_a_config_and_a_generator():
+    for drawn in (False, True):
+        known = table_mnist.cells(2, drawn=drawn)
+        for cell in known.values():
+            file, _, variant = cell.config.partition(":")
+            assert variant.partition(",")[0] in digit_sets.mnist.VARIANTS
+            assert cell.generator in ("", table_mnist.OFFICIAL, *known)
+    assert "official_wildlife" not in table_mnist.cells(drawn=True)
+
+
+def test_an_official_checkpoint_is_found(tmp_path):
+    with pytest.raises(ValueError, match="give the folder that holds"):
+        table_mnist.official_path(str(tmp_path), "colored")
+    path = tmp_path / "cgn_colored_MNIST_ckp.pth"
+    path.write_bytes(b"")
+    assert table_mnist.official_path(str(tmp_path), "colored") == str(path)
+
+
+def test_the_page_says_what_was_missed(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "FOLDER", tmp_path / "docs" / "results")
+
+    def write(cell, accuracy, **config):
+        results.write(
+            f"{mnist_page.PREFIX}{cell}",
+            {
+                "command": "x",
+                "seconds": {"classifier": 3.0},
+                "config": {"variant": "double_colored", "textures": "drawn"}
+                | {"train_on": "cgn", "num_counterfactuals": 100_000}
+                | config,
+                "seed": [0],
+                "metrics": {"digits": {"accuracy_t10k": accuracy}},
+            },
+        )
+
+    for seed, accuracy in enumerate((0.88, 0.9)):
+        write(f"counterfactual_double_colored_seed{seed}", accuracy)
+    write("official_double_colored", 0.86)
+    mnist_page.write()
+    page = (tmp_path / "docs/mnist.md").read_text()
+    assert "| 2 | 89.00 ± 1.41 |" in page and "88.5: met" in page
+    assert "87.9: **missed**" in page

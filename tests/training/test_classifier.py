@@ -1,0 +1,103 @@
+"""Training of the digit classifier, on small networks."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from causal_jax.training import classifier as training
+from causal_jax.training import loop
+from causal_jax.training.classifier import classifier, predict
+
+
+class Linear(nn.Module):
+    """Mean colour to logits; what `DigitClassifier` looks like from outside."""
+
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, images, train):
+        self.variable("batch_stats", "count", lambda: jnp.zeros(()))
+        return nn.Dense(10, name="dense")(jnp.mean(images, axis=(1, 2)))
+
+
+def _pictures(num=60):
+    """Three classes, each of its own colour."""
+    labels = np.arange(num, dtype=np.int32) % 3
+    images = np.eye(3, dtype=np.float32)[labels][:, None, None]
+    return {"images": np.tile(images, (1, 32, 32, 1)), "labels": labels}
+
+
+def test_it_learns_and_is_read():
+    module, data = Linear(), _pictures()
+    algorithm = classifier(module, steps_per_epoch=200, batch_size=10)
+    fit = loop.fit(
+        algorithm, data, key=jax.random.key(0), num_steps=200, progress=False
+    )
+    found = predict(module, fit.params, jnp.asarray(data["images"]), batch_size=7)
+    np.testing.assert_array_equal(found, data["labels"])
+
+
+def test_the_rate_falls_after_every_epoch(train_once):
+    """Adadelta's first steps are proportional to the rate."""
+    data, moves = _pictures(), []
+    for rate, decay in ((1.0, 0.7), (0.5, 0.7), (1.0, 0.0)):
+        algorithm = classifier(
+            Linear(), steps_per_epoch=1, batch_size=60, learning_rate=rate, decay=decay
+        )
+        state = algorithm.init(jax.random.key(0))
+        states = [state]
+        for _ in range(2):
+            state, _ = algorithm.step(state, data, jax.random.key(1))
+            states.append(state)
+        kernels = [s.variables["params"]["dense"]["kernel"] for s in states]
+        moves.append(
+            [np.asarray(b - a) for a, b in zip(kernels, kernels[1:], strict=False)]
+        )
+    np.testing.assert_allclose(moves[1][0], 0.5 * moves[0][0], rtol=1e-4)
+    assert np.abs(moves[0][1]).max() > 0
+    np.testing.assert_array_equal(moves[2][1], 0)  # the second epoch's rate is 0
+
+
+def test_drawn_pictures_replace_the_data_s():
+    def draw(batch, key, num):
+        assert batch["labels"].shape == (num,)
+        labels = jax.random.randint(key, (num,), 0, 3)
+        return jnp.tile(jnp.eye(3)[labels][:, None, None], (1, 32, 32, 1)), labels
+
+    algorithm = classifier(Linear(), steps_per_epoch=200, batch_size=10, draw_fn=draw)
+    fit = loop.fit(
+        algorithm,
+        {"labels": jnp.full(90, 9)},
+        key=jax.random.key(0),
+        num_steps=200,
+        progress=False,
+    )
+    data = _pictures(9)
+    found = predict(Linear(), fit.params, jnp.asarray(data["images"]))
+    np.testing.assert_array_equal(found, data["labels"])
+
+
+def test_invariant_risk_is_the_worked_derivative():
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(8, 10)).astype(np.float32)
+    labels = random.integers(0, 10, 8)
+    environments = np.array([0, 0, 0, 1, 1, 1, 1, 1])
+    risks, slopes = [], []
+    for one in (0, 1):
+        own = environments == one
+
+        def risk(scale, own=own):
+            return jnp.mean(
+                optax.softmax_cross_entropy_with_integer_labels(
+                    scale * logits[own], labels[own]
+                )
+            )
+
+        risks.append(float(risk(1.0)))
+        slopes.append(float((risk(1.001) - risk(0.999)) / 0.002))
+    risk, penalty = training._invariant_risk(logits, labels, environments, 2)
+    assert float(risk) == pytest.approx(np.mean(risks), rel=1e-5)
+    assert float(penalty) == pytest.approx(np.mean(np.square(slopes)), rel=1e-2)
