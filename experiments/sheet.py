@@ -99,7 +99,8 @@ def pictures(
         return
     if kind in _TWO_LABELS:
         units = f"the same {num} unit{'s' if num > 1 else ''} in every cell"
-        title = f"do({nodes[0]}) down, do({nodes[1]}) along: {units}"
+        done = " down, ".join(f"do({node})" for node in nodes)
+        title = f"{done} along: {units}"
         yield "", _TWO_LABELS[kind](*drawing, nodes, num, title=title)
         return
     draw_fn = {

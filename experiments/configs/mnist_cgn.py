@@ -67,8 +67,7 @@ def _change(config, part: str) -> None:
         config.decay, config.style = False, "vgg"
     elif part == "style":
         config.style = "own"
-        weights = cgn.REFERENCE[config.variant]["style_weights"]
-        config.cgn.style_weights = weights
+        config.cgn.style_weights = (0.1,) * 4  # of features of one size
     elif part == "gan":
         config.kind = "gan"
     elif part == "no_mask":
