@@ -33,6 +33,7 @@ _DISCRIMINATORS = {
     "conv": ConvDiscriminator,
 }
 _MODELS = {"cgn": cgn.scm, "gan": cgn.gan}
+_PARTS_ONLY = ("shuffle", "texture_width")  # settings that a plain GAN lacks
 _STYLES = ("none", "own", "vgg")
 _STYLE_STEPS = 800  # of the classifier whose features the style compares
 
@@ -56,7 +57,7 @@ def model(config) -> SCM:
     require_one_of("kind", config.kind, _MODELS)
     settings = config.model.to_dict()
     if config.kind == "gan":
-        settings.pop("shuffle")
+        settings = {k: v for k, v in settings.items() if k not in _PARTS_ONLY}
     return _MODELS[config.kind](**settings)
 
 

@@ -248,6 +248,7 @@ class Composition:
 def scm(
     *,
     width: int = 32,
+    texture_width: int | None = None,
     noise_size: int = 32,
     init_kind: Literal["orthogonal", "normal"] = "orthogonal",
     init_scale: float = 0.1,
@@ -258,6 +259,7 @@ def scm(
 
     Args:
       width: channels of the networks' last hidden layers.
+      texture_width: the same of the textures' networks; None for `width`.
       noise_size: length of each part's noise.
       init_kind: law of the initial kernels, "orthogonal" or "normal".
       init_scale: its gain or standard deviation, see `cgn_parts`.
@@ -266,14 +268,13 @@ def scm(
     """
     edges = [*zip(LABELS, PARTS, strict=True), *((part, "image") for part in PARTS)]
     shared = {
-        "width": width,
         "noise_size": noise_size,
         "init_kind": init_kind,
         "init_scale": init_scale,
         "abduction_steps": abduction_steps,
     }
-    texture = Texture(**shared, shuffle=shuffle)
-    parts = (Shape(**shared), texture, texture)
+    texture = Texture(texture_width or width, **shared, shuffle=shuffle)
+    parts = (Shape(width, **shared), texture, texture)
     mechanisms = {
         **dict.fromkeys(LABELS, Uniform()),
         **dict(zip(PARTS, parts, strict=True)),

@@ -36,15 +36,17 @@ def get_config(variant=""):
     config.stage = "cgn"
     config.kind = "cgn"  # or "gan"
     # The three networks, see `networks.cgn.scm`.
+    # Flat colours need little of the network, shapes more than the reference's 32.
+    widths = {"width": 64, "texture_width": 32 if chosen == "wildlife" else 16}
     config.model = ml_collections.ConfigDict(
-        {"width": 32, "noise_size": 32, "shuffle": True, **cgn.MODEL[chosen]}
+        {**widths, "noise_size": 32, "shuffle": True, **cgn.MODEL[chosen]}
     )
     config.discriminator = "projection"  # or the reference's, "linear" and "conv"
     # Whose feature maps the style loss compares: "none", "own" (of a classifier of the
     # training pictures, trained first) or "vgg" (VGG16's, from the file `vgg`).
     config.style = "none"
     config.vgg = ""
-    config.num_steps = 10_000
+    config.num_steps = 15_000
     config.decay = True  # learning rates fall in the second half
     settings = dict(cgn.REFERENCE[chosen])
     config.batch_size = settings.pop("batch_size")
@@ -63,6 +65,7 @@ def _change(config, part: str) -> None:
         config.batch_size = settings.pop("batch_size")
         config.cgn = ml_collections.ConfigDict(settings)
         config.num_steps = cgn.NUM_STEPS[config.variant]
+        config.model.width = config.model.texture_width = 32
         config.discriminator = "conv" if config.variant == "wildlife" else "linear"
         config.decay, config.style = False, "vgg"
     elif part == "style":
@@ -70,6 +73,7 @@ def _change(config, part: str) -> None:
         config.cgn.style_weights = (0.1,) * 4  # of features of one size
     elif part == "gan":
         config.kind = "gan"
+        config.model.width = 32
     elif part == "no_mask":
         config.cgn.mask_weight = 0.0
     elif part == "no_shuffler":
@@ -81,6 +85,6 @@ def _change(config, part: str) -> None:
     elif part == defaults.QUICKTEST:
         digits.embedded(config)
         config.num_steps, config.batch_size = 2, 4
-        config.model.width = 4
+        config.model.width = config.model.texture_width = 4
     else:
         raise defaults.unknown(part, EXISTING)
