@@ -203,3 +203,17 @@ def test_a_run_s_specification_keeps_the_model(tmp_path):
     scm = cgn.scm(width=3, init_kind="normal", init_scale=0.03, shuffle=False)
     workdir.save_spec(tmp_path, scm)
     assert workdir.load_spec(tmp_path) == scm
+
+
+def test_textures_can_have_a_width_of_their_own():
+    scm = cgn.scm(width=4, texture_width=2)
+    widths = {part: scm.mechanisms[part].width for part in cgn.PARTS}
+    assert widths == {"shape": 4, "texture": 2, "background": 2}
+
+
+def test_a_plain_gan_is_a_label_and_the_image_it_causes():
+    scm = cgn.gan(width=2, noise_size=3)
+    assert scm.nodes == ("label", "image") and cgn.trained_nodes(scm) == ("image",)
+    assert cgn.trained_nodes(cgn.scm()) == cgn.PARTS
+    values = scm.sample(scm.init(jax.random.key(0)), jax.random.key(1), num=2)
+    assert values["image"].shape == (2, 32, 32, 3)

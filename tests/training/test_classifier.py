@@ -1,5 +1,7 @@
 """Training of the digit classifier, on small networks."""
 
+import textwrap
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -101,3 +103,36 @@ def test_invariant_risk_is_the_worked_derivative():
     risk, penalty = training._invariant_risk(logits, labels, environments, 2)
     assert float(risk) == pytest.approx(np.mean(risks), rel=1e-5)
     assert float(penalty) == pytest.approx(np.mean(np.square(slopes)), rel=1e-2)
+
+
+PROGRAM = textwrap.dedent(
+    """
+    import json
+    import jax, numpy as np, optax
+    optax.adadelta = lambda rate, **_: optax.sgd(rate)  # shows a wrong gradient's scale
+
+    from causal_jax.networks.digit_classifier import DigitClassifier
+    from causal_jax.training import parallel
+    from causal_jax.training.classifier import classifier
+
+    algorithm = classifier(DigitClassifier(), steps_per_epoch=9, batch_size=4)
+    random = np.random.default_rng(0)
+    images = random.uniform(-1, 1, (6, 32, 32, 3)).astype(np.float32)
+    data = {"images": images, "labels": np.arange(6)}
+
+    def run(devices):
+        state = parallel.replicate(algorithm.init(jax.random.key(0)), devices)
+        steps = parallel.train_steps(algorithm, num_steps=2, devices=devices)
+        rows = parallel.replicate(data, devices)
+        state, info = steps(state, rows, jax.random.key(1), 0)
+        return jax.device_get(parallel.unreplicate((state.variables, info)))
+
+    one, two = run(jax.devices()[:1]), run(jax.devices())
+    gaps = jax.tree.map(lambda a, b: float(np.max(np.abs(a - b))), one, two)
+    print(json.dumps(max(jax.tree.leaves(gaps))))
+    """
+)
+
+
+def test_two_devices_do_what_one_does(run_on_devices):
+    assert run_on_devices(PROGRAM, 2) < 1e-4
