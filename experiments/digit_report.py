@@ -110,12 +110,10 @@ def counterfactual_grid(scm: SCM, params: Params, varied: str) -> np.ndarray:
 def _counterfactuals(result: page.Page, scm: SCM, params: Params) -> None:
     result.heading("Imagine: another label for one part, its noise kept")
     for label in LABELS:
-        drawn = counterfactual_grid(scm, params, label)
-        name = label.removesuffix("_label")
         result.image(
-            _grid(drawn, [f"{name} {digit}" for digit in _CLASSES]),
-            f"Rows: units whose other labels are 0 to 9. Columns: {label}. On the "
-            "diagonal what is seen.",
+            _grid(counterfactual_grid(scm, params, label), _CLASSES),
+            f"Rows: units whose labels are all 0 to 9, and their {label} that of the "
+            "column instead. On the diagonal what is seen.",
         )
 
 
