@@ -120,7 +120,7 @@ def texture_metrics(parts: Parts, real: Pictures) -> dict[str, float | None]:
     Returns:
       {"texture_error", "texture_spread", "background_error", ...}: an error is the mean
       absolute difference of the classes' mean colours, in [0, 2]; a spread the standard
-      deviation of a class's pixels over that of real ones, None where those have none.
+      deviation of a class's pixels over that of real ones, None where those are flat.
     """
     inside = np.asarray(real.truth.masks[:_NUM_REAL, ..., 0])
     images = np.asarray(real.images[:_NUM_REAL])
@@ -135,11 +135,12 @@ def texture_metrics(parts: Parts, real: Pictures) -> dict[str, float | None]:
             spreads.append((drawn.std(0).mean(), true.std(0).mean()))
         drawn, true = np.mean(spreads, axis=0)
         result[f"{name}_error"] = float(np.mean(errors))
-        result[f"{name}_spread"] = float(drawn / true) if true > 0 else None
+        result[f"{name}_spread"] = float(drawn / true) if true > _FLAT else None
     return result
 
 
 _NUM_REAL = 5000
+_FLAT = 0.05  # a jitter's deviation (.02 in double_colored), not a texture's
 _BRIGHT = 0.99  # a grey digit's edge is darker than its colour
 
 

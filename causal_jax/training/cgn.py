@@ -131,6 +131,7 @@ def cgn(
     betas: tuple[float, float] = (0.5, 0.999),
     mask_weight: float = 0.3,
     border_weight: float = 0.0,
+    smoothness: float = 0.0,
     style_weights: tuple[float, ...] = (),
     shared_noise: bool = False,
     matched_labels: bool = False,
@@ -151,6 +152,8 @@ def cgn(
       mask_weight: weight of the masks' entropy.
       border_weight: weight of the masks' mean over the picture's outermost pixels; the
         reference has none.
+      smoothness: weight of D's squared gradient at real images (R1, Mescheder et al.
+        2018, arXiv 1801.04406, halved as there); the reference has none.
       style_weights: one a feature map.
       shared_noise: one noise vector for the three parts of a factual image, as in the
         reference; False draws them independently, as the model does.
@@ -246,9 +249,18 @@ def cgn(
 
     def discriminator_loss(trained, state, real, real_labels, fake, labels, keys):
         critic = {**state.discriminator, "params": trained}
-        real_scores = judge(critic, real, real_labels, keys[2])
         fake_scores = judge(critic, fake, labels, keys[3])
+        if smoothness:
+            real_scores, pull = jax.vjp(
+                lambda images: judge(critic, images, real_labels, keys[2]), real
+            )
+            (slopes,) = pull(jnp.ones_like(real_scores))
+            penalty = jnp.mean(jnp.sum(slopes**2, axis=(1, 2, 3))) / 2
+        else:
+            real_scores = judge(critic, real, real_labels, keys[2])
+            penalty = jnp.zeros(())
         loss = losses.discriminator_loss(real_scores, fake_scores)
+        loss += smoothness * penalty
         return loss, (loss, jnp.mean(real_scores), jnp.mean(fake_scores))
 
     def step(state: CGNState, batch: Batch, key: Key):
