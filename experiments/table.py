@@ -49,7 +49,7 @@ CELLS: dict[str, tuple[str, dict]] = {
     ),
     "celeba_causal_began": (
         "celeba_causal_began.py",
-        {"dataset": "celeb_a_64", "num_steps": 4000},
+        {"dataset": "celeb_a_64", "num_steps": 2000},
     ),
 }
 
