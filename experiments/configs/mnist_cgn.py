@@ -36,8 +36,7 @@ def get_config(variant=""):
     config.stage = "cgn"
     config.kind = "cgn"  # or "gan"
     # The three networks, see `networks.cgn.scm`.
-    # Flat colours need little of the network, shapes more than the reference's 32.
-    widths = {"width": 64, "texture_width": 32 if chosen == "wildlife" else 16}
+    widths = {"width": 64 if chosen == "wildlife" else 32, "texture_width": 32}
     config.model = ml_collections.ConfigDict(
         {**widths, "noise_size": 32, "shuffle": True, **cgn.MODEL[chosen]}
     )
@@ -46,7 +45,7 @@ def get_config(variant=""):
     # training pictures, trained first) or "vgg" (VGG16's, from the file `vgg`).
     config.style = "none"
     config.vgg = ""
-    config.num_steps = 15_000
+    config.num_steps = 15_000 if chosen == "wildlife" else 10_000
     config.decay = True  # learning rates fall in the second half
     settings = dict(cgn.REFERENCE[chosen])
     config.batch_size = settings.pop("batch_size")
