@@ -11,6 +11,7 @@ from causal_jax.networks import cgn as networks
 from causal_jax.networks.cgn_discriminators import (
     ConvDiscriminator,
     LinearDiscriminator,
+    ProjectionDiscriminator,
 )
 from causal_jax.training.cgn import MODEL, NUM_STEPS, REFERENCE, cgn
 
@@ -130,3 +131,27 @@ def test_four_devices_equal_one(run_on_devices):
     assert result["devices"] == 4
     assert result["moved"] > 1e-3
     assert result["gap"] < 1e-4
+
+
+def test_smoothness_flattens_the_discriminator_at_real_images(train_once):
+    """A step of a large penalty lowers D's slope there; one without it does not."""
+    slopes = {}
+    for smoothness in (0.0, 1e4):
+        algorithm = cgn(
+            _model(),
+            ProjectionDiscriminator(2),
+            batch_size=4,
+            smoothness=smoothness,
+            discriminator_learning_rate=1e-2,
+        )
+        _, after, info, *_ = train_once(algorithm, _data())
+        assert np.isfinite(np.array(info)).all()
+        images, labels = _data()["images"][:8], _data()["labels"][:8]
+
+        def score(images, after=after, labels=labels):
+            critic = ProjectionDiscriminator(2)
+            kept = jnp.ones((8, 16))
+            return jnp.sum(critic.apply(after.discriminator, images, labels, kept))
+
+        slopes[smoothness] = float(jnp.sum(jax.grad(score)(images) ** 2))
+    assert slopes[1e4] < 0.5 * slopes[0.0]
