@@ -88,7 +88,7 @@ def _classifier_line(name: str, group: list[dict]) -> str:
     else:
         verdict = f"{goal:g}: {'met' if np.mean(accuracy) >= goal else '**missed**'}"
     cells = (
-        f"`{name}`",
+        _title(name, group),
         variant + (" (drawn textures)" if drawn else ""),
         str(len(group)),
         _percent(digits, "accuracy_t10k"),
@@ -111,7 +111,7 @@ def _network_line(name: str, group: list[dict]) -> str:
         errors = " / ".join(_number(digits, key) for key in keys)
     collapsed = sum(bool(one.get("collapsed")) for one in digits)
     cells = (
-        f"`{name}`",
+        _title(name, group),
         str(len(group)),
         f"{group[0]['config']['num_steps']:,}",
         _number(digits, "mask_readability") + reader,
@@ -123,6 +123,11 @@ def _network_line(name: str, group: list[dict]) -> str:
         _seconds(group),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _title(name: str, group: list[dict]) -> str:
+    notes = sorted({row["note"] for row in group if row.get("note")})
+    return f"`{name}`" + (f" ({'; '.join(notes)})" if notes else "")
 
 
 def _percent(digits: list[dict], key: str) -> str:
