@@ -1,10 +1,11 @@
 """The PyTorch side of `benchmarks.digits`: networks, train steps and sampling.
 
 Sauer & Geiger (ICLR 2021, arXiv 2101.06046), the MNIST part, written for the comparison
-and run as the reference code runs it: eagerly, channels first, float32. Differences
-from that code, both to PyTorch's advantage: VGG16's last block, which it computes and
-does not use, is left out, and batches are rows of tensors in memory, not a loader's.
-Initial weights are PyTorch's own, which speed does not depend on.
+and run as the reference code runs it: eagerly, float32, channels first unless
+`use_channels_last` was called. Differences from that code, both to PyTorch's advantage:
+VGG16's last block, which it computes and does not use, is left out, and batches are
+rows of tensors in memory, not a loader's. Initial weights are PyTorch's own, which
+speed does not depend on.
 """
 
 import jax
@@ -16,6 +17,13 @@ _SIZE = 32
 _NUM_CLASSES = 10
 _NOISE_SIZE = 32
 _DEVICE = "cpu" if jax.default_backend() == "cpu" else "cuda"
+_layout = torch.contiguous_format
+
+
+def use_channels_last():
+    """Lays out all images and kernels as PyTorch's CPU kernels like it best."""
+    global _layout
+    _layout = torch.channels_last
 
 
 class CGN(nn.Module):
@@ -145,7 +153,7 @@ def vgg_blocks(blocks):
             conv.weight.data = torch.tensor(kernel.transpose(3, 2, 0, 1).copy())
             conv.bias.data = torch.tensor(bias)
             layers += [conv, nn.ReLU(inplace=True)]
-        modules.append(nn.Sequential(*layers).requires_grad_(False).to(_DEVICE))
+        modules.append(_placed(nn.Sequential(*layers).requires_grad_(False)))
     return modules
 
 
@@ -186,7 +194,7 @@ def cgn_steps(images, labels, num_steps, blocks, settings):
       settings: of `causal_jax.training.cgn.REFERENCE`.
     """
     images, labels = _tensors(images, labels)
-    model, critic = CGN().to(_DEVICE), LinearDiscriminator().to(_DEVICE)
+    model, critic = _placed(CGN()), _placed(LinearDiscriminator())
     adam = {"lr": settings["learning_rate"], "betas": settings["betas"]}
     optimizer = torch.optim.Adam(model.parameters(), **adam)
     critic_optimizer = torch.optim.Adam(critic.parameters(), **adam)
@@ -221,7 +229,7 @@ def cgn_steps(images, labels, num_steps, blocks, settings):
 def classifier_steps(images, labels, num_steps, batch_size):
     """A function that takes train steps of the digit classifier; see `cgn_steps`."""
     images, labels = _tensors(images, labels)
-    module = digit_classifier().to(_DEVICE)
+    module = _placed(digit_classifier())
     optimizer = torch.optim.Adadelta(module.parameters(), lr=1.0)
 
     def step():
@@ -238,7 +246,7 @@ def official_sampling(num, per_mask, batch_size=100):
 
     Every pass runs all three networks, and autograd records it.
     """
-    model = CGN().to(_DEVICE).eval()
+    model = _placed(CGN()).eval()
 
     def batch():
         labels = torch.randint(_NUM_CLASSES, (batch_size,), device=_DEVICE)
@@ -254,7 +262,7 @@ def official_sampling(num, per_mask, batch_size=100):
 
 def lean_sampling(num, per_mask, batch_size=100):
     """The same without autograd and without networks whose result is not used."""
-    model = CGN().to(_DEVICE).eval()
+    model = _placed(CGN()).eval()
 
     @torch.no_grad()
     def batch():
@@ -271,7 +279,12 @@ def lean_sampling(num, per_mask, batch_size=100):
 
 
 def _tensors(images, labels):
-    return torch.tensor(images, device=_DEVICE), torch.tensor(labels, device=_DEVICE)
+    images = torch.tensor(images, device=_DEVICE).contiguous(memory_format=_layout)
+    return images, torch.tensor(labels, device=_DEVICE)
+
+
+def _placed(module):
+    return module.to(_DEVICE, memory_format=_layout)
 
 
 def _repeated(step, num):
