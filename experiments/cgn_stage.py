@@ -42,7 +42,7 @@ def train(config, workdir: str | Path) -> dict[str, float]:
     """Trains a config's model; returns the seconds of its stages."""
     scm = model(config)
     _check(config, scm)
-    pictures = digit_sets.draw(config).training  # its errors leave nothing behind
+    pictures = digit_sets.training(config)  # its errors leave nothing behind
     workdir = stages.open_workdir(config, workdir)
     workdirs.save_spec(workdir, scm)
     return stages.timed(workdir, workdirs.MODEL, _fit, config, scm, pictures, workdir)

@@ -11,6 +11,7 @@ from tqdm import tqdm
 import causal_jax
 from causal_jax.data import counterfactuals
 from causal_jax.data.counterfactuals import LABELS
+from causal_jax.data.mnist import Pictures
 from causal_jax.networks import cgn_official
 from causal_jax.networks.cgn_sampler import sample_counterfactuals
 from causal_jax.networks.digit_classifier import DigitClassifier
@@ -31,11 +32,11 @@ _BLOCK = 2000  # pictures drawn at once
 def train(config, workdir: str | Path) -> dict[str, float]:
     """Trains a config's classifier; returns the seconds of its stage."""
     _check(config)
-    sets = digit_sets.draw(config)  # its errors leave nothing behind
+    originals = digit_sets.training(config)  # its errors leave nothing behind
     generator = open_generator(config.generator) if needs_generator(config) else None
     _require_kind(config, generator)
     workdir = stages.open_workdir(config, workdir)
-    return stages.timed(workdir, STAGE, _fit, config, sets, generator, workdir)
+    return stages.timed(workdir, STAGE, _fit, config, originals, generator, workdir)
 
 
 def needs_generator(config) -> bool:
@@ -95,9 +96,9 @@ def _require_kind(config, generator) -> None:
         )
 
 
-def _fit(config, sets: digit_sets.DigitSets, generator, workdir: Path) -> None:
+def _fit(config, originals: Pictures, generator, workdir: Path) -> None:
     key = jax.random.key(config.seed)
-    data = training_data(config, sets, generator, jax.random.fold_in(key, 2))
+    data = training_data(config, originals, generator, jax.random.fold_in(key, 2))
     algorithm, num_steps = algorithm_of(config, len(data["labels"]), generator)
     loop.fit(
         algorithm,
@@ -140,17 +141,15 @@ def algorithm_of(config, num_rows: int, generator=None) -> tuple[Algorithm, int]
     return algorithm, config.num_epochs * num_rows // config.batch_size
 
 
-def training_data(
-    config, sets: digit_sets.DigitSets, generator, key: Key
-) -> dict[str, Array]:
+def training_data(config, originals: Pictures, generator, key: Key) -> dict[str, Array]:
     """What is trained on: {"images", "labels"} and, for IRM, "environments"."""
     if config.train_on == "irm":
-        return environments(config, sets)
+        return environments(config, originals)
     if config.on_the_fly:
         return {"labels": jnp.zeros(config.num_counterfactuals, jnp.int32)}
     parts = []
     if "original" in config.train_on:
-        parts.append((sets.training.images, sets.training.labels))
+        parts.append((originals.images, originals.labels))
     if "gan" in config.train_on:
         parts.append(generated(*generator, key, config.num_counterfactuals))
     if "cgn" in config.train_on:
@@ -204,33 +203,32 @@ def draw_blocks(
 
 def generated(scm: SCM, params: Params, key: Key, num: int) -> tuple[Array, Array]:
     """Pictures of a plain GAN and their labels."""
-    sample = jax.jit(scm.sample, static_argnames="num")
     images, labels = [], []
     for first in tqdm(range(0, num, _BLOCK), desc="generated", unit="block"):
         size = min(_BLOCK, num - first)
-        values = sample(params, jax.random.fold_in(key, first), num=size)
+        values = scm.sample(params, jax.random.fold_in(key, first), num=size)
         images.append(values["image"])
         labels.append(values["label"].astype(jnp.int32))
     return jnp.concatenate(images), jnp.concatenate(labels)
 
 
-def environments(config, sets: digit_sets.DigitSets) -> dict[str, Array]:
+def environments(config, originals: Pictures) -> dict[str, Array]:
     """The training digits in two halves, the environments of IRM.
 
     In the first colours or textures tell the class always, in the second in a share
     `config.correlation` of the pictures; the others' are independent of it.
     """
-    training, half = sets.training, len(sets.training.labels) // 2
-    free = digit_sets.draw_free_training(config)
+    half = len(originals.labels) // 2
+    free = digit_sets.training(config, correlated=False)
     key = jax.random.fold_in(jax.random.key(digit_sets.DATA_KEY), 9)
     is_free = jax.random.uniform(key, (half,)) >= config.correlation
     second = jnp.where(
-        is_free[:, None, None, None], free.images[-half:], training.images[-half:]
+        is_free[:, None, None, None], free.images[-half:], originals.images[-half:]
     )
     return {
-        "images": jnp.concatenate([training.images[:-half], second]),
-        "labels": training.labels,
+        "images": jnp.concatenate([originals.images[:-half], second]),
+        "labels": originals.labels,
         "environments": jnp.repeat(
-            jnp.arange(2), jnp.array([len(training.labels) - half, half])
+            jnp.arange(2), jnp.array([len(originals.labels) - half, half])
         ),
     }

@@ -26,6 +26,9 @@ KEY = 78  # the evaluation's draws are the same for every run
 NUM_PER_CLASS = 200  # generated pictures whose parts are measured
 _READER_BATCH, _READER_EPOCHS = 64, 3
 _HALF = 0.5
+_NUM_REAL = 5000  # training pictures whose colours are measured
+_FLAT = 0.05  # a jitter's deviation (.02 in double_colored), not a texture's
+_BRIGHT = 0.99  # a grey digit's edge is darker than its colour
 _MIN_SPREAD = 0.3  # of a class's pixels over real ones: below it textures are flat
 
 
@@ -73,13 +76,8 @@ class Parts(NamedTuple):
 def draw_parts(scm: SCM, params: Params, num_per_class: int = NUM_PER_CLASS) -> Parts:
     """Draws pictures whose three labels are equal, as the training pictures' are."""
     labels = jnp.arange(num_per_class * 10) % 10
-    sample = jax.jit(scm.sample, static_argnames="num")
-    values = sample(
-        params,
-        jax.random.key(KEY),
-        num=len(labels),
-        do=dict.fromkeys(LABELS, labels),
-    )
+    do = dict.fromkeys(LABELS, labels)
+    values = scm.sample(params, jax.random.key(KEY), num=len(labels), do=do)
     arrays = {name: np.asarray(values[name]) for name in (*PARTS, "image")}
     textures = {name: arrays[name] for name in PARTS[1:]}
     return Parts(np.asarray(labels), arrays["shape"], textures, arrays["image"])
@@ -137,11 +135,6 @@ def texture_metrics(parts: Parts, real: Pictures) -> dict[str, float | None]:
         result[f"{name}_error"] = float(np.mean(errors))
         result[f"{name}_spread"] = float(drawn / true) if true > _FLAT else None
     return result
-
-
-_NUM_REAL = 5000
-_FLAT = 0.05  # a jitter's deviation (.02 in double_colored), not a texture's
-_BRIGHT = 0.99  # a grey digit's edge is darker than its colour
 
 
 def trained_reader(run: Run):

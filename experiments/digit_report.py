@@ -1,6 +1,5 @@
 """The reports of digit runs: generated parts and counterfactuals, or accuracies."""
 
-import json
 from collections.abc import Callable
 
 import jax
@@ -10,11 +9,11 @@ import numpy as np
 import causal_jax
 from causal_jax.networks.cgn import LABELS
 from causal_jax.networks.digit_classifier import DigitClassifier
-from causal_jax.reporting import graphs, grids, page, plots
+from causal_jax.reporting import graphs, grids, page
 from causal_jax.scm import SCM
 from causal_jax.training.classifier import predict
 from causal_jax.types import Params
-from experiments import digit_evaluation
+from experiments import digit_evaluation, report
 from experiments.digit_evaluation import Run
 
 KEY = 4243  # the report's pictures are the same for every run
@@ -45,7 +44,7 @@ def write_cgn(run: Run) -> dict:
         for part, drawn in parts.textures.items():
             result.image(_grid(_by_class(drawn, parts.labels)), f"{part} alone.")
         _counterfactuals(result, scm, params)
-    _curves(result, run)
+    report.training_curves(result, run.workdir)
     result.write(run.workdir / "report.html")
     return metrics
 
@@ -80,7 +79,7 @@ def write_classifier(run: Run) -> dict:
             ),
             "The first ones that are read wrongly.",
         )
-    _curves(result, run)
+    report.training_curves(result, run.workdir)
     result.write(run.workdir / "report.html")
     return metrics
 
@@ -148,12 +147,3 @@ def _summary(result: page.Page, run: Run, metrics: dict) -> None:
         (k.replace("_", " "), v) for k, v in metrics.items() if isinstance(v, float)
     ]
     result.table(("measured", "value"), rows)
-
-
-def _curves(result: page.Page, run: Run) -> None:
-    path = run.workdir / "metrics.jsonl"
-    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    figure = plots.curves_figure(lines)
-    if figure is not None:
-        result.heading("Training")
-        result.image(figure, "Means over each dispatch.")

@@ -32,43 +32,49 @@ def grey(config) -> digits.Split:
     Raises:
       ValueError: data that is missing or no set of 28x28 grey pictures.
     """
+    limit = config.num_digits or None
     if config.dataset == EMBEDDED:
-        return digits.embedded()
+        return digits.Split(*(half.rows(None, limit) for half in digits.embedded()))
     return digits.from_tfds(
-        config.dataset,
-        data_dir=config.data_dir or None,
-        limit=config.num_digits or None,
+        config.dataset, data_dir=config.data_dir or None, limit=limit
     )
 
 
-def draw(config) -> DigitSets:
-    """Reads the digits and paints them.
+def training(config, *, correlated: bool = True) -> Pictures:
+    """Reads the digits that are trained on and paints them.
+
+    Args:
+      config: a digit config.
+      correlated: False for colours or textures that tell nothing.
 
     Raises:
       ValueError: as `grey`; an unknown variant, or textures that cannot be read.
     """
-    require_variant(config)
+    _require_variant(config)
+    digits_trained = mnist.by_protocol(grey(config), config.variant).train
+    return _painter(config)(digits_trained, 0 if correlated else 3, correlated)
+
+
+def draw(config) -> DigitSets:
+    """Reads the digits and paints all that a run is trained and tested on.
+
+    Raises:
+      ValueError: as `training`.
+    """
+    _require_variant(config)
     split, paint = grey(config), _painter(config)
     by_protocol = {
         protocol: mnist.by_protocol(split, config.variant, protocol)
         for protocol in _protocols(config)
     }
-    training = next(iter(by_protocol.values())).train
     return DigitSets(
-        paint(training, 0, True),
+        paint(next(iter(by_protocol.values())).train, 0, True),
         {p: paint(part.test, 1, False) for p, part in by_protocol.items()},
         {p: paint(part.test, 2, True) for p, part in by_protocol.items()},
     )
 
 
-def draw_free_training(config) -> Pictures:
-    """The training digits once more, with colours or textures that tell nothing."""
-    training = mnist.by_protocol(grey(config), config.variant).train
-    return _painter(config)(training, 3, False)
-
-
-def require_variant(config) -> None:
-    """Raises ValueError unless the variant is one that can be painted."""
+def _require_variant(config) -> None:
     if config.variant not in mnist.VARIANTS:
         known = ", ".join(mnist.VARIANTS)
         raise ValueError(f"variant is one of {known}, not {config.variant!r}")

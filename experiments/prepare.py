@@ -28,7 +28,6 @@ CelebA is for non-commercial research only.
 import functools
 import gzip
 import importlib.util
-import io
 import os
 import signal
 import sys
@@ -39,9 +38,9 @@ from pathlib import Path
 
 import numpy as np
 from absl import app, flags, logging
-from PIL import Image
 
 from causal_jax.data import celeba, tfds
+from causal_jax.data.images import encoded_png
 
 _IDX_FILES = (
     "train-images-idx3-ubyte.gz",
@@ -217,7 +216,7 @@ def idx_splits(files: Mapping[str, Path]) -> dict[str, Iterator]:
 
     def examples(images: np.ndarray, labels: np.ndarray) -> Iterator[tuple[int, dict]]:
         for i, (image, label) in enumerate(zip(images, labels, strict=True)):
-            yield i, {"image": _png(image), "label": int(label)}
+            yield i, {"image": encoded_png(image), "label": int(label)}
 
     found = {}
     for i, split in enumerate(("train", "test")):
@@ -230,13 +229,6 @@ def idx_splits(files: Mapping[str, Path]) -> dict[str, Iterator]:
             )
         found[split] = examples(images, labels)
     return found
-
-
-def _png(image: np.ndarray) -> bytes:
-    """Encoded here: tensorflow-datasets would use TensorFlow for it."""
-    encoded = io.BytesIO()
-    Image.fromarray(image).save(encoded, "PNG")
-    return encoded.getvalue()
 
 
 def read_idx(path: Path, ndim: int) -> np.ndarray:

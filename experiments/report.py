@@ -34,7 +34,7 @@ def write(path: str | Path, run: Run, metrics: dict, pictures: Images | None) ->
         _samples(result, run)
         _twins(result, run, pictures)
         _image_tables(result, metrics["images"])
-    _curves(result, run)
+    training_curves(result, run.workdir)
     result.write(path)
 
 
@@ -196,8 +196,9 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _curves(result: page.Page, run: Run) -> None:
-    path = run.workdir / "metrics.jsonl"
+def training_curves(result: page.Page, workdir: Path) -> None:
+    """The section of what was logged in a run's folder; none if nothing was."""
+    path = workdir / "metrics.jsonl"
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     figure = plots.curves_figure(lines)
     if figure is not None:

@@ -29,22 +29,11 @@ from typing import NamedTuple
 from absl import flags
 
 from causal_jax.data.mnist import VARIANTS
-from experiments import (
-    cgn_stage,
-    classifier_stage,
-    command_line,
-    evaluate,
-    mnist_page,
-    results,
-)
+from experiments import command_line, evaluate, mnist_page, results, train
 
 OFFICIAL = "OFFICIAL"  # stands for --official in a cell's generator
 _BASELINES = ("original", "gan", "original_gan", "original_cgn", "irm")
-_ABLATIONS = {
-    "no_mask": "no_mask",
-    "no_shuffler": "no_shuffler",
-    "style": "style",
-}
+_ABLATIONS = ("no_mask", "no_shuffler", "style")  # variants of mnist_cgn
 
 
 class Cell(NamedTuple):
@@ -85,9 +74,9 @@ def cells(num_seeds: int = 1, *, drawn: bool = False) -> dict[str, Cell]:
                 f"mnist_classifier:{variant},{what}", {}, generator
             )
     double = VARIANTS[1]
-    for what, variant in _ABLATIONS.items():
+    for what in _ABLATIONS:
         generator = f"cgn_ablation_{what}"
-        found[generator] = Cell(f"mnist_cgn:{double},{variant}", {})
+        found[generator] = Cell(f"mnist_cgn:{double},{what}", {})
         found[f"ablation_{what}"] = Cell(f"mnist_classifier:{double}", {}, generator)
     for num in (10_000, 1_000_000):
         found[f"ablation_{num}"] = Cell(
@@ -140,8 +129,7 @@ def run(name: str, known: dict[str, Cell], args: flags.FlagValues) -> None:
         if not (folder / cell.generator / "metrics.json").is_file():
             run(cell.generator, known, args)
     config = configuration(cell, generator, args)
-    train = {"cgn": cgn_stage.train, "classifier": classifier_stage.train}
-    seconds = train[config.stage](config, folder / name)
+    seconds = train.TRAIN[config.stage](config, folder / name)
     metrics = evaluate.evaluate(folder / name)
     results.write(
         mnist_page.PREFIX + name,

@@ -33,6 +33,7 @@ def main(argv: list[str]) -> None:
     command_line.refuse_arguments(argv)
     with command_line.one_line_errors("train"):
         config = flags.FLAGS.config
+        cgn_stage.require_one_of("stage", config.stage, TRAIN)
         TRAIN[config.stage](config, flags.FLAGS.workdir)
 
 

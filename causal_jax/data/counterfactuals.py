@@ -16,7 +16,7 @@ from PIL import Image
 
 from causal_jax.data import tfds
 from causal_jax.data.digits import NUM_CLASSES
-from causal_jax.data.images import with_progress
+from causal_jax.data.images import encoded_png, with_progress
 from causal_jax.data.mnist import SIZE
 
 LABELS = ("shape_label", "texture_label", "background_label")
@@ -63,7 +63,7 @@ def write(
         for images, labels in blocks:
             for i, image in enumerate(images):
                 row = {label: int(labels[label][i]) for label in LABELS}
-                yield number, {"image": _png(image), **row}
+                yield number, {"image": encoded_png(image), **row}
                 number += 1
 
     return tfds.write_new(
@@ -99,9 +99,3 @@ def read(
         images[i] = np.asarray(Image.open(io.BytesIO(encoded)))
         rows[i] = labels
     return Counterfactuals(images, dict(zip(LABELS, rows.T, strict=True)))
-
-
-def _png(image: np.ndarray) -> bytes:
-    encoded = io.BytesIO()
-    Image.fromarray(image).save(encoded, "PNG")
-    return encoded.getvalue()

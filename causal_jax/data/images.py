@@ -36,6 +36,16 @@ class ImageData(NamedTuple):
         return self.table.values
 
 
+def encoded_png(image: np.ndarray) -> bytes:
+    """A picture, uint8 [H, W] or [H, W, 3], as a PNG file's bytes.
+
+    (tensorflow-datasets would use TensorFlow to encode it.)
+    """
+    encoded = io.BytesIO()
+    Image.fromarray(image).save(encoded, "PNG")
+    return encoded.getvalue()
+
+
 def decode(data: bytes, *, size: int, crop: int | None = None) -> np.ndarray:
     """Decodes one encoded picture to a small square one.
 

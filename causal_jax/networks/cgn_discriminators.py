@@ -11,9 +11,8 @@ its label and give one unbounded number (least-squares GAN). ``lrelu`` has slope
 train, as there: dropout and batch statistics also when they score for the generator.
 Difference: dropout is drawn by `dropout`, so that N devices draw what one would.
 
-Both are told the label as one input among thousands, and learn it late: after 2,500
-steps on double-coloured digits a reader of real ones reads fewer than half of the
-masks' labels, of the following's .95. It judges label and image by an inner product
+Both are told the label as one input among thousands, and learn it late. The following
+judges label and image by an inner product
 (Miyato & Koyama 2018, arXiv 1802.05637), and its convolutions overlap and are flattened
 instead of averaged, so that it sees where a stroke is::
 

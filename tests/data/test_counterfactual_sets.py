@@ -3,6 +3,7 @@ import pytest
 
 from causal_jax.data import counterfactuals, tfds
 from causal_jax.data.counterfactuals import LABELS, Counterfactuals
+from causal_jax.data.images import encoded_png
 
 
 def blocks(seed=0, sizes=(5, 3)):
@@ -65,7 +66,7 @@ def test_a_set_is_not_overwritten(tmp_path):
 
 def test_a_set_of_another_kind(tmp_path):
     features = {"image": tfds.picture(4, 4, 3)} | {n: tfds.label(10) for n in LABELS}
-    picture = counterfactuals._png(np.zeros((4, 4, 3), np.uint8))
+    picture = encoded_png(np.zeros((4, 4, 3), np.uint8))
     example = {"image": picture} | dict.fromkeys(LABELS, 0)
     tfds.write_new(
         "small",

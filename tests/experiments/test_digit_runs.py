@@ -131,19 +131,19 @@ def test_each_part_s_label_can_be_the_target(generator, target):
 def test_originals_and_counterfactuals_together(generator):
     config = classifier_config(generator=str(generator), train_on="original_cgn")
     config.num_counterfactuals = 10
-    sets = digit_sets.draw(config)
+    originals = digit_sets.training(config)
     pair = classifier_stage.open_generator(config.generator)
-    data = classifier_stage.training_data(config, sets, pair, jax.random.key(1))
-    assert len(data["images"]) == len(sets.training.labels) + 10
-    np.testing.assert_array_equal(data["images"][:-10], sets.training.images)
+    data = classifier_stage.training_data(config, originals, pair, jax.random.key(1))
+    assert len(data["images"]) == len(originals.labels) + 10
+    np.testing.assert_array_equal(data["images"][:-10], originals.images)
 
 
 def test_environments_of_invariant_risk():
     config = classifier_config(train_on="irm", correlation=0.5)
     config.num_digits = 0
-    sets = digit_sets.draw(config)
-    data = classifier_stage.environments(config, sets)
-    same = np.asarray(data["images"] == sets.training.images).all((1, 2, 3))
+    originals = digit_sets.training(config)
+    data = classifier_stage.environments(config, originals)
+    same = np.asarray(data["images"] == originals.images).all((1, 2, 3))
     first = np.asarray(data["environments"]) == 0
     assert same[first].all()
     num = (~first).sum()
@@ -204,6 +204,29 @@ def test_the_wrong_kind_of_generator(generator, tmp_path):
         classifier_stage.train(config, tmp_path / "run")
     with pytest.raises(ValueError, match="does not divide"):
         next(generate.blocks(str(generator), num=5, per_mask=2, seed=0))
+
+
+def test_a_plain_gan_s_pictures_are_trained_on(tmp_path):
+    cgn_stage.train(cgn_config("double_colored,gan"), tmp_path / "gan")
+    metrics = evaluate.evaluate(tmp_path / "gan")
+    assert "mask_mean" not in metrics
+    config = classifier_config(generator=str(tmp_path / "gan"), train_on="gan")
+    config.num_counterfactuals = 20
+    pair = classifier_stage.open_generator(config.generator)
+    data = classifier_stage.training_data(config, None, pair, jax.random.key(1))
+    assert data["images"].shape == (20, 32, 32, 3)
+    assert len(set(np.asarray(data["labels"]).tolist())) > 1
+    with pytest.raises(ValueError, match="no counterfactual generative network"):
+        next(generate.blocks(config.generator, num=2, per_mask=1, seed=0))
+
+
+def test_style_features_of_the_project_s_own(tmp_path):
+    """They are trained first, and their style term is logged."""
+    cgn_stage.train(cgn_config("double_colored,style"), tmp_path / "run")
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    logged = [json.loads(line) for line in lines]
+    assert {line["stage"] for line in logged} == {"style_features", "model"}
+    assert all(line["style"] > 0 for line in logged if line["stage"] == "model")
 
 
 # --- the table ------------------------------------------------------------------------
