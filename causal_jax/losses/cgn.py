@@ -37,12 +37,13 @@ def mask_entropy(masks: Array) -> Array:
     return -jnp.mean(masks * jnp.log2(masks) + (1 - masks) * jnp.log2(1 - masks))
 
 
-def border_mean(masks: Array, *, width: int = 2) -> Array:
+def border_mean(masks: Array, *, width: int = 4) -> Array:
     """Mean of the masks [B, H, W, 1] over their outermost pixels, in [0, 1].
 
     Not in the paper: an object does not touch the picture's edge. Nothing else says
     which of the two textures is the object's, and without it single classes come out
-    inverted, the background drawn by the mask.
+    inverted, the background drawn by the mask. MNIST keeps 4 of 28 pixels free; of a
+    narrower border an inverted mask may leave just that, as a dark frame.
     """
     inner = jnp.sum(masks[:, width:-width, width:-width])
     _, height, columns, _ = masks.shape

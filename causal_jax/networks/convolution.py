@@ -27,7 +27,6 @@ the primitives do not tell over which mesh axes they vary, and JAX refuses other
 """
 
 import functools
-import math
 
 import jax
 import jax.numpy as jnp
@@ -35,17 +34,9 @@ from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
+from causal_jax.networks import convolution_products as products
+
 METHODS = ("matmul", "native")
-
-# Rows of the patch matrix formed at once: measured best of 128 ... 16,384 over the
-# layers of the benchmark (the block stays in the second-level cache).
-_BLOCK_ROWS = 512
-
-# Up to this many input channels a forward convolution is bound by copying patches,
-# and XLA's own is up to twice as fast (measured: 3 channels 3.5 against 7.5 ms).
-_NATIVE_FORWARD_CHANNELS = 4
-
-_DIMENSION_NUMBERS = ("NHWC", "HWIO", "NHWC")
 
 
 def conv(x, kernel, *, strides=1, method=None):
@@ -67,7 +58,7 @@ def conv(x, kernel, *, strides=1, method=None):
     method = _checked_method(x, kernel, strides, method)
     x, kernel = _promoted(x, kernel)
     if method == "native":
-        return _native_conv(x, kernel, strides)
+        return products.native_conv(x, kernel, strides)
     x = _padded_to_multiple(x, kernel.shape[:2], strides)
     return _conv_p.bind(x, kernel, kernel_size=kernel.shape[:2], strides=strides)
 
@@ -96,12 +87,40 @@ def conv_transpose(x, kernel, *, strides=2, method=None):
     x, kernel = _promoted(x, kernel)
     if method == "native":
         return lax.conv_transpose(
-            x, kernel, (strides, strides), "SAME", dimension_numbers=_DIMENSION_NUMBERS
+            x,
+            kernel,
+            (strides, strides),
+            "SAME",
+            dimension_numbers=products.DIMENSION_NUMBERS,
         )
-    turned = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
     return _input_gradient_p.bind(
-        x, turned, kernel_size=kernel.shape[:2], strides=strides
+        x, products.turned(kernel), kernel_size=kernel.shape[:2], strides=strides
     )
+
+
+def conv_of_doubled(x, kernel, *, method=None):
+    """SAME 3x3 convolution of the image with every pixel doubled (nearest neighbour).
+
+    A doubled image holds each pixel in a 2x2 block, so that is a transposed convolution
+    of stride 2 with the kernel spread over such a block, 4x4: 4/9 of the products; with
+    many channels 1/4 (see `winograd`).
+
+    Args:
+      x: `[B, H, W, I]` input.
+      kernel: `[3, 3, I, O]` weights.
+      method: see `conv`.
+
+    Returns:
+      `[B, 2 H, 2 W, O]`.
+
+    Raises:
+      ValueError: if ranks, channels or method do not fit.
+    """
+    method = _checked_method(x, kernel, 2, method)
+    x, kernel = _promoted(x, kernel)
+    if method == "native" or min(kernel.shape[2:]) < products.WINOGRAD_CHANNELS:
+        return conv_transpose(x, products.spread(kernel), method=method)
+    return _doubled_p.bind(x, kernel, kernel_size=(3, 3), strides=2)
 
 
 def _checked_method(x, kernel, strides, method):
@@ -126,136 +145,17 @@ def _promoted(x, kernel):
     return jnp.asarray(x, dtype), jnp.asarray(kernel, dtype)
 
 
-def _same_padding(size, kernel, strides):
-    """SAME's zeros before and after an axis."""
-    out = -(-size // strides)
-    total = max((out - 1) * strides + kernel - size, 0)
-    return total // 2, total - total // 2
-
-
 def _padded_to_multiple(x, kernel_size, strides):
     """Zero-pads the image to a multiple of `strides` without moving SAME's taps."""
     pads = []
     for size, kernel in zip(x.shape[1:3], kernel_size, strict=True):
         full = -(-size // strides) * strides
-        before = _same_padding(size, kernel, strides)[0]
-        before -= _same_padding(full, kernel, strides)[0]
+        before = products.same_padding(size, kernel, strides)[0]
+        before -= products.same_padding(full, kernel, strides)[0]
         pads.append((before, full - size - before))
     if pads == [(0, 0), (0, 0)]:
         return x
     return jnp.pad(x, ((0, 0), *pads, (0, 0)))
-
-
-def _native_conv(x, kernel, strides):
-    return lax.conv_general_dilated(
-        x, kernel, (strides, strides), "SAME", dimension_numbers=_DIMENSION_NUMBERS
-    )
-
-
-# The three faces as matrix products. Image sizes are multiples of `strides`.
-
-
-def _taps(kernel_size):
-    """All places in the kernel, row by row."""
-    return [(a, b) for a in range(kernel_size[0]) for b in range(kernel_size[1])]
-
-
-def _patches(x, kernel_size, strides):
-    """`[b, H, W, I]` to `[b, H / s, W / s, kh * kw * I]`, the input under each tap."""
-    pads = [
-        _same_padding(size, kernel, strides)
-        for size, kernel in zip(x.shape[1:3], kernel_size, strict=True)
-    ]
-    padded = jnp.pad(x, ((0, 0), *pads, (0, 0)))
-    rows, columns = x.shape[1] // strides, x.shape[2] // strides
-
-    def under(a, b):
-        start = (0, a, b, 0)
-        last = (a + (rows - 1) * strides + 1, b + (columns - 1) * strides + 1)
-        limit = (x.shape[0], *last, x.shape[3])
-        return lax.slice(padded, start, limit, (1, strides, strides, 1))
-
-    return jnp.concatenate([under(a, b) for a, b in _taps(kernel_size)], axis=-1)
-
-
-def _fold(parts, strides):
-    """The transpose of `_patches`: `[b, h, w, kh, kw, I]` to `[b, h * s, w * s, I]`.
-
-    Tap `t` of output `i` lies at `s * i + t - before = s * (i + shift) + phase`, so
-    each phase is a sum of shifted parts and the phases interleave.
-    """
-    num, rows, columns, height, width, channels = parts.shape
-    before = [_same_padding(strides, kernel, strides)[0] for kernel in (height, width)]
-    phases = [[[] for _ in range(strides)] for _ in range(strides)]
-    for a, b in _taps((height, width)):
-        i, p = divmod(a - before[0], strides)
-        j, q = divmod(b - before[1], strides)
-        phases[p][q].append(_shifted(parts[:, :, :, a, b], i, j))
-    zero = jnp.zeros((num, rows, columns, channels), parts.dtype)
-    total = [[sum(part, start=zero) for part in row] for row in phases]
-    image = jnp.stack([jnp.stack(row, axis=3) for row in total], axis=2)
-    return image.reshape(num, rows * strides, columns * strides, channels)
-
-
-def _shifted(x, i, j):
-    """Moves an image by `(i, j)` places, zeros coming in."""
-    pads = ((0, 0, 0), (i, -i, 0), (j, -j, 0), (0, 0, 0))
-    return lax.pad(x, jnp.zeros((), x.dtype), pads)
-
-
-def _block_size(num, rows):
-    """The largest divisor of `num` that keeps a block near `_BLOCK_ROWS` rows."""
-    # At least 2 images: one alone measured slower, however many rows it has.
-    largest = min(num, max(2, _BLOCK_ROWS // max(rows, 1)))
-    return max(size for size in range(1, largest + 1) if num % size == 0)
-
-
-def _map_blocks(block_fn, x, rows):
-    """Applies `block_fn` to blocks of the batch and joins the results."""
-    size = _block_size(x.shape[0], rows)
-    if size == x.shape[0]:
-        return block_fn(x)
-    y = lax.map(block_fn, x.reshape(-1, size, *x.shape[1:]))
-    return y.reshape(-1, *y.shape[2:])
-
-
-def _conv(x, kernel, *, kernel_size, strides):
-    """`conv` of an image whose sides are multiples of `strides`."""
-    if x.shape[-1] <= _NATIVE_FORWARD_CHANNELS:
-        return _native_conv(x, kernel, strides)
-    matrix = kernel.reshape(-1, kernel.shape[3])
-    rows = x.shape[1] * x.shape[2] // strides**2
-    return _map_blocks(
-        lambda block: jnp.dot(_patches(block, kernel_size, strides), matrix), x, rows
-    )
-
-
-def _input_gradient(g, kernel, *, kernel_size, strides):
-    """The transpose of `_conv` in its image."""
-    channels, features = kernel.shape[2:]
-    matrix = kernel.reshape(-1, features).T
-
-    def block_fn(block):
-        parts = jnp.dot(block, matrix)
-        parts = parts.reshape(*block.shape[:3], *kernel_size, channels)
-        return _fold(parts, strides)
-
-    return _map_blocks(block_fn, g, g.shape[1] * g.shape[2])
-
-
-def _weight_gradient(x, g, *, kernel_size, strides):
-    """The transpose of `_conv` in its kernel."""
-    size = _block_size(x.shape[0], g.shape[1] * g.shape[2])
-    axes = ((0, 1, 2), (0, 1, 2))
-
-    def block_fn(total, block):
-        patches = _patches(block[0], kernel_size, strides)
-        return total + jnp.tensordot(patches, block[1], axes), None
-
-    total = jnp.zeros((math.prod(kernel_size) * x.shape[3], g.shape[3]), x.dtype)
-    blocks = jax.tree.map(lambda v: v.reshape(-1, size, *v.shape[1:]), (x, g))
-    total, _ = lax.scan(block_fn, total, blocks)
-    return total.reshape(*kernel_size, x.shape[3], g.shape[3])
 
 
 # Their declaration as primitives, all with the same two settings.
@@ -275,6 +175,11 @@ def _weight_gradient_shape(x, g, *, kernel_size, strides):
     return *kernel_size, x.shape[3], g.shape[3]
 
 
+def _doubled_shape(x, kernel, *, kernel_size, strides):
+    num, height, width, _ = x.shape
+    return num, height * strides, width * strides, kernel.shape[3]
+
+
 def _bilinear_primitive(name, fn, shape_fn):
     """A primitive computed by `fn`, its result typed like the first argument."""
     primitive = Primitive(name)
@@ -286,12 +191,16 @@ def _bilinear_primitive(name, fn, shape_fn):
     return primitive
 
 
-_conv_p = _bilinear_primitive("same_conv", _conv, _conv_shape)
+_conv_p = _bilinear_primitive("same_conv", products.conv, _conv_shape)
 _input_gradient_p = _bilinear_primitive(
-    "same_conv_input_gradient", _input_gradient, _input_gradient_shape
+    "same_conv_input_gradient", products.input_gradient, _input_gradient_shape
 )
 _weight_gradient_p = _bilinear_primitive(
-    "same_conv_weight_gradient", _weight_gradient, _weight_gradient_shape
+    "same_conv_weight_gradient", products.weight_gradient, _weight_gradient_shape
+)
+
+_doubled_p = _bilinear_primitive(
+    "same_conv_of_doubled", products.conv_of_doubled, _doubled_shape
 )
 
 # The transpose rules take the cotangent `ct` and both arguments, one of them unknown.
@@ -309,6 +218,28 @@ ad.defbilinear(
     _weight_gradient_p,
     lambda ct, x, g, **settings: _input_gradient_p.bind(g, ct, **settings),
     lambda ct, x, g, **settings: _conv_p.bind(x, ct, **settings),
+)
+
+
+def _spread_turned(kernel):
+    """What stands for a doubled image's kernel where it is an input gradient."""
+    return products.turned(products.spread(kernel))
+
+
+def _doubled_kernel_gradient(ct, x, kernel, **settings):
+    del settings
+    (gradient,) = jax.linear_transpose(_spread_turned, kernel.aval)(
+        _weight_gradient_p.bind(ct, x, kernel_size=(4, 4), strides=2)
+    )
+    return gradient
+
+
+ad.defbilinear(
+    _doubled_p,
+    lambda ct, x, kernel, **settings: _conv_p.bind(
+        ct, _spread_turned(kernel), kernel_size=(4, 4), strides=2
+    ),
+    _doubled_kernel_gradient,
 )
 
 
@@ -344,6 +275,7 @@ def _batch_in_turn(primitive, args, axes, **settings):
 for _primitive, _rule in (
     (_conv_p, _batch_image),
     (_input_gradient_p, _batch_image),
+    (_doubled_p, _batch_image),
     (_weight_gradient_p, _batch_in_turn),
 ):
     batching.primitive_batchers[_primitive] = functools.partial(_rule, _primitive)

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from causal_jax.networks.convolution import conv, conv_transpose
+from causal_jax.networks.convolution import conv, conv_of_doubled, conv_transpose
 
 AxisName = str | Sequence[str] | None
 
@@ -76,10 +76,7 @@ class ConvTranspose(nn.Module):
 
 
 class UpsampledConv(nn.Module):
-    """A SAME 3x3 convolution of the image with every pixel doubled (nearest).
-
-    A doubled image holds each pixel in a 2x2 block, so that is a transposed convolution
-    of stride 2 with the kernel spread over such a block, 4x4: 4/9 of the products.
+    """A SAME 3x3 convolution, without bias, of the image with every pixel doubled.
 
     Attributes:
       features: number of output channels.
@@ -94,11 +91,7 @@ class UpsampledConv(nn.Module):
         """Maps `[B, H, W, I]` to `[B, 2 H, 2 W, features]`."""
         shape = (3, 3, x.shape[-1], self.features)
         kernel = self.param("kernel", self.kernel_init, shape)
-        for axis in (0, 1):
-            pads = [[(0, 0)] * 4 for _ in range(2)]
-            pads[0][axis], pads[1][axis] = (0, 1), (1, 0)
-            kernel = jnp.pad(kernel, pads[0]) + jnp.pad(kernel, pads[1])
-        return conv_transpose(x, kernel, strides=2)
+        return conv_of_doubled(x, kernel)
 
 
 class BatchNorm(nn.Module):

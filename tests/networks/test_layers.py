@@ -5,6 +5,7 @@ import pytest
 from jax import lax
 
 from causal_jax.networks import convolution, layers
+from causal_jax.networks.blocks import block_size
 from causal_jax.networks.convolution import conv, conv_transpose
 from causal_jax.networks.layers import (
     BatchNorm,
@@ -78,7 +79,7 @@ def test_transposed_equals_lax_conv_transpose(strides):
 def test_wide_blocks_and_kernels_that_are_not_square(conv_fn):
     with jax.enable_x64(True):
         x, kernel = draw(0, 6, 32, 24, 5), draw(1, 3, 5, 5, 2)  # several blocks
-        assert convolution._block_size(6, 32 * 24 // 4) < 6
+        assert block_size(6, 32 * 24 // 4, 512) < 6
         ours, native = (
             jax.grad(lambda k: (conv_fn(x, k, strides=2, method=m) ** 2).sum())(kernel)  # noqa: B023
             for m in ("matmul", "native")
@@ -260,3 +261,48 @@ def test_upsampled_convolution_equals_that_of_the_doubled_image():
         doubled, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def conv_3x3(x, kernel, method):
+    return convolution.conv(x, kernel, method=method)
+
+
+def conv_of_doubled(x, kernel, method):
+    return convolution.conv_of_doubled(x, kernel, method=method)
+
+
+def few_features(x, kernel, method):
+    return convolution.conv(x, kernel[..., :4], method=method)
+
+
+@pytest.mark.parametrize("conv_fn", [conv_3x3, conv_of_doubled, few_features])
+def test_fewer_products_equal_native(conv_fn):
+    """Many channels: the values, both gradients, a tangent and a second order."""
+    with jax.enable_x64(True):
+        x, kernel = draw(0, 6, 8, 10, 32), draw(1, 3, 3, 32, 40)  # several blocks
+
+        def value_and_derivatives(method):
+            def total(x, kernel):
+                return (jnp.tanh(conv_fn(x, kernel, method)) ** 2).sum()
+
+            def slope(kernel):
+                return (jax.grad(total)(x, kernel) ** 2).sum()
+
+            tangent = jax.jvp(total, (x, kernel), (x, kernel))
+            gradients = jax.grad(total, (0, 1))(x, kernel)
+            value = conv_fn(x, kernel, method)
+            return [value, *tangent, *gradients, jax.grad(slope)(kernel)]
+
+        pairs = zip(
+            *(value_and_derivatives(method) for method in ("matmul", "native")),
+            strict=True,
+        )
+        for ours, native in pairs:
+            close(ours, native, 1e-9)
+
+
+def test_a_doubled_image_is_mapped_into_the_batch():
+    x, kernel = draw(0, 3, 2, 4, 4, 32), draw(1, 3, 3, 32, 32)
+    mapped = jax.vmap(lambda x: convolution.conv_of_doubled(x, kernel))(x)
+    whole = convolution.conv_of_doubled(x.reshape(6, 4, 4, 32), kernel)
+    close(mapped.reshape(6, 8, 8, 32), whole, 1e-5)
