@@ -31,10 +31,11 @@ def test_entropy_pulls_a_pixel_to_its_nearer_end():
 def test_border_mean_sees_the_outermost_pixels_only():
     masks = np.zeros((2, 6, 8, 1), np.float32)
     masks[:, 2:-2, 2:-2] = 1
-    assert float(cgn.border_mean(masks)) == 0
+    assert float(cgn.border_mean(masks, width=2)) == 0
     masks[0, 0, 0] = 0.5
-    assert float(cgn.border_mean(masks)) == pytest.approx(0.5 / (2 * (48 - 8)))
-    assert float(cgn.border_mean(np.ones_like(masks))) == 1
+    found = float(cgn.border_mean(masks, width=2))
+    assert found == pytest.approx(0.5 / (2 * (48 - 8)))
+    assert float(cgn.border_mean(np.ones_like(masks), width=2)) == 1
 
 
 def test_gram_matrix_is_the_worked_one():

@@ -49,6 +49,13 @@ def test_inverted_masks_are_told(digits):
     assert any("50% of the masks are inverted" in line for line in found.collapsed())
 
 
+def test_an_inverted_mask_that_leaves_a_frame_is_told(digits):
+    masks, labels = digits
+    framed = np.zeros_like(masks)
+    framed[:, 2:-2, 2:-2] = 1 - masks[:, 2:-2, 2:-2]
+    assert metrics.report(framed, labels, *digits).inverted == 1
+
+
 def test_one_mask_a_class_has_no_diversity(digits):
     masks, labels = digits
     same = masks[labels]  # the first mask of each class, again and again
