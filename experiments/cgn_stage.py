@@ -33,7 +33,8 @@ _DISCRIMINATORS = {
     "conv": ConvDiscriminator,
 }
 _MODELS = {"cgn": cgn.scm, "gan": cgn.gan}
-_PARTS_ONLY = ("shuffle", "texture_width")  # settings that a plain GAN lacks
+# Settings that a plain GAN lacks.
+_PARTS_ONLY = ("shuffle", "texture_width", "truncation")
 _STYLES = ("none", "own", "vgg")
 _STYLE_STEPS = 800  # of the classifier whose features the style compares
 

@@ -51,6 +51,22 @@ def border_mean(masks: Array, *, width: int = 4) -> Array:
     return (jnp.sum(masks) - inner) / (len(masks) * pixels)
 
 
+def spread(textures: Array, *, least: float = 0.01) -> Array:
+    """How far apart the mean colours of two textures of one class are, mean logarithm.
+
+    After Mao et al. 2019 (arXiv 1903.05628), whose mode-seeking term is the reciprocal
+    of a distance. A discriminator that is smooth cannot see that a class's colour
+    varies a little, and pulls all textures to one.
+
+    Args:
+      textures: [B, H, W, C]; rows 2 i and 2 i + 1 are of one class.
+      least: what is added to a distance, mean absolute difference of the channels.
+    """
+    colours = jnp.mean(textures, axis=(1, 2))
+    distances = jnp.mean(jnp.abs(colours[::2] - colours[1::2]), axis=-1)
+    return jnp.mean(jnp.log(distances + least))
+
+
 def gram(features: Array) -> Array:
     """Products of channels, [B, H, W, C] -> [B, C, C], over the map's C H W numbers."""
     products = jnp.einsum("bhwc,bhwd->bcd", features, features)

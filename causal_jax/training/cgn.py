@@ -19,6 +19,7 @@ The same step trains `networks.cgn.gan`, a model whose image is one part: an ord
 conditional GAN, without masks.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -131,6 +132,7 @@ def cgn(
     betas: tuple[float, float] = (0.5, 0.999),
     mask_weight: float = 0.3,
     border_weight: float = 0.0,
+    spread_weight: float = 0.0,
     smoothness: float = 0.0,
     style_weights: tuple[float, ...] = (),
     shared_noise: bool = False,
@@ -151,6 +153,9 @@ def cgn(
       betas: of Adam, both.
       mask_weight: weight of the masks' entropy.
       border_weight: weight of the masks' mean over the picture's outermost pixels; the
+        reference has none.
+      spread_weight: weight of how far apart the mean colours of a class's textures are
+        (`losses.spread`); generated images then come in pairs of one label. The
         reference has none.
       smoothness: weight of D's squared gradient at real images (R1, Mescheder et al.
         2018, arXiv 1801.04406, halved as there); the reference has none.
@@ -180,6 +185,10 @@ def cgn(
         late_decay(discriminator_learning_rate, num_steps), *betas
     )
     parts = trained_nodes(scm)
+    mechanisms = {
+        part: dataclasses.replace(scm.mechanisms[part], truncation=1.0)
+        for part in parts
+    }
 
     def init(key: Key) -> CGNState:
         key_model, key_discriminator = jax.random.split(key)
@@ -199,9 +208,8 @@ def cgn(
     def generate(model: Params, labels: Array, key: Key):
         """Factual images, their parts, and the model with new batch statistics."""
         values, model = {}, dict(model)
-        shared = scm.mechanisms[parts[0]].noise(key, batch_size)["z"]
-        for part in parts:
-            mechanism = scm.mechanisms[part]
+        shared = mechanisms[parts[0]].noise(key, batch_size)["z"]
+        for part, mechanism in mechanisms.items():
             noise = mechanism.noise(node_key(key, part), batch_size)
             if shared_noise:
                 noise = {**noise, "z": shared}
@@ -245,6 +253,9 @@ def cgn(
             mask_mean = jnp.mean(values[SHAPE])
         loss = adversarial + mask_weight * entropy + style_term
         loss += border_weight * border
+        if spread_weight:
+            textures = [value for part, value in values.items() if part != SHAPE]
+            loss -= spread_weight * sum(losses.spread(each) for each in textures)
         return loss, (fake, model, adversarial, entropy, style_term, mask_mean)
 
     def discriminator_loss(trained, state, real, real_labels, fake, labels, keys):
@@ -266,7 +277,9 @@ def cgn(
     def step(state: CGNState, batch: Batch, key: Key):
         key_labels, *keys = jax.random.split(key, 5)
         real, real_labels = batch["images"], batch["labels"]
-        labels = jax.random.randint(key_labels, (batch_size,), 0, NUM_CLASSES)
+        num = batch_size // 2 if spread_weight else batch_size
+        labels = jax.random.randint(key_labels, (num,), 0, NUM_CLASSES)
+        labels = jnp.repeat(labels, batch_size // num)
         labels = real_labels if matched_labels else parallel.local(labels)
 
         trained = trained_part(state.model, parts)
