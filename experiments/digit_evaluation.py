@@ -27,9 +27,9 @@ NUM_PER_CLASS = 200  # generated pictures whose parts are measured
 _READER_BATCH, _READER_EPOCHS = 64, 3
 _HALF = 0.5
 _NUM_REAL = 5000  # training pictures whose colours are measured
-_FLAT = 0.05  # a jitter's deviation (.02 in double_colored), not a texture's
+_CONSTANT = 1e-3  # no deviation of a colour; the jitter of double_colored is .02
 _BRIGHT = 0.99  # a grey digit's edge is darker than its colour
-_MIN_SPREAD = 0.3  # of a class's pixels over real ones: below it textures are flat
+_MIN_SPREAD = 0.3  # of a class's colours over real ones: below it they are one
 
 
 class Run(NamedTuple):
@@ -101,12 +101,12 @@ def cgn_metrics(run: Run) -> tuple[dict, Parts | None]:
     )
     result |= {f"mask_{name}": value for name, value in report._asdict().items()}
     textures = texture_metrics(parts, run.sets.training)
-    flat = [
-        f"the {name} of a class varies {textures[f'{name}_spread']:.2f} times"
+    collapsed = [
+        f"the {name}s of a class vary {textures[f'{name}_spread']:.2f} times"
         for name in PARTS[1:]
         if (textures[f"{name}_spread"] or 1.0) < _MIN_SPREAD
     ]
-    result |= {"reader_accuracy": held_out, "collapsed": report.collapsed() + flat}
+    result |= {"reader_accuracy": held_out, "collapsed": report.collapsed() + collapsed}
     return result | textures, parts
 
 
@@ -117,23 +117,27 @@ def texture_metrics(parts: Parts, real: Pictures) -> dict[str, float | None]:
 
     Returns:
       {"texture_error", "texture_spread", "background_error", ...}: an error is the mean
-      absolute difference of the classes' mean colours, in [0, 2]; a spread the standard
-      deviation of a class's pixels over that of real ones, None where those are flat.
+      absolute difference of the classes' mean colours, in [0, 2]; a spread how much the
+      mean colours of a class's pictures vary over how much real ones do (standard
+      deviations), None where those do not.
     """
-    inside = np.asarray(real.truth.masks[:_NUM_REAL, ..., 0])
+    inside = np.asarray(real.truth.masks[:_NUM_REAL])
     images = np.asarray(real.images[:_NUM_REAL])
     labels = np.asarray(real.labels[:_NUM_REAL])
     result = {}
     for name, region in zip(PARTS[1:], (inside > _BRIGHT, inside == 0), strict=True):
+        total = np.sum(images * region, axis=(1, 2))
+        true = total / np.maximum(np.sum(region, axis=(1, 2)), 1)
+        drawn = parts.textures[name].mean((1, 2))
         errors, spreads = [], []
         for label in range(10):
-            true = images[labels == label][region[labels == label]]
-            drawn = parts.textures[name][parts.labels == label].reshape(-1, 3)
-            errors.append(np.mean(np.abs(drawn.mean(0) - true.mean(0))))
-            spreads.append((drawn.std(0).mean(), true.std(0).mean()))
-        drawn, true = np.mean(spreads, axis=0)
+            colours = drawn[parts.labels == label], true[labels == label]
+            errors.append(np.mean(np.abs(colours[0].mean(0) - colours[1].mean(0))))
+            spreads.append([each.std(0).mean() for each in colours])
+        found, expected = np.mean(spreads, axis=0)
         result[f"{name}_error"] = float(np.mean(errors))
-        result[f"{name}_spread"] = float(drawn / true) if true > _FLAT else None
+        varies = expected > _CONSTANT
+        result[f"{name}_spread"] = float(found / expected) if varies else None
     return result
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from causal_jax import workdir as workdirs
 from causal_jax.data.mnist import VARIANTS
+from causal_jax.networks.cgn import PARTS
 from experiments import results
 
 PREFIX = "mnist_"
@@ -43,11 +44,12 @@ _NETWORKS = """
 reads the label off the masks. *Diversity*: mean distance of two masks of a class over
 that of two real digits. *Inverted*: masks that show the background. *Colour error*:
 mean absolute difference of the classes' mean colours from the true ones, in [0, 2],
-foreground / background.
+and *spread* how much the colours of one class vary over how much the true ones do,
+foreground / background. *Collapsed*: runs of which one of these says so.
 
 | network | seeds | steps | read | diversity | mean | inverted | colour error | \
-collapsed | s |
-|---|---|---|---|---|---|---|---|---|---|
+spread | collapsed | s |
+|---|---|---|---|---|---|---|---|---|---|---|
 """
 
 
@@ -105,10 +107,12 @@ def _network_line(name: str, group: list[dict]) -> str:
     digits = [row["metrics"]["digits"] for row in group]
     has_masks = "mask_mean" in digits[0]
     reader = f" ({digits[0]['reader_accuracy']:.3f})" if has_masks else ""
-    errors = "-"
-    if has_masks:
-        keys = ("texture_error", "background_error")
-        errors = " / ".join(_number(digits, key) for key in keys)
+    colours = [
+        " / ".join(_number(digits, f"{part}_{what}") for part in PARTS[1:])
+        if has_masks
+        else "-"
+        for what in ("error", "spread")
+    ]
     collapsed = sum(bool(one.get("collapsed")) for one in digits)
     cells = (
         _title(name, group),
@@ -118,7 +122,7 @@ def _network_line(name: str, group: list[dict]) -> str:
         _number(digits, "mask_diversity"),
         _number(digits, "mask_mean"),
         _number(digits, "mask_inverted"),
-        errors,
+        *colours,
         f"{collapsed} of {len(group)}" if has_masks else "-",
         _seconds(group),
     )
@@ -135,7 +139,7 @@ def _percent(digits: list[dict], key: str) -> str:
 
 
 def _number(digits: list[dict], key: str) -> str:
-    return _mean_and_spread((one[key] for one in digits if key in one), 3)
+    return _mean_and_spread((one[key] for one in digits if one.get(key) is not None), 3)
 
 
 def _mean_and_spread(values: Iterable[float], places: int) -> str:

@@ -174,11 +174,16 @@ def cgn(
       "labels": int [B] in 0..9}.
 
     Raises:
-      ValueError: style weights without features.
+      ValueError: style weights without features, or pairs that cannot be formed.
     """
     if any(style_weights) and features_fn is None:
         raise ValueError(
             "style_weights compare feature maps: give features_fn, or no weights"
+        )
+    if spread_weight and (matched_labels or batch_size % 2):
+        raise ValueError(
+            "spread_weight compares two textures of one label: it goes with an even "
+            "batch_size and without matched_labels"
         )
     optimizer = optax.adam(late_decay(learning_rate, num_steps), *betas)
     discriminator_optimizer = optax.adam(

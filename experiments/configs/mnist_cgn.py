@@ -76,6 +76,7 @@ def _change(config, part: str) -> None:
         config.cgn.style_weights = (0.1,) * 4  # of features of one size
     elif part == "gan":
         config.kind = "gan"
+        config.cgn.spread_weight = 0.0
         config.model.width = 32
     elif part == "no_mask":
         config.cgn.mask_weight = 0.0

@@ -38,6 +38,19 @@ def test_border_mean_sees_the_outermost_pixels_only():
     assert float(cgn.border_mean(np.ones_like(masks), width=2)) == 1
 
 
+def test_spread_is_the_logarithm_of_the_colours_distance():
+    textures = np.zeros((4, 2, 3, 3), np.float32)
+    textures[1, 0] = 0.5  # a mean of .25 in every channel, against 0
+    textures[2, ..., 1] = -0.3  # a distance of .1 from row 3
+    found = float(cgn.spread(textures, least=0.1))
+    assert found == pytest.approx((np.log(0.35) + np.log(0.2)) / 2, rel=1e-5)
+    same = np.ones_like(textures)
+    assert float(cgn.spread(same)) == pytest.approx(np.log(0.01))
+    slopes = jax.grad(cgn.spread)(jnp.asarray(textures))
+    assert bool(jnp.isfinite(slopes).all())
+    assert float(slopes[1].sum()) > 0 > float(slopes[0].sum())
+
+
 def test_gram_matrix_is_the_worked_one():
     # Two pixels, two channels: (1, 2) and (3, 4), over C H W = 4.
     features = jnp.array([[[[1.0, 2.0], [3.0, 4.0]]]])

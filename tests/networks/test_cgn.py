@@ -211,6 +211,14 @@ def test_textures_can_have_a_width_of_their_own():
     assert widths == {"shape": 4, "texture": 2, "background": 2}
 
 
+def test_truncation_narrows_the_shape_s_noise_only():
+    wide, narrow = cgn.scm(), cgn.scm(truncation=0.5)
+    key = jax.random.key(0)
+    for part, factor in (("shape", 0.5), ("texture", 1.0)):
+        a, b = (scm.mechanisms[part].noise(key, 5)["z"] for scm in (wide, narrow))
+        np.testing.assert_allclose(factor * a, b)
+
+
 def test_a_plain_gan_is_a_label_and_the_image_it_causes():
     scm = cgn.gan(width=2, noise_size=3)
     assert scm.nodes == ("label", "image") and cgn.trained_nodes(scm) == ("image",)

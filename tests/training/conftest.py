@@ -26,10 +26,10 @@ def tiny_rows():
 def train_once():
     """train_once(algorithm, data): (state before, state after, info, run, prepare)."""
 
-    def train(algorithm, data):
+    def train(algorithm, data, num_steps=2):
         device = jax.devices()[:1]
         before = algorithm.init(jax.random.key(0))
-        steps = parallel.train_steps(algorithm, num_steps=2, devices=device)
+        steps = parallel.train_steps(algorithm, num_steps=num_steps, devices=device)
         data = parallel.replicate(data, device)
 
         def run(first, key):
