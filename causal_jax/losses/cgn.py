@@ -51,19 +51,24 @@ def border_mean(masks: Array, *, width: int = 4) -> Array:
     return (jnp.sum(masks) - inner) / (len(masks) * pixels)
 
 
-def spread(textures: Array, *, least: float = 0.01) -> Array:
-    """How far apart the mean colours of two textures of one class are, mean logarithm.
+def spread(textures: Array, *, scale: float = 0.02, least: float = 0.05) -> Array:
+    """How far apart the colours of two textures of one class are, mean logarithm.
 
     After Mao et al. 2019 (arXiv 1903.05628), whose mode-seeking term is the reciprocal
-    of a distance. A discriminator that is smooth cannot see that a class's colour
-    varies a little, and pulls all textures to one.
+    of a distance. A smooth discriminator cannot see that a class's colour varies a
+    little, and pulls all its textures to one.
+
+    The distance is |mean_p d_p / (|d_p| + scale)|, a mean over the channels, d_p the
+    difference of the textures at pixel p: a spot counts little however bright it is.
 
     Args:
       textures: [B, H, W, C]; rows 2 i and 2 i + 1 are of one class.
-      least: what is added to a distance, mean absolute difference of the channels.
+      scale: the difference from which on a pixel counts half, of colours in [-1, 1].
+      least: what is added to a distance.
     """
-    colours = jnp.mean(textures, axis=(1, 2))
-    distances = jnp.mean(jnp.abs(colours[::2] - colours[1::2]), axis=-1)
+    differences = textures[::2] - textures[1::2]
+    bounded = differences / (jnp.abs(differences) + scale)
+    distances = jnp.mean(jnp.abs(jnp.mean(bounded, axis=(1, 2))), axis=-1)
     return jnp.mean(jnp.log(distances + least))
 
 

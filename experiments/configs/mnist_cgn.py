@@ -53,7 +53,7 @@ def get_config(variant=""):
     settings["border_weight"] = 1.0
     # Without smoothness D wins, and masks are broken; a smooth D does not see that a
     # class's colour varies by .01, and without a spread it does not.
-    settings |= {"smoothness": 2.0, "spread_weight": 0.01}
+    settings |= {"smoothness": 2.0, "spread_weight": 0.1}
     settings |= {"style_weights": (), "shared_noise": False, "average_rate": 1e-3}
     config.cgn = ml_collections.ConfigDict(settings)  # see `training.cgn.cgn`
     for part in sorted(parts, key=lambda part: part == defaults.QUICKTEST):

@@ -40,15 +40,20 @@ def test_border_mean_sees_the_outermost_pixels_only():
 
 def test_spread_is_the_logarithm_of_the_colours_distance():
     textures = np.zeros((4, 2, 3, 3), np.float32)
-    textures[1, 0] = 0.5  # a mean of .25 in every channel, against 0
-    textures[2, ..., 1] = -0.3  # a distance of .1 from row 3
-    found = float(cgn.spread(textures, least=0.1))
-    assert found == pytest.approx((np.log(0.35) + np.log(0.2)) / 2, rel=1e-5)
-    same = np.ones_like(textures)
-    assert float(cgn.spread(same)) == pytest.approx(np.log(0.01))
+    textures[1, 0] = 0.3  # half the pixels, all channels: 3/4 of a half
+    textures[2, ..., 1] = -0.9  # all pixels, one channel of three: 9/10 of a third
+    found = float(cgn.spread(textures, scale=0.1, least=0.1))
+    assert found == pytest.approx((np.log(0.475) + np.log(0.4)) / 2, rel=1e-5)
+    assert float(cgn.spread(np.ones_like(textures))) == pytest.approx(np.log(0.05))
     slopes = jax.grad(cgn.spread)(jnp.asarray(textures))
     assert bool(jnp.isfinite(slopes).all())
     assert float(slopes[1].sum()) > 0 > float(slopes[0].sum())
+
+
+def test_spread_counts_a_spot_less_than_a_shift():
+    spot, shift = np.zeros((2, 2, 10, 10, 3), np.float32)
+    spot[0, 0, :5], shift[0] = 1.0, 0.05  # equal means
+    assert float(cgn.spread(spot)) < float(cgn.spread(shift)) - 1
 
 
 def test_gram_matrix_is_the_worked_one():
