@@ -37,8 +37,8 @@ def get_config(variant=""):
     config.kind = "cgn"  # or "gan"
     # The three networks, see `networks.cgn.scm`.
     settings = {"width": 32, "texture_width": 32 if chosen == "wildlife" else 16}
-    # The masks' noise: .9 of its deviation, and .98 of them are read instead of .96.
-    settings |= {"noise_size": 32, "truncation": 0.9, "shuffle": True}
+    # Of masks drawn with .85 of their noise's deviation about .98 are read, not .96.
+    settings |= {"noise_size": 32, "truncation": 0.85, "shuffle": True}
     config.model = ml_collections.ConfigDict(settings | cgn.MODEL[chosen])
     config.discriminator = "projection"  # or the reference's, "linear" and "conv"
     # Whose feature maps the style loss compares: "none", "own" (of a classifier of the
