@@ -86,13 +86,7 @@ def conv_transpose(x, kernel, *, strides=2, method=None):
     method = _checked_method(x, kernel, strides, method)
     x, kernel = _promoted(x, kernel)
     if method == "native":
-        return lax.conv_transpose(
-            x,
-            kernel,
-            (strides, strides),
-            "SAME",
-            dimension_numbers=products.DIMENSION_NUMBERS,
-        )
+        return products.native_conv_transpose(x, kernel, strides)
     return _input_gradient_p.bind(
         x, products.turned(kernel), kernel_size=kernel.shape[:2], strides=strides
     )

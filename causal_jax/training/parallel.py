@@ -158,7 +158,9 @@ def replicate(tree: Any, devices: list | None = None) -> Any:
     """A copy on every device, with a leading device axis."""
     devices = devices or jax.local_devices()
     stacked = jax.tree.map(lambda leaf: jnp.stack([leaf] * len(devices)), tree)
-    return jax.pmap(lambda leaf: leaf, devices=devices)(stacked)
+    # The axis' name is part of the layout: without it the steps compile a second time.
+    spread = jax.pmap(lambda leaf: leaf, axis_name=DEVICE_AXIS, devices=devices)
+    return spread(stacked)
 
 
 def unreplicate(tree: Any) -> Any:
