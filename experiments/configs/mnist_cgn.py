@@ -51,9 +51,10 @@ def get_config(variant=""):
     config.batch_size = settings.pop("batch_size")
     settings |= {"learning_rate": 5e-4, "discriminator_learning_rate": 5e-4}
     settings["border_weight"] = 1.0
-    # Without smoothness D wins, and masks are broken; a smooth D does not see that a
-    # class's colour varies by .01, and without a spread it does not.
-    settings |= {"smoothness": 2.0, "spread_weight": 0.1}
+    settings["smoothness"] = 2.0  # without it D wins, and masks are broken
+    # Colours that vary by .01 all become one, which a smooth D does not see; where they
+    # vary more a spread is no help, and it makes black backgrounds white now and then.
+    settings["spread_weight"] = 0.1 if chosen == "double_colored" else 0.0
     settings |= {"style_weights": (), "shared_noise": False, "average_rate": 1e-3}
     config.cgn = ml_collections.ConfigDict(settings)  # see `training.cgn.cgn`
     for part in sorted(parts, key=lambda part: part == defaults.QUICKTEST):
