@@ -29,7 +29,7 @@ import jax.numpy as jnp
 import optax
 
 from causal_jax.losses import cgn as losses
-from causal_jax.networks.cgn import NUM_CLASSES, SHAPE, trained_nodes
+from causal_jax.networks.cgn import NUM_CLASSES, PARTS, SHAPE, trained_nodes
 from causal_jax.networks.cgn_parts import compose
 from causal_jax.scm import SCM, node_key
 from causal_jax.training import parallel
@@ -132,7 +132,7 @@ def cgn(
     betas: tuple[float, float] = (0.5, 0.999),
     mask_weight: float = 0.3,
     border_weight: float = 0.0,
-    spread_weight: float = 0.0,
+    spread_weights: tuple[float, ...] = (),
     smoothness: float = 0.0,
     style_weights: tuple[float, ...] = (),
     shared_noise: bool = False,
@@ -154,9 +154,9 @@ def cgn(
       mask_weight: weight of the masks' entropy.
       border_weight: weight of the masks' mean over the picture's outermost pixels; the
         reference has none.
-      spread_weight: weight of how far apart the mean colours of a class's textures are
-        (`losses.spread`); generated images then come in pairs of one label. The
-        reference has none.
+      spread_weights: of how far apart the colours of a class's foregrounds and of its
+        backgrounds are (`losses.spread`); generated images then come in pairs of one
+        label. The reference has none.
       smoothness: weight of D's squared gradient at real images (R1, Mescheder et al.
         2018, arXiv 1801.04406, halved as there); the reference has none.
       style_weights: one a feature map.
@@ -180,9 +180,11 @@ def cgn(
         raise ValueError(
             "style_weights compare feature maps: give features_fn, or no weights"
         )
-    if spread_weight and (matched_labels or batch_size % 2):
+    spreads = dict(zip(PARTS[1:], spread_weights, strict=bool(spread_weights)))
+    in_pairs = any(spread_weights)
+    if in_pairs and (matched_labels or batch_size % 2):
         raise ValueError(
-            "spread_weight compares two textures of one label: it goes with an even "
+            "spread_weights compare two textures of one label: they go with an even "
             "batch_size and without matched_labels"
         )
     optimizer = optax.adam(late_decay(learning_rate, num_steps), *betas)
@@ -258,9 +260,9 @@ def cgn(
             mask_mean = jnp.mean(values[SHAPE])
         loss = adversarial + mask_weight * entropy + style_term
         loss += border_weight * border
-        if spread_weight:
-            textures = [value for part, value in values.items() if part != SHAPE]
-            loss -= spread_weight * sum(losses.spread(each) for each in textures)
+        for part, weight in spreads.items():
+            if weight:
+                loss -= weight * losses.spread(values[part])
         return loss, (fake, model, adversarial, entropy, style_term, mask_mean)
 
     def discriminator_loss(trained, state, real, real_labels, fake, labels, keys):
@@ -282,7 +284,7 @@ def cgn(
     def step(state: CGNState, batch: Batch, key: Key):
         key_labels, *keys = jax.random.split(key, 5)
         real, real_labels = batch["images"], batch["labels"]
-        num = batch_size // 2 if spread_weight else batch_size
+        num = batch_size // 2 if in_pairs else batch_size
         labels = jax.random.randint(key_labels, (num,), 0, NUM_CLASSES)
         labels = jnp.repeat(labels, batch_size // num)
         labels = real_labels if matched_labels else parallel.local(labels)

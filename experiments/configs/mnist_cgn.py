@@ -30,6 +30,15 @@ EXISTING = [
 ]
 
 
+# Of foreground and background; the background of `colored` is black. Spots and patterns
+# vary without.
+_SPREAD_WEIGHTS = {
+    "colored": (0.1, 0.0),
+    "double_colored": (0.1, 0.1),
+    "wildlife": (0.0, 0.0),
+}
+
+
 def get_config(variant=""):
     chosen, parts = digits.split(variant)
     config = digits.base("mnist_cgn", chosen)
@@ -37,8 +46,9 @@ def get_config(variant=""):
     config.kind = "cgn"  # or "gan"
     # The three networks, see `networks.cgn.scm`.
     settings = {"width": 32, "texture_width": 32 if chosen == "wildlife" else 16}
-    # Of masks drawn with .85 of their noise's deviation about .98 are read, not .96.
-    settings |= {"noise_size": 32, "truncation": 0.85, "shuffle": True}
+    # Of masks drawn with less than their noise's deviation more are read: .98, not .96.
+    truncation = 0.85 if chosen == "double_colored" else 0.9
+    settings |= {"noise_size": 32, "truncation": truncation, "shuffle": True}
     config.model = ml_collections.ConfigDict(settings | cgn.MODEL[chosen])
     config.discriminator = "projection"  # or the reference's, "linear" and "conv"
     # Whose feature maps the style loss compares: "none", "own" (of a classifier of the
@@ -52,9 +62,8 @@ def get_config(variant=""):
     settings |= {"learning_rate": 5e-4, "discriminator_learning_rate": 5e-4}
     settings["border_weight"] = 1.0
     settings["smoothness"] = 2.0  # without it D wins, and masks are broken
-    # Colours that vary by .01 all become one, which a smooth D does not see; where they
-    # vary more a spread is no help, and it makes black backgrounds white now and then.
-    settings["spread_weight"] = 0.1 if chosen == "double_colored" else 0.0
+    # A smooth D does not see a flat texture's jitter: all of a class's become one.
+    settings["spread_weights"] = _SPREAD_WEIGHTS[chosen]
     settings |= {"style_weights": (), "shared_noise": False, "average_rate": 1e-3}
     config.cgn = ml_collections.ConfigDict(settings)  # see `training.cgn.cgn`
     for part in sorted(parts, key=lambda part: part == defaults.QUICKTEST):
@@ -77,7 +86,7 @@ def _change(config, part: str) -> None:
         config.cgn.style_weights = (0.1,) * 4  # of features of one size
     elif part == "gan":
         config.kind = "gan"
-        config.cgn.spread_weight = 0.0
+        config.cgn.spread_weights = ()
         config.model.width = 32
     elif part == "no_mask":
         config.cgn.mask_weight = 0.0

@@ -92,15 +92,16 @@ def test_style_weights_without_features_are_refused():
 @pytest.mark.parametrize("settings", [{"batch_size": 3}, {"matched_labels": True}])
 def test_a_spread_without_pairs_is_refused(settings):
     with pytest.raises(ValueError, match="an even batch_size and without matched"):
-        cgn(_model(), LinearDiscriminator(4), spread_weight=1.0, **settings)
+        cgn(_model(), LinearDiscriminator(4), spread_weights=(1.0, 0.0), **settings)
 
 
 def test_a_spread_moves_the_colours_of_a_class_apart(train_once):
     """Twenty steps in which little else counts."""
     distances = {}
     for weight in (0.0, 10.0):
+        weights = weight, 0.0
         algorithm = cgn(
-            _model(), LinearDiscriminator(4), batch_size=8, spread_weight=weight
+            _model(), LinearDiscriminator(4), batch_size=8, spread_weights=weights
         )
         _, after, *_ = train_once(algorithm, _data(), num_steps=20)
         do = dict.fromkeys(networks.LABELS, 3)
@@ -130,7 +131,7 @@ PROGRAM = textwrap.dedent(
     algorithm = cgn(networks.scm(width=1, noise_size=3), ConvDiscriminator(1),
                     batch_size=8, learning_rate=.05, discriminator_learning_rate=.05,
                     features_fn=lambda x: (x,), style_weights=(1.,),
-                    border_weight=1., spread_weight=1.)
+                    border_weight=1., spread_weights=(1., .5))
     start = jax.tree.map(np.asarray, algorithm.init(jax.random.key(0)))
 
     def run(devices):
