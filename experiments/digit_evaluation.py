@@ -29,6 +29,7 @@ _HALF = 0.5
 _NUM_REAL = 5000  # training pictures whose colours are measured
 _CONSTANT = 1e-3  # no deviation of a colour; the jitter of double_colored is .02
 _BRIGHT = 0.99  # a grey digit's edge is darker than its colour
+_MAX_ERROR = 0.4  # of a class's mean colour: beyond it a texture is another
 _MIN_SPREAD = 0.3  # of a class's colours over real ones: below it they are one
 
 
@@ -102,6 +103,11 @@ def cgn_metrics(run: Run) -> tuple[dict, Parts | None]:
     result |= {f"mask_{name}": value for name, value in report._asdict().items()}
     textures = texture_metrics(parts, run.sets.training)
     collapsed = [
+        f"the {name}s of a class are {textures[f'{name}_worst']:.2f} off their colour"
+        for name in PARTS[1:]
+        if textures[f"{name}_worst"] > _MAX_ERROR
+    ]
+    collapsed += [
         f"the {name}s of a class vary {textures[f'{name}_spread']:.2f} times"
         for name in PARTS[1:]
         if (textures[f"{name}_spread"] or 1.0) < _MIN_SPREAD
@@ -116,10 +122,11 @@ def texture_metrics(parts: Parts, real: Pictures) -> dict[str, float | None]:
     Real pixels are told apart by the true masks, which no training sees.
 
     Returns:
-      {"texture_error", "texture_spread", "background_error", ...}: an error is the mean
-      absolute difference of the classes' mean colours, in [0, 2]; a spread how much the
-      mean colours of a class's pictures vary over how much real ones do (standard
-      deviations), None where those do not.
+      {"texture_error", "texture_worst", "texture_spread", "background_error", ...}: an
+      error is the mean absolute difference of the classes' mean colours, in [0, 2], and
+      the worst that of one class; a spread how much the mean colours of a class's
+      pictures vary over how much real ones do (standard deviations), None where those
+      do not.
     """
     inside = np.asarray(real.truth.masks[:_NUM_REAL])
     images = np.asarray(real.images[:_NUM_REAL])
@@ -136,6 +143,7 @@ def texture_metrics(parts: Parts, real: Pictures) -> dict[str, float | None]:
             spreads.append([each.std(0).mean() for each in colours])
         found, expected = np.mean(spreads, axis=0)
         result[f"{name}_error"] = float(np.mean(errors))
+        result[f"{name}_worst"] = float(np.max(errors))
         varies = expected > _CONSTANT
         result[f"{name}_spread"] = float(found / expected) if varies else None
     return result
