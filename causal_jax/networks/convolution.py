@@ -8,7 +8,8 @@ three faces of one trilinear form ``T(x, k, g) = sum(conv(x, k) * g)``::
     weight_gradient(x, g) = dT/dk = patches(x)^T @ g
 
 Each face is linear in both its arguments, and each one's derivatives are the
-other two. They are declared so, as three bilinear primitives: reverse mode,
+other two. They are declared so, as bilinear primitives (a fourth is the
+convolution of a doubled image): reverse mode,
 forward mode and every higher order follow without further rules. A transposed
 convolution is ``input_gradient`` with the kernel turned by 180 degrees and its
 channel axes swapped.

@@ -180,8 +180,12 @@ def cgn(
         raise ValueError(
             "style_weights compare feature maps: give features_fn, or no weights"
         )
-    spreads = dict(zip(PARTS[1:], spread_weights, strict=bool(spread_weights)))
     in_pairs = any(spread_weights)
+    if in_pairs and (len(spread_weights) != 2 or SHAPE not in scm.nodes):
+        raise ValueError(
+            "spread_weights are two numbers, of foreground and background; a plain GAN "
+            f"has neither: {tuple(spread_weights)}"
+        )
     if in_pairs and (matched_labels or batch_size % 2):
         raise ValueError(
             "spread_weights compare two textures of one label: they go with an even "
@@ -260,8 +264,8 @@ def cgn(
             mask_mean = jnp.mean(values[SHAPE])
         loss = adversarial + mask_weight * entropy + style_term
         loss += border_weight * border
-        for part, weight in spreads.items():
-            if weight:
+        if in_pairs:
+            for part, weight in zip(PARTS[1:], spread_weights, strict=True):
                 loss -= weight * losses.spread(values[part])
         return loss, (fake, model, adversarial, entropy, style_term, mask_mean)
 

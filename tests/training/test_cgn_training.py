@@ -95,6 +95,12 @@ def test_a_spread_without_pairs_is_refused(settings):
         cgn(_model(), LinearDiscriminator(4), spread_weights=(1.0, 0.0), **settings)
 
 
+def test_a_spread_of_other_parts_is_refused():
+    for model, weights in ((_model(), (1.0,)), (networks.gan(), (1.0, 0.0))):
+        with pytest.raises(ValueError, match="two numbers, of foreground and back"):
+            cgn(model, LinearDiscriminator(4), spread_weights=weights)
+
+
 def test_a_spread_moves_the_colours_of_a_class_apart(train_once):
     """Twenty steps in which little else counts."""
     distances = {}
