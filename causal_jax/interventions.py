@@ -22,10 +22,28 @@ from causal_jax.types import Array, Key, Noise, Params
 
 
 def _register(data_fields: list[str], meta_fields: list[str] | None = None):
+    """A frozen dataclass as a pytree whose structure tells its class.
+
+    `jax.tree_util.register_dataclass` would not do: the structures of two classes with
+    equally many data fields compare equal (jax 0.10.2), so `jax.jit` may, by chance of
+    a hash, run the program that it compiled for a `Scale` on a `Shift`.
+    """
+    meta_fields = meta_fields or []
+
     def decorate(cls):
-        return jax.tree_util.register_dataclass(
-            dataclasses.dataclass(frozen=True)(cls), data_fields, meta_fields or []
-        )
+        cls = dataclasses.dataclass(frozen=True)(cls)
+
+        def flatten_with_keys(item):
+            keys = map(jax.tree_util.GetAttrKey, data_fields)
+            meta = tuple(getattr(item, name) for name in meta_fields)
+            return [(key, getattr(item, key.name)) for key in keys], meta
+
+        def unflatten(meta, data):
+            fields = zip(data_fields + meta_fields, (*data, *meta), strict=True)
+            return cls(**dict(fields))
+
+        jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten)
+        return cls
 
     return decorate
 

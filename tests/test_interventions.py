@@ -54,6 +54,15 @@ def test_shift_and_scale_act_on_the_natural_value(numbers):
         np.testing.assert_allclose(change, 2 * (expected - seen["y"]), atol=1e-4)
 
 
+def test_every_kind_has_its_own_structure_for_jit_to_cache_by():
+    kinds = [iv.Set(1.0), iv.Shift(1.0), iv.Scale(1.0), iv.Randomize(1.0)]
+    kinds += [iv.Modify(above_zero), iv.Modify(double), iv.Replace(Constant(), 1.0)]
+    structures = [jax.tree.structure(kind) for kind in kinds]
+    for i, one in enumerate(structures):
+        assert all(one != other for other in structures[:i])
+        assert one == jax.tree.structure(jax.tree.map(lambda leaf: leaf, kinds[i]))
+
+
 def test_modify_sees_the_natural_value_and_the_parents(numbers):
     scm, params = numbers
     seen = scm.sample(params, KEY, num=NUM)
