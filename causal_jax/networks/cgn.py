@@ -207,11 +207,16 @@ class Texture(_Part):
     Attributes:
       shuffle: whether the texture is shifted by a random offset. Offsets are uniform on
         0..32 along both axes, where 32 is the same as 0 (the reference's crops).
+      norm_output: batch normalisation before tanh, see `cgn_parts.TextureNetwork`.
     """
 
     shuffle: bool = True
+    norm_output: bool = True
 
     network: ClassVar[type[nn.Module]] = TextureNetwork
+
+    def module(self, axis_name: AxisName = None) -> nn.Module:
+        return super().module(axis_name).clone(norm_output=self.norm_output)
 
     def noise(self, key: Key, num: int) -> Noise:
         """{"z": [num, noise_size]} and, with the shuffler, "offset" int [num, 2]."""
@@ -258,6 +263,7 @@ def scm(
     init_kind: Literal["orthogonal", "normal"] = "orthogonal",
     init_scale: float = 0.1,
     shuffle: bool = True,
+    norm_output: bool = True,
     truncation: float = 1.0,
     abduction_steps: int = 100,
 ) -> SCM:
@@ -270,6 +276,7 @@ def scm(
       init_kind: law of the initial kernels, "orthogonal" or "normal".
       init_scale: its gain or standard deviation, see `cgn_parts`.
       shuffle: whether textures are shifted at random.
+      norm_output: whether textures are batch-normalised before tanh, see `Texture`.
       truncation: deviation of the shape's noise when it is drawn, see `Shape`.
       abduction_steps: steps of the descent when a part is abducted.
     """
@@ -280,7 +287,8 @@ def scm(
         "init_scale": init_scale,
         "abduction_steps": abduction_steps,
     }
-    texture = Texture(texture_width or width, **shared, shuffle=shuffle)
+    own = {"shuffle": shuffle, "norm_output": norm_output}
+    texture = Texture(texture_width or width, **shared, **own)
     parts = (Shape(width, **shared, truncation=truncation), texture, texture)
     mechanisms = {
         **dict.fromkeys(LABELS, Uniform()),

@@ -49,6 +49,8 @@ def get_config(variant=""):
     # Of masks drawn with less than their noise's deviation more are read: .98, not .96.
     truncation = 0.85 if chosen == "double_colored" else 0.9
     settings |= {"noise_size": 32, "truncation": truncation, "shuffle": True}
+    # Batch-normalised, one of ten black backgrounds may become white.
+    settings["norm_output"] = False
     config.model = ml_collections.ConfigDict(settings | cgn.MODEL[chosen])
     config.discriminator = "projection"  # or the reference's, "linear" and "conv"
     # Whose feature maps the style loss compares: "none", "own" (of a classifier of the
@@ -78,7 +80,7 @@ def _change(config, part: str) -> None:
         config.cgn = ml_collections.ConfigDict(settings)
         config.num_steps = cgn.NUM_STEPS[config.variant]
         config.model.width = config.model.texture_width = 32
-        config.model.truncation = 1.0
+        config.model.truncation, config.model.norm_output = 1.0, True
         config.discriminator = "conv" if config.variant == "wildlife" else "linear"
         config.decay, config.style = False, "vgg"
     elif part == "style":

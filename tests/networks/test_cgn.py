@@ -211,6 +211,20 @@ def test_textures_can_have_a_width_of_their_own():
     assert widths == {"shape": 4, "texture": 2, "background": 2}
 
 
+def test_textures_without_a_norm_before_tanh():
+    scm = cgn.scm(width=4, norm_output=False)
+    params = scm.init(jax.random.key(0))
+    assert set(params["texture"]["batch_stats"]) == {"norm_0", "norm_1"}
+    # Whatever else is in the batch: a constant texture stays what its bias says.
+    last = params["texture"]["params"]["conv_2"]
+    last |= {"kernel": jnp.zeros_like(last["kernel"]), "bias": jnp.full(3, -4.0)}
+    noise = scm.mechanisms["texture"].noise(jax.random.key(1), 10)
+    values, _ = scm.mechanisms["texture"].apply_train(
+        params["texture"], jnp.arange(10), noise
+    )
+    np.testing.assert_allclose(values, np.tanh(-4.0), rtol=1e-6)
+
+
 def test_truncation_narrows_the_shape_s_noise_only():
     wide, narrow = cgn.scm(), cgn.scm(truncation=0.5)
     key = jax.random.key(0)
