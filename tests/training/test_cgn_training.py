@@ -84,6 +84,15 @@ def test_reference_settings_are_those_of_the_published_runs():
         )
 
 
+def test_training_draws_the_shape_s_noise_untruncated(train_once):
+    after = []
+    for truncation in (1.0, 0.1):
+        model = networks.scm(width=2, noise_size=3, truncation=truncation)
+        algorithm = cgn(model, LinearDiscriminator(4), batch_size=4)
+        after.append(train_once(algorithm, _data())[1].model)
+    jax.tree.map(np.testing.assert_array_equal, *after)
+
+
 def test_style_weights_without_features_are_refused():
     with pytest.raises(ValueError, match="give features_fn, or no weights"):
         cgn(_model(), LinearDiscriminator(4), style_weights=(1.0,))

@@ -37,6 +37,10 @@ PROGRAM = textwrap.dedent(
     rows = {"rows": np.random.default_rng(0).integers(0, 2, (50, 2))}
     devices = jax.devices()
     assert len(devices) == 4
+    compilations = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda name, *_, **__: "backend_compile" in name and compilations.append(name)
+    )
 
     def run(algorithm, devices):
         state = parallel.replicate(algorithm.init(jax.random.key(0)), devices)
@@ -61,6 +65,16 @@ PROGRAM = textwrap.dedent(
         result[name] = {"gap": gap(one, four), "spread": spread, "moved": moved}
         if name == "mle":
             Checkpoints(WORKDIR).save(2, state, algorithm.params(state))
+
+    algorithm = algorithms["mle"]
+    state = parallel.replicate(algorithm.init(jax.random.key(0)), devices)
+    data = parallel.replicate(rows, devices)
+    steps = parallel.train_steps(algorithm, num_steps=2, devices=devices)
+    result["compilations"] = []
+    for first in (0, 2, 4):
+        before = len(compilations)
+        state, _ = steps(state, data, jax.random.key(1), first)
+        result["compilations"].append(len(compilations) - before)
     print(json.dumps(result))
     """
 )
@@ -78,6 +92,11 @@ def test_four_devices_equal_one(four_devices, name):
     assert found["moved"] > 1e-3, "two steps that change nothing would compare equal"
     assert found["gap"] < 1e-5
     assert found["spread"] == 0, "every device holds the same state"
+
+
+def test_on_several_devices_steps_compile_once(four_devices):
+    first, *later = four_devices[0]["compilations"]
+    assert first >= 1 and later == [0, 0]
 
 
 def test_a_checkpoint_of_four_devices_is_read_on_one(four_devices, tiny_scm):
