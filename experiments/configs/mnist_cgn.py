@@ -30,12 +30,12 @@ EXISTING = [
 ]
 
 
-# Of foreground and background; the background of `colored` is black. Spots and patterns
-# vary without.
+# Of foreground and background; the background of `colored` is black. Without, patches
+# of one class have a sixth of the real ones' deviation (wildlife, 3,000 steps).
 _SPREAD_WEIGHTS = {
     "colored": (0.1, 0.0),
     "double_colored": (0.1, 0.1),
-    "wildlife": (0.0, 0.0),
+    "wildlife": (0.03, 0.03),
 }
 
 
