@@ -42,7 +42,7 @@ def conv(x, kernel, *, kernel_size, strides):
     if strides == 1 and odd and _FEW * features <= channels:
         # Products first: adding few channels up is cheaper than copying many.
         return _fold_products(x, turned(kernel))
-    if strides == 1 and _is_winograd(x, kernel):
+    if strides == 1 and _is_winograd(x, kernel.shape):
         return winograd.conv(x, kernel)
     matrix = kernel.reshape(-1, features)
     rows = x.shape[1] * x.shape[2] // strides**2
@@ -57,13 +57,16 @@ def conv(x, kernel, *, kernel_size, strides):
 def input_gradient(g, kernel, *, kernel_size, strides):
     """The transpose of `conv` in its image."""
     del kernel_size
-    if strides == 1 and _is_winograd(g, turned(kernel)):
+    if strides == 1 and _is_winograd(g, turned(kernel).shape):
         return winograd.conv(g, turned(kernel))
     return _fold_products(g, kernel, strides)
 
 
 def weight_gradient(x, g, *, kernel_size, strides):
     """The transpose of `conv` in its kernel."""
+    shape = (*kernel_size, x.shape[3], g.shape[3])
+    if strides == 1 and _is_winograd(x, shape):
+        return winograd.weight_gradient(x, g)
     size = block_size(x.shape[0], g.shape[1] * g.shape[2], _BLOCK_ROWS)
     axes = ((0, 1, 2), (0, 1, 2))
 
@@ -74,7 +77,7 @@ def weight_gradient(x, g, *, kernel_size, strides):
     total = jnp.zeros((math.prod(kernel_size) * x.shape[3], g.shape[3]), x.dtype)
     blocks = jax.tree.map(lambda v: v.reshape(-1, size, *v.shape[1:]), (x, g))
     total, _ = lax.scan(block_fn, total, blocks)
-    return total.reshape(*kernel_size, x.shape[3], g.shape[3])
+    return total.reshape(shape)
 
 
 def conv_of_doubled(x, kernel, *, kernel_size, strides):
@@ -179,9 +182,9 @@ def _fold_products(g, kernel, strides=1):
     return map_blocks(block_fn, g, g.shape[1] * g.shape[2], _BLOCK_ROWS)
 
 
-def _is_winograd(x, kernel):
+def _is_winograd(x, kernel_shape):
     """Whether fewer products pay for the sums they need; see `winograd`."""
-    height, width, channels, features = kernel.shape
+    height, width, channels, features = kernel_shape
     num, rows, columns = x.shape[:3]
     return (
         (height, width) == (3, 3)
