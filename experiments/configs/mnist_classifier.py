@@ -38,7 +38,7 @@ def get_config(variant=""):
     # Invariant risk minimisation: two environments, in which colours or textures tell
     # the class always and as often as this.
     config.correlation = 0.9
-    config.penalty_weight = 1e4
+    config.penalty_weight = 100.0
     config.penalty_from = 1000  # first step that is penalised
     for part in sorted(parts, key=lambda part: part == defaults.QUICKTEST):
         if part in TRAINED_ON:

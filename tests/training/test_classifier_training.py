@@ -87,22 +87,42 @@ def test_invariant_risk_is_the_worked_derivative():
     logits = random.normal(size=(8, 10)).astype(np.float32)
     labels = random.integers(0, 10, 8)
     environments = np.array([0, 0, 0, 1, 1, 1, 1, 1])
-    risks, slopes = [], []
+
+    def risk(scale, rows):
+        losses = optax.softmax_cross_entropy_with_integer_labels(
+            scale * logits[rows], labels[rows]
+        )
+        return float(jnp.mean(losses))
+
+    def slope(rows):
+        return (risk(1.001, rows) - risk(0.999, rows)) / 0.002
+
+    is_even = np.arange(8) % 2 == 0
+    risks, products = [], []
     for one in (0, 1):
         own = environments == one
+        risks.append(risk(1.0, own))
+        products.append(slope(own & is_even) * slope(own & ~is_even))
+    found, penalty = training._invariant_risk(logits, labels, environments, 2)
+    assert float(found) == pytest.approx(np.mean(risks), rel=1e-5)
+    assert float(penalty) == pytest.approx(np.mean(products), rel=1e-2)
 
-        def risk(scale, own=own):
-            return jnp.mean(
-                optax.softmax_cross_entropy_with_integer_labels(
-                    scale * logits[own], labels[own]
-                )
-            )
 
-        risks.append(float(risk(1.0)))
-        slopes.append(float((risk(1.001) - risk(0.999)) / 0.002))
-    risk, penalty = training._invariant_risk(logits, labels, environments, 2)
-    assert float(risk) == pytest.approx(np.mean(risks), rel=1e-5)
-    assert float(penalty) == pytest.approx(np.mean(np.square(slopes)), rel=1e-2)
+def test_noise_of_the_batch_is_not_penalised():
+    """Where the whole slope is zero, penalties average to zero over batches."""
+    random = np.random.default_rng(1)
+    num, environments = 2000, np.zeros(8, int)
+    labels = jnp.asarray(random.integers(0, 2, (num, 8)))
+    # Of both labels alike whatever the logit's sign: the best scale is zero, and there
+    # the slope has no mean.
+    logits = random.normal(size=(num, 8, 1)) * np.array([0.0, 1e-3])
+    penalties = jax.vmap(
+        lambda logits, labels: training._invariant_risk(
+            logits, labels, environments, 1
+        )[1]
+    )(jnp.asarray(logits, jnp.float32), labels)
+    standard_error = float(jnp.std(penalties)) / np.sqrt(num)
+    assert abs(float(jnp.mean(penalties))) < 4 * standard_error
 
 
 PROGRAM = textwrap.dedent(
