@@ -13,7 +13,8 @@ colours and textures tell nothing. Cells, VARIANT one of the three:
     official_VARIANT              the same of the published weights, from --official
     original_VARIANT, gan_, original_gan_, original_cgn_, irm_     the paper's others
     ablation_WHAT                 double-coloured: without the mask loss, without the
-                                  shuffler, with a style loss; 10^4 or 10^6 pictures
+                                  shuffler, with a style loss; of 10^4 pictures, or
+                                  of 10^6, each seen once
 
 Digits are MNIST's, from the tfds folder named by $TFDS_DATA_DIR. --textures holds the
 pictures of wildlife (DIR/object, DIR/background); without it the drawn textures have
@@ -78,12 +79,12 @@ def cells(num_seeds: int = 1, *, drawn: bool = False) -> dict[str, Cell]:
         generator = f"cgn_ablation_{what}"
         found[generator] = Cell(f"mnist_cgn:{double},{what}", {})
         found[f"ablation_{what}"] = Cell(f"mnist_classifier:{double}", {}, generator)
-    for num in (10_000, 1_000_000):
+    for num, overrides in (
+        (10_000, {"num_counterfactuals": 10_000}),
+        (1_000_000, {"on_the_fly": True}),  # ten epochs of 100,000, none drawn twice
+    ):
         found[f"ablation_{num}"] = Cell(
-            f"mnist_classifier:{double}",
-            # As many as that are drawn again in every epoch: they need not be kept.
-            {"num_counterfactuals": num, "on_the_fly": num > 100_000},
-            f"cgn_{double}_seed0",
+            f"mnist_classifier:{double}", overrides, f"cgn_{double}_seed0"
         )
     return found
 
