@@ -162,7 +162,9 @@ def main(argv: list[str]) -> None:
     args = flags.FLAGS
     with command_line.one_line_errors("table_mnist"):
         known = cells(args.num_seeds, drawn=not args.textures)
+        # A whole name is that cell alone, though another may begin with it.
         chosen = [name for name in known if name.startswith(args.only)]
+        chosen = [args.only] if args.only in known else chosen
         if not chosen:
             raise ValueError(f"--only={args.only}: there are {', '.join(known)}")
         for name in chosen:
