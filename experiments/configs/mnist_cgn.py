@@ -40,7 +40,8 @@ _SPREAD_WEIGHTS = {
 
 # Of masks drawn with less than their noise's deviation more are read, and they differ
 # less: of wildlife's at 1, .9, .8 and .7 are read .91, .94, .96 and .97, and their
-# diversity is .98, .93, .87 and .81.
+# diversity is .98, .93, .87 and .81 (`experiments.evaluate` of the same weights under
+# --config.model.truncation, which training does not read).
 _TRUNCATION = {"colored": 0.9, "double_colored": 0.85, "wildlife": 0.8}
 
 
