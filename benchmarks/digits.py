@@ -13,6 +13,8 @@ threads (JAX_NUM_CPU_DEVICES=2 does that for any run), since XLA shares hardly a
 operation of these sizes among threads; --devices=1 shows it. PyTorch's is eager and
 channels first, as the reference code is (channels last is faster on a CPU:
 --channels_last). The time of a VGG16 with random weights is that of the trained one.
+On a GPU PyTorch runs there too, and the last column says how much of the rate of a
+large matrix product (float32 in, TF32 products) ours reaches.
 """
 
 import argparse
@@ -43,6 +45,8 @@ MODEL = cgn_training.MODEL["double_colored"]
 CLASSIFIER_BATCH = 64
 NUM_IMAGES, PER_MASK = 1000, 10
 STEPS = {"cgn_style": 5, "cgn": 20, "classifier": 20}  # of a run, in one dispatch
+ON_GPU = 10  # times as many steps and images a run there
+RATE_SIZE = 8192  # of the square matrices whose product shows a chip's rate
 NUM_ROWS = 2048  # of the data that batches are drawn from
 PAUSE = 0.2  # seconds in which the other side's threads fall asleep
 
@@ -55,12 +59,14 @@ class Comparison(NamedTuple):
       count: how many of them a run is.
       ours: runs ours and waits for it.
       others: {what: (runs PyTorch's or None, how many times as fast ours is to be)}.
+      operations: floating-point operations of one, as XLA counts them.
     """
 
     unit: str
     count: int
     ours: Callable[[], None]
     others: dict[str, tuple[Callable[[], None] | None, float | None]]
+    operations: float | None = None
 
 
 def random_data():
@@ -108,7 +114,11 @@ def cgn_style(flags, other):
     )
     blocks = other and other.vgg_blocks(torch_vgg(weights["params"]))
     return cgn_comparison(
-        "CGN step with style loss", algorithm, STEPS["cgn_style"], blocks, other
+        "CGN step with style loss",
+        algorithm,
+        STEPS["cgn_style"] * scale(),
+        blocks,
+        other,
     )
 
 
@@ -129,21 +139,43 @@ def cgn_plain(flags, other):
     settings = {**SETTINGS, "style_weights": ()}
     algorithm = cgn_training.cgn(cgn.scm(**MODEL), LinearDiscriminator(), **settings)
     return cgn_comparison(
-        "CGN step without style loss", algorithm, STEPS["cgn"], [], other
+        "CGN step without style loss", algorithm, STEPS["cgn"] * scale(), [], other
     )
 
 
 def cgn_comparison(what, algorithm, num_steps, blocks, other):
     what = f"{what}, batch {SETTINGS['batch_size']}"
     theirs = other and other.cgn_steps(*torch_data(), num_steps, blocks, SETTINGS)
+    return step_comparison(what, algorithm, num_steps, theirs)
+
+
+def step_comparison(what, algorithm, num_steps, theirs):
     ours = our_steps(algorithm, num_steps)
-    return Comparison("step", num_steps, ours, {what: (theirs, 1.2)})
+    counted = operations_of_step(algorithm)
+    return Comparison("step", num_steps, ours, {what: (theirs, 1.2)}, counted)
+
+
+def operations_of_step(algorithm):
+    """Floating-point operations of a step; on a CPU None: its products are others."""
+    if jax.default_backend() == "cpu":
+        return None
+    images, labels = random_data()
+    num, key = algorithm.batch_shape[0], jax.random.key(0)
+    state = jax.eval_shape(algorithm.init, key)
+    batch = {"images": images[:num], "labels": labels[:num]}
+    return operations(jax.jit(algorithm.step), state, batch, key)
+
+
+def operations(function, *args):
+    """As XLA counts them before it optimises; None where it does not."""
+    analysis = function.lower(*args).cost_analysis()
+    return analysis and analysis.get("flops")
 
 
 def classifier_step(flags, other):
     """The train step of the digit classifier."""
     del flags
-    num_steps = STEPS["classifier"]
+    num_steps = STEPS["classifier"] * scale()
     algorithm = classifier(
         DigitClassifier(), steps_per_epoch=1000, batch_size=CLASSIFIER_BATCH
     )
@@ -151,8 +183,7 @@ def classifier_step(flags, other):
         *torch_data(), num_steps, CLASSIFIER_BATCH
     )
     what = f"classifier step, batch {CLASSIFIER_BATCH}"
-    ours = our_steps(algorithm, num_steps)
-    return Comparison("step", num_steps, ours, {what: (theirs, 1.2)})
+    return step_comparison(what, algorithm, num_steps, theirs)
 
 
 def counterfactuals(flags, other):
@@ -160,20 +191,20 @@ def counterfactuals(flags, other):
     del flags
     scm = cgn.scm(**MODEL)
     params = jax.jit(scm.init)(jax.random.key(0))
-    num_devices = jax.device_count()
+    num_devices, num_images = jax.device_count(), NUM_IMAGES * scale()
     keys = iter(jax.random.split(jax.random.key(1), (1000, num_devices)))
-    share = NUM_IMAGES // num_devices // PER_MASK * PER_MASK
-    draw = jax.pmap(
-        lambda key: sample_counterfactuals(
-            scm, params, key, num=share, per_mask=PER_MASK
-        )
-    )
+    share = num_images // num_devices // PER_MASK * PER_MASK
+
+    def draw_share(key):
+        return sample_counterfactuals(scm, params, key, num=share, per_mask=PER_MASK)
+
+    draw = jax.pmap(draw_share)
 
     def ours():
         jax.block_until_ready(draw(next(keys)))
 
-    official = other and other.official_sampling(NUM_IMAGES, PER_MASK)
-    lean = other and other.lean_sampling(NUM_IMAGES, PER_MASK)
+    official = other and other.official_sampling(num_images, PER_MASK)
+    lean = other and other.lean_sampling(num_images, PER_MASK)
     what = f"counterfactuals, {PER_MASK} a mask"
     others = {
         f"{what}; the official way: autograd on, all networks in each pass": (
@@ -182,7 +213,16 @@ def counterfactuals(flags, other):
         ),
         f"{what}; no_grad, only the networks needed": (lean, None),
     }
-    return Comparison("image", share * num_devices, ours, others)
+    counted = None
+    if jax.default_backend() != "cpu":
+        counted = operations(jax.jit(draw_share), jax.random.key(0))
+    counted = counted and counted / share
+    return Comparison("image", share * num_devices, ours, others, counted)
+
+
+def scale():
+    """How many times as much a run does here as on a CPU."""
+    return 1 if jax.default_backend() == "cpu" else ON_GPU
 
 
 COMPARISONS = {
@@ -209,9 +249,30 @@ def seconds_each(comparison, rounds):
     return times
 
 
-def figures_of(ours, theirs):
+def chip_rate():
+    """Operations a second of a large matrix product of float32 numbers; None on a CPU.
+
+    At JAX's default precision, the one of everything else here (TF32 on a GPU).
+    """
+    if jax.default_backend() == "cpu":
+        return None
+    matrix = jax.random.normal(jax.random.key(0), (RATE_SIZE, RATE_SIZE))
+    product = jax.jit(lambda a: a @ a)
+    product(matrix).block_until_ready()
+    times = []
+    for _ in range(10):
+        start = time.perf_counter()
+        product(matrix).block_until_ready()
+        times.append(time.perf_counter() - start)
+    return 2 * RATE_SIZE**3 / statistics.median(times)
+
+
+def figures_of(ours, theirs, operations=None, rate=None):
     """Medians and ratios of the rounds' seconds; `theirs` may be None."""
     figures = {"ours_seconds": statistics.median(ours)}
+    if operations and rate:
+        figures["operations"] = operations
+        figures["fraction"] = operations / figures["ours_seconds"] / rate
     if theirs:
         ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
         figures["torch_seconds"] = statistics.median(theirs)
@@ -234,7 +295,8 @@ def line(what, unit, goal, figures):
     ratio = "-"
     if "ratio" in figures:
         ratio = "{ratio:.2f} ({ratio_min:.2f}..{ratio_max:.2f})".format(**figures)
-    return f"| {' | '.join([*cells, ratio, f'{goal:g}' if goal else '-'])} |"
+    share = f"{100 * figures['fraction']:.2f} %" if "fraction" in figures else "-"
+    return f"| {' | '.join([*cells, ratio, f'{goal:g}' if goal else '-', share])} |"
 
 
 def limit_cores(threads):
@@ -310,9 +372,11 @@ def parsed_flags():
     return flags
 
 
-def write_row(flags, description, figures, seconds):
+def write_row(flags, description, figures, seconds, rate):
     layout = "_channels_last" if flags.channels_last else ""
-    chosen = " --vgg=FILE" * bool(flags.vgg) + " --channels_last" * bool(layout)
+    backend = jax.default_backend()
+    layout += "" if backend == "cpu" else f"_{backend}"
+    chosen = " --vgg=FILE" * bool(flags.vgg) + " --channels_last" * flags.channels_last
     ratios = [
         f"{what} {each['ratio']:.2f}"
         for what, each in figures.items()
@@ -326,7 +390,8 @@ def write_row(flags, description, figures, seconds):
             f"--rounds={flags.rounds} --row",
             "seconds": {"benchmark": seconds},
             "metrics": {"benchmark": figures},
-            "note": f"{description}; times as fast: {'; '.join(ratios)}",
+            "note": f"{description}; times as fast: {'; '.join(ratios)}"
+            + (f"; the chip's rate: {rate / 1e12:.0f} TFLOP/s" if rate else ""),
         },
     )
 
@@ -341,17 +406,20 @@ def main():
     start = time.perf_counter()
     description = header(flags, threads, other)
     print(f"{description}, {flags.rounds} rounds\n")
-    print("| what | ours | PyTorch | ratio (of a round) | goal |")
-    print("|---|---|---|---|---|", flush=True)
-    figures = {}
+    print("| what | ours | PyTorch | ratio (of a round) | goal | of the chip's rate |")
+    print("|---|---|---|---|---|---|", flush=True)
+    figures, rate = {}, chip_rate()
     for name in flags.only:
         comparison = COMPARISONS[name](flags, other)
         times = seconds_each(comparison, flags.rounds)
         for what, (_, goal) in comparison.others.items():
-            figures[what] = figures_of(times["ours"], times.get(what))
+            figures[what] = figures_of(
+                times["ours"], times.get(what), comparison.operations, rate
+            )
             print(line(what, comparison.unit, goal, figures[what]), flush=True)
     if flags.row:
-        write_row(flags, description, figures, time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        write_row(flags, description, figures, seconds, rate)
 
 
 if __name__ == "__main__":

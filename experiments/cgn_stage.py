@@ -49,6 +49,31 @@ def train(config, workdir: str | Path) -> dict[str, float]:
     return stages.timed(workdir, workdirs.MODEL, _fit, config, scm, pictures, workdir)
 
 
+def train_together(configs: list, folders: list[str | Path]) -> None:
+    """Trains runs that differ in their seed at once, on one device (`fit_seeds`).
+
+    Raises:
+      ValueError: features of each run's own are to be trained for the style.
+    """
+    config, scm = configs[0], model(configs[0])
+    _check(config, scm)
+    if config.style == "own":
+        raise ValueError("style=own trains features of each run: train them in turn")
+    data = _data(digit_sets.training(config))
+    folders = [*map(stages.open_workdir, configs, folders)]
+    for folder in folders:
+        workdirs.save_spec(folder, scm)
+    algorithm = cgn_algorithm(config, scm, _features(config, data, folders[0]))
+    stages.fit_together(
+        folders,
+        configs,
+        workdirs.MODEL,
+        algorithm,
+        data,
+        num_steps=config.num_steps,
+    )
+
+
 def model(config) -> SCM:
     """The untrained model of a config.
 
@@ -103,7 +128,7 @@ def cgn_algorithm(config, scm: SCM, features_fn) -> Algorithm:
 
 
 def _fit(config, scm: SCM, pictures: Pictures, workdir: Path) -> None:
-    data = {"images": pictures.images, "labels": pictures.labels}
+    data = _data(pictures)
     features_fn = _features(config, data, workdir)
     loop.fit(
         cgn_algorithm(config, scm, features_fn),
@@ -114,6 +139,10 @@ def _fit(config, scm: SCM, pictures: Pictures, workdir: Path) -> None:
         workdir=workdir,
         steps_per_dispatch=50,
     )
+
+
+def _data(pictures: Pictures) -> dict:
+    return {"images": pictures.images, "labels": pictures.labels}
 
 
 def _features(config, data: dict, workdir: Path):

@@ -33,15 +33,46 @@ def train(config, workdir: str | Path) -> dict[str, float]:
     """Trains a config's classifier; returns the seconds of its stage."""
     _check(config)
     originals = digit_sets.training(config)  # its errors leave nothing behind
-    generator = open_generator(config.generator) if needs_generator(config) else None
-    _require_kind(config, generator)
+    generator = _generator(config)
     workdir = stages.open_workdir(config, workdir)
     return stages.timed(workdir, STAGE, _fit, config, originals, generator, workdir)
+
+
+def train_together(configs: list, folders: list[str | Path]) -> None:
+    """Trains runs that differ in seed and generator at once, on one device.
+
+    Raises:
+      ValueError: pictures are to be drawn in every step.
+    """
+    config = configs[0]
+    _check(config)
+    if config.on_the_fly:
+        raise ValueError("on_the_fly draws with each run's generator: train in turn")
+    originals = digit_sets.training(config)
+    data = [_run_data(each, originals, _generator(each)) for each in configs]
+    folders = [*map(stages.open_workdir, configs, folders)]
+    algorithm, num_steps = algorithm_of(config, len(data[0]["labels"]))
+    stages.fit_together(
+        folders,
+        configs,
+        STAGE,
+        algorithm,
+        jax.tree.map(lambda *each: jnp.stack(each), *data),
+        num_steps=num_steps,
+        data_axis=0,
+    )
 
 
 def needs_generator(config) -> bool:
     """Whether pictures are drawn from a model."""
     return config.train_on not in ("original", "irm") and not config.counterfactuals
+
+
+def _generator(config) -> tuple[SCM, Params] | None:
+    """The model that a config's pictures are drawn from."""
+    generator = open_generator(config.generator) if needs_generator(config) else None
+    _require_kind(config, generator)
+    return generator
 
 
 def open_generator(path: str | Path) -> tuple[SCM, Params]:
@@ -97,18 +128,22 @@ def _require_kind(config, generator) -> None:
 
 
 def _fit(config, originals: Pictures, generator, workdir: Path) -> None:
-    key = jax.random.key(config.seed)
-    data = training_data(config, originals, generator, jax.random.fold_in(key, 2))
+    data = _run_data(config, originals, generator)
     algorithm, num_steps = algorithm_of(config, len(data["labels"]), generator)
     loop.fit(
         algorithm,
         data,
-        key=jax.random.fold_in(key, 0),
+        key=jax.random.fold_in(jax.random.key(config.seed), 0),
         num_steps=num_steps,
         stage=STAGE,
         workdir=workdir,
         steps_per_dispatch=50,
     )
+
+
+def _run_data(config, originals: Pictures, generator) -> dict[str, Array]:
+    key = jax.random.fold_in(jax.random.key(config.seed), 2)
+    return training_data(config, originals, generator, key)
 
 
 def algorithm_of(config, num_rows: int, generator=None) -> tuple[Algorithm, int]:

@@ -69,7 +69,7 @@ def markdown(rows: list[dict]) -> str:
     """The page, from finished rows."""
     groups: dict[str, list[dict]] = {}
     for row in rows:
-        groups.setdefault(_group(row["cell"]), []).append(row)
+        groups.setdefault(without_seed(row["cell"]), []).append(row)
     classifiers = {n: g for n, g in groups.items() if "train_on" in g[0]["config"]}
     networks = {n: g for n, g in groups.items() if n not in classifiers}
     lines = [_classifier_line(name, group) for name, group in classifiers.items()]
@@ -78,7 +78,7 @@ def markdown(rows: list[dict]) -> str:
     return page + _NETWORKS + "\n".join([*lines, ""])
 
 
-def _group(cell: str) -> str:
+def without_seed(cell: str) -> str:
     """A cell's name without its seed."""
     return re.sub(r"_seed\d+$", "", cell.removeprefix(PREFIX))
 

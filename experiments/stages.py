@@ -22,6 +22,7 @@ from causal_jax.training.causal_gan import causal_gan
 from causal_jax.training.image_stage import flattened
 from causal_jax.training.label_mle import label_mle
 from causal_jax.training.label_wgan import even_roots, label_wgan
+from causal_jax.training.seeds import fit_seeds
 from causal_jax.training.unseen import unseen_pairs
 from causal_jax.workdir import IMAGE
 from experiments import data
@@ -257,10 +258,42 @@ def train_images(config, pictures, generator: ImageGenerator, workdir: Path) -> 
 
 def timed(workdir: Path, stage: str, train_fn, *args) -> dict:
     """Runs a stage and adds its seconds to those of earlier, interrupted calls."""
-    path = workdir / "seconds.json"
-    kept = json.loads(path.read_text()) if path.is_file() else {}
     started = time.monotonic()
     train_fn(*args)
-    kept[stage] = kept.get(stage, 0.0) + time.monotonic() - started
+    return _add_seconds(workdir, stage, time.monotonic() - started)
+
+
+def _add_seconds(workdir: Path, stage: str, seconds: float) -> dict:
+    path = workdir / "seconds.json"
+    kept = json.loads(path.read_text()) if path.is_file() else {}
+    kept[stage] = kept.get(stage, 0.0) + seconds
     workdirs.write_text(path, json.dumps(kept))
     return kept
+
+
+def fit_together(
+    folders: list[Path], configs: list, stage: str, algorithm: Algorithm, data, **kwargs
+) -> None:
+    """Fits runs that differ in their seed at once; each counts an equal share of time.
+
+    Args:
+      folders: the runs'.
+      configs: theirs.
+      stage: as in `loop.fit`.
+      algorithm: of every run.
+      data: as in `fit_seeds`.
+      **kwargs: for `fit_seeds`.
+    """
+    started = time.monotonic()
+    keys = [jax.random.fold_in(jax.random.key(config.seed), 0) for config in configs]
+    fit_seeds(
+        algorithm,
+        data,
+        keys=jnp.stack(keys),
+        stage=stage,
+        workdirs=folders,
+        steps_per_dispatch=50,
+        **kwargs,
+    )
+    for folder in folders:
+        _add_seconds(folder, stage, (time.monotonic() - started) / len(folders))

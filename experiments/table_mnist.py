@@ -2,7 +2,7 @@
 
     python -m experiments.table_mnist --textures=DIR --official=DIR   # every cell
     python -m experiments.table_mnist --only=counterfactual_double    # that begin so
-    python -m experiments.table_mnist --num_seeds=3
+    python -m experiments.table_mnist --num_seeds=5 --together       # on a GPU
 
 Sauer & Geiger (2021), table 1: classifiers of coloured, double-coloured and wildlife
 digits, trained on what the data show or on counterfactual pictures, and tested where
@@ -20,6 +20,7 @@ Digits are MNIST's, from the tfds folder named by $TFDS_DATA_DIR. --textures hol
 pictures of wildlife (DIR/object, DIR/background); without it the drawn textures have
 cells of their own (`wildlife_drawn`). Finished cells are rows in
 docs/results/mnist_CELL.json and are skipped; interrupted ones resume from --workdir.
+--together trains the seeds of a set in one vmapped program.
 """
 
 import importlib
@@ -119,6 +120,34 @@ def official_path(folder: str, variant: str) -> str:
     )
 
 
+def train_together(names: list[str], known: dict[str, Cell], args) -> None:
+    """Trains cells that differ in their seed, and their generators, at once."""
+    folder = Path(args.workdir)
+    generators = [known[name].generator for name in names]
+    missing = [
+        g for g in generators if g and not (folder / g / "metrics.json").exists()
+    ]
+    if missing and OFFICIAL not in generators:
+        train_together(missing, known, args)
+        for generator in missing:
+            run(generator, known, args)
+    configs = [
+        configuration(known[name], str(folder / generator) if generator else "", args)
+        for name, generator in zip(names, generators, strict=True)
+    ]
+    folders = [folder / name for name in names]
+    train.TRAIN_TOGETHER[configs[0].stage](configs, folders)
+
+
+def train_peers(name: str, pending: list[str], known: dict[str, Cell], args) -> None:
+    """Trains a cell together with those that differ from it in their seed only."""
+    group = mnist_page.without_seed(name)
+    peers = [peer for peer in pending if mnist_page.without_seed(peer) == group]
+    started = [peer for peer in peers if (Path(args.workdir) / peer).exists()]
+    if len(peers) > 1 and not started:
+        train_together(peers, known, args)
+
+
 def run(name: str, known: dict[str, Cell], args: flags.FlagValues) -> None:
     """Trains and measures a cell, its generator before it, and writes the rows."""
     cell, folder = known[name], Path(args.workdir)
@@ -167,11 +196,15 @@ def main(argv: list[str]) -> None:
         chosen = [args.only] if args.only in known else chosen
         if not chosen:
             raise ValueError(f"--only={args.only}: there are {', '.join(known)}")
+        done = [name for name in chosen if results.read(mnist_page.PREFIX + name)]
+        pending = [name for name in chosen if args.again or name not in done]
         for name in chosen:
-            if results.read(mnist_page.PREFIX + name) and not args.again:
+            if name not in pending:
                 print(f"{name}: done before")
                 continue
             print(f"{name} ...", flush=True)
+            if args.together:
+                train_peers(name, pending, known, args)
             run(name, known, args)
             row = results.read(mnist_page.PREFIX + name)
             print(json.dumps(row["metrics"]["digits"])[:400], flush=True)
@@ -186,5 +219,6 @@ if __name__ == "__main__":
     flags.DEFINE_string("dataset", "mnist", "A tfds set of 28x28 grey pictures.")
     flags.DEFINE_string("textures", "", "Folder of wildlife's pictures; else drawn.")
     flags.DEFINE_string("official", "", "Folder of the published checkpoints.")
+    flags.DEFINE_bool("together", False, "Trains the seeds of a set at once, vmapped.")
     flags.DEFINE_bool("again", False, "Runs finished cells again.")
     command_line.run(main)

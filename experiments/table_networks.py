@@ -115,7 +115,7 @@ def _trained(algorithm, data, settings: dict, scm: SCM, name: str) -> list[Param
         keys=keys,
         num_steps=settings["num_steps"],
         data_axis=0,
-        description=name,
+        stage=name,
     )
     of_seed = [jax.tree.map(lambda x, i=i: x[i], params) for i in range(num_seeds)]
     return [exact.conditional_tables(scm, one)[1] for one in of_seed]

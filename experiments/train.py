@@ -27,6 +27,11 @@ TRAIN = {
     "cgn": cgn_stage.train,
     "classifier": classifier_stage.train,
 }
+# Runs that differ in their seed, at once.
+TRAIN_TOGETHER = {
+    "cgn": cgn_stage.train_together,
+    "classifier": classifier_stage.train_together,
+}
 
 
 def main(argv: list[str]) -> None:

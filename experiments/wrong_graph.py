@@ -152,7 +152,7 @@ def train(scm: SCM, trainer: str, rows: np.ndarray, cell: str) -> Params:
         keys=fold(jax.random.key(_KEY_TRAIN), seeds),
         num_steps=num_steps,
         data_axis=0,
-        description=cell,
+        stage=cell,
     )
 
 

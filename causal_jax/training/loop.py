@@ -74,7 +74,7 @@ def fit(
         state, first = checkpoints.restore_state(latest, state), latest
     if first >= num_steps:
         return Fit(algorithm.params(state), state, time.monotonic() - started)
-    _trim_log(workdir, stage, first)
+    trim_log(workdir, stage, first)
     steps = functools.cache(partial(parallel.train_steps, algorithm))
     state, data = parallel.replicate(state), parallel.replicate(data)
     saved = time.monotonic()
@@ -87,7 +87,7 @@ def fit(
             state, info = steps(num_steps=size)(state, data, key_steps, step)
             step += size
             values = _finite(parallel.unreplicate(info), step, stage)
-            _log(workdir, stage, step, values)
+            append_log(workdir, stage, step, values)
             if on_log:
                 on_log(step, values)
             bar.update(size)
@@ -112,7 +112,10 @@ def _finite(info: Any, step: int, stage: str) -> dict[str, float]:
     return values
 
 
-def _log(workdir, stage: str, step: int, values: dict[str, float]) -> None:
+def append_log(
+    workdir: str | Path | None, stage: str, step: int, values: dict[str, float]
+) -> None:
+    """Adds a line to the run's `metrics.jsonl`; without a workdir nothing."""
     if workdir:
         path = Path(workdir) / "metrics.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,7 +123,7 @@ def _log(workdir, stage: str, step: int, values: dict[str, float]) -> None:
             file.write(json.dumps({"stage": stage, "step": step, **values}) + "\n")
 
 
-def _trim_log(workdir, stage: str, first: int) -> None:
+def trim_log(workdir: str | Path | None, stage: str, first: int) -> None:
     """Drops lines of steps after the checkpoint that a run resumes from."""
     path = Path(workdir) / "metrics.jsonl" if workdir else None
     if not path or not path.is_file():

@@ -4,14 +4,18 @@ For small networks, whose steps leave most of a machine idle: error bars at litt
 than the cost of one run. On one device.
 """
 
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from tqdm import tqdm
 
-from causal_jax.training import parallel
+from causal_jax.training import loop, parallel
 from causal_jax.training.algorithm import Algorithm
+from causal_jax.training.checkpoint import Checkpoints
 from causal_jax.types import Batch, Key, Params
 
 
@@ -23,7 +27,8 @@ def fit_seeds(
     num_steps: int,
     steps_per_dispatch: int = 100,
     data_axis: int | None = None,
-    description: str = "seeds",
+    stage: str = "seeds",
+    workdirs: Sequence[str | Path] = (),
     progress: bool = True,
 ) -> Params:
     """Trains one run a key; the same as `loop.fit` with each key alone, to rounding.
@@ -33,9 +38,11 @@ def fit_seeds(
       data: {name: [N, ...]}, shared by all runs; or [S, N, ...] with `data_axis=0`.
       keys: [S] keys, one a run.
       num_steps: of every run.
-      steps_per_dispatch: steps compiled into one call.
+      steps_per_dispatch: steps compiled into one call; also how often is logged.
       data_axis: 0 where every run has data of its own.
-      description: names the progress bar.
+      stage: names the progress bar, the log lines and the checkpoints.
+      workdirs: S folders, one a run, in which `metrics.jsonl` and the last step's
+        checkpoint are left as `loop.fit` leaves them; an interrupted call begins anew.
       progress: shows a progress bar.
 
     Returns:
@@ -45,7 +52,10 @@ def fit_seeds(
       FloatingPointError: a logged value of some run is not finite.
     """
     key_init, key_steps = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
-    state = jax.jit(jax.vmap(algorithm.init))(key_init)
+    # In turn: many QR factorisations under vmap block each other in XLA on two cores.
+    state = jax.jit(partial(jax.lax.map, algorithm.init))(key_init)
+    for workdir in workdirs:
+        loop.trim_log(workdir, stage, 0)
 
     @partial(jax.jit, static_argnames="size", donate_argnums=0)
     def steps(state, data, first, size):
@@ -58,22 +68,28 @@ def fit_seeds(
         state, infos = jax.lax.scan(one_step, state, first + jnp.arange(size))
         return state, jax.tree.map(jnp.mean, infos)
 
-    with tqdm(
-        total=num_steps, desc=description, unit="step", disable=not progress
-    ) as bar:
+    with tqdm(total=num_steps, desc=stage, unit="step", disable=not progress) as bar:
         for first in range(0, num_steps, steps_per_dispatch):
             size = min(steps_per_dispatch, num_steps - first)
             state, info = steps(state, data, first, size)
-            _require_finite(info, first + size, description)
+            info = jax.device_get(info)._asdict()
+            _require_finite(info, first + size, stage)
+            for i, workdir in enumerate(workdirs):
+                values = {name: float(value[i]) for name, value in info.items()}
+                loop.append_log(workdir, stage, first + size, values)
             bar.update(size)
+    for i, workdir in enumerate(workdirs):
+        one = jax.tree.map(lambda leaf, i=i: leaf[i], state)
+        checkpoints = Checkpoints(Path(workdir) / "checkpoints" / stage)
+        checkpoints.save(num_steps, one, algorithm.params(one))
     return jax.vmap(algorithm.params)(state)
 
 
-def _require_finite(info, step: int, description: str) -> None:
-    for name, values in info._asdict().items():
-        if not bool(jnp.isfinite(values).all()):
-            run = int(jnp.argmin(jnp.isfinite(values)))
+def _require_finite(info, step: int, stage: str) -> None:
+    for name, values in info.items():
+        if not bool(np.isfinite(values).all()):
+            run = int(np.argmin(np.isfinite(values)))
             raise FloatingPointError(
-                f"{name} of run {run} is not finite at step {step} of {description}: "
+                f"{name} of run {run} is not finite at step {step} of {stage}: "
                 "lower the learning rate"
             )

@@ -1,6 +1,7 @@
 """Digit runs from end to end: train, evaluate, sample, generate, classify, table."""
 
 import json
+import types
 
 import jax
 import numpy as np
@@ -19,6 +20,7 @@ from experiments import (
     results,
     sample,
     table_mnist,
+    train,
 )
 from experiments.configs import mnist_cgn, mnist_classifier
 
@@ -220,6 +222,40 @@ def test_a_plain_gan_s_pictures_are_trained_on(tmp_path):
         next(generate.blocks(config.generator, num=2, per_mask=1, seed=0))
 
 
+@pytest.mark.parametrize("kind", ["cgn", "classifier"])
+def test_seeds_trained_together_are_those_trained_alone(kind, generator, tmp_path):
+    if kind == "cgn":
+        configs = [cgn_config(seed=seed) for seed in range(2)]
+    else:
+        settings = {"generator": str(generator), "num_counterfactuals": 24}
+        configs = [classifier_config(seed=seed, **settings) for seed in range(2)]
+    folders = [tmp_path / "0", tmp_path / "1"]
+    train.TRAIN_TOGETHER[kind](configs, folders)
+    together = log_of(folders[1])
+    train.TRAIN[kind](configs[1], folders[1])  # is finished
+    assert log_of(folders[1]) == together != log_of(folders[0])
+    train.TRAIN[kind](configs[1], tmp_path / "alone")
+    for found, alone in zip(together, log_of(tmp_path / "alone"), strict=True):
+        assert found == pytest.approx(alone, rel=1e-3, abs=1e-4)
+
+
+def test_what_cannot_be_trained_together(generator, tmp_path):
+    config = cgn_config("double_colored,style")
+    with pytest.raises(ValueError, match="style=own trains features of each run"):
+        cgn_stage.train_together([config], [tmp_path / "run"])
+    config = classifier_config(generator=str(generator), on_the_fly=True)
+    with pytest.raises(ValueError, match="train in turn"):
+        classifier_stage.train_together([config], [tmp_path / "run"])
+    assert not (tmp_path / "run").exists()
+
+
+def log_of(workdir):
+    """The lines of metrics.jsonl, without what is no number."""
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    entries = [json.loads(line) for line in lines]
+    return [{k: v for k, v in entry.items() if k != "stage"} for entry in entries]
+
+
 def test_style_features_of_the_project_s_own(tmp_path):
     """They are trained first, and their style term is logged."""
     cgn_stage.train(cgn_config("double_colored,style"), tmp_path / "run")
@@ -240,6 +276,42 @@ def test_every_cell_has_a_config_and_a_generator():
             assert variant.partition(",")[0] in digit_sets.mnist.VARIANTS
             assert cell.generator in ("", table_mnist.OFFICIAL, *known)
     assert "official_wildlife" not in table_mnist.cells(drawn=True)
+
+
+def test_peers_are_trained_with_their_generators(tmp_path, monkeypatch):
+    """One call for the missing generators, one for the classifiers of all seeds."""
+    args = types.SimpleNamespace(workdir=str(tmp_path), dataset="mnist", textures="")
+    known, calls = table_mnist.cells(3), []
+    monkeypatch.setattr(
+        train,
+        "TRAIN_TOGETHER",
+        {
+            kind: lambda configs, folders: calls.append(
+                [
+                    (config.seed, folder.name)
+                    for config, folder in zip(configs, folders, strict=True)
+                ]
+            )
+            for kind in ("cgn", "classifier")
+        },
+    )
+    monkeypatch.setattr(
+        table_mnist, "run", lambda name, known, args: calls.append(name)
+    )
+    (tmp_path / "cgn_colored_seed0").mkdir()
+    (tmp_path / "cgn_colored_seed0" / "metrics.json").touch()
+    names = [f"counterfactual_colored_seed{seed}" for seed in range(3)]
+    table_mnist.train_peers(names[0], [*names, "official_colored"], known, args)
+    generators = ["cgn_colored_seed1", "cgn_colored_seed2"]
+    assert calls == [
+        [(1, generators[0]), (2, generators[1])],
+        *generators,
+        list(enumerate(names)),
+    ]
+    calls.clear()
+    (tmp_path / names[2]).mkdir()  # started alone: it is resumed alone
+    table_mnist.train_peers(names[2], names, known, args)
+    assert not calls
 
 
 def test_an_official_checkpoint_is_found(tmp_path):
