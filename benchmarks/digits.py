@@ -24,6 +24,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -156,20 +157,23 @@ def step_comparison(what, algorithm, num_steps, theirs):
 
 
 def operations_of_step(algorithm):
-    """Floating-point operations of a step; on a CPU None: its products are others."""
-    if jax.default_backend() == "cpu":
-        return None
+    """Floating-point operations of a step."""
     images, labels = random_data()
     num, key = algorithm.batch_shape[0], jax.random.key(0)
     state = jax.eval_shape(algorithm.init, key)
     batch = {"images": images[:num], "labels": labels[:num]}
-    return operations(jax.jit(algorithm.step), state, batch, key)
+    return operations(algorithm.step, state, batch, key)
 
 
 def operations(function, *args):
-    """As XLA counts them before it optimises; None where it does not."""
-    analysis = function.lower(*args).cost_analysis()
-    return analysis and analysis.get("flops")
+    """As XLA counts them before it optimises; None on a CPU, whose products are others.
+
+    It counts for the host, as it does not for a GPU; convolutions are the GPU's.
+    """
+    if jax.default_backend() == "cpu":
+        return None
+    with jax.default_device(jax.devices("cpu")[0]):
+        return jax.jit(function).lower(*args).cost_analysis()["flops"]
 
 
 def classifier_step(flags, other):
@@ -195,10 +199,10 @@ def counterfactuals(flags, other):
     keys = iter(jax.random.split(jax.random.key(1), (1000, num_devices)))
     share = num_images // num_devices // PER_MASK * PER_MASK
 
-    def draw_share(key):
-        return sample_counterfactuals(scm, params, key, num=share, per_mask=PER_MASK)
+    def drawn(num, key):
+        return sample_counterfactuals(scm, params, key, num=num, per_mask=PER_MASK)
 
-    draw = jax.pmap(draw_share)
+    draw = jax.pmap(partial(drawn, share))
 
     def ours():
         jax.block_until_ready(draw(next(keys)))
@@ -213,10 +217,9 @@ def counterfactuals(flags, other):
         ),
         f"{what}; no_grad, only the networks needed": (lean, None),
     }
-    counted = None
-    if jax.default_backend() != "cpu":
-        counted = operations(jax.jit(draw_share), jax.random.key(0))
-    counted = counted and counted / share
+    # Of the images of one mask: it counts a loop over masks once.
+    counted = operations(partial(drawn, PER_MASK), jax.random.key(0))
+    counted = counted and counted / PER_MASK
     return Comparison("image", share * num_devices, ours, others, counted)
 
 
