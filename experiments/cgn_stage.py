@@ -34,7 +34,7 @@ _DISCRIMINATORS = {
 }
 _MODELS = {"cgn": cgn.scm, "gan": cgn.gan}
 # Settings that a plain GAN lacks.
-_PARTS_ONLY = ("shuffle", "texture_width", "norm_output", "truncation")
+_PARTS_ONLY = ("shuffle", "texture_width", "truncation")
 _STYLES = ("none", "own", "vgg")
 _STYLE_STEPS = 800  # of the classifier whose features the style compares
 

@@ -73,7 +73,7 @@ class Uniform(Discrete):
         return jnp.full(self.num_states, -jnp.log(float(self.num_states)))
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class _Part:
     """A part of the image as a function of its label and its noise.
 
@@ -188,7 +188,7 @@ class _Part:
             )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Shape(_Part):
     """The mask, [32, 32, 1] in [1e-4, .9999]."""
 
@@ -200,7 +200,7 @@ class Shape(_Part):
         return jnp.clip(raw, *MASK_RANGE)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Texture(_Part):
     """A foreground or background, [32, 32, 3] in [-1, 1].
 
@@ -288,8 +288,8 @@ def scm(
         "abduction_steps": abduction_steps,
     }
     own = {"shuffle": shuffle, "norm_output": norm_output}
-    texture = Texture(texture_width or width, **shared, **own)
-    parts = (Shape(width, **shared, truncation=truncation), texture, texture)
+    texture = Texture(width=texture_width or width, **shared, **own)
+    parts = (Shape(width=width, **shared, truncation=truncation), texture, texture)
     mechanisms = {
         **dict.fromkeys(LABELS, Uniform()),
         **dict(zip(PARTS, parts, strict=True)),
@@ -304,6 +304,7 @@ def gan(
     noise_size: int = 32,
     init_kind: Literal["orthogonal", "normal"] = "orthogonal",
     init_scale: float = 0.1,
+    norm_output: bool = True,
     abduction_steps: int = 100,
 ) -> SCM:
     """A conditional GAN as a model: one label and the image it causes.
@@ -312,7 +313,13 @@ def gan(
     generative networks are compared with. Arguments as `scm` has them.
     """
     image = Texture(
-        width, noise_size, init_kind, init_scale, NUM_CLASSES, abduction_steps, False
+        width=width,
+        noise_size=noise_size,
+        init_kind=init_kind,
+        init_scale=init_scale,
+        abduction_steps=abduction_steps,
+        shuffle=False,
+        norm_output=norm_output,
     )
     mechanisms = {"label": Uniform(), "image": image}
     return SCM(graphs.build([("label", "image")], nodes=mechanisms), mechanisms)

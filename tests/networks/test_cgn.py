@@ -237,5 +237,9 @@ def test_a_plain_gan_is_a_label_and_the_image_it_causes():
     scm = cgn.gan(width=2, noise_size=3)
     assert scm.nodes == ("label", "image") and cgn.trained_nodes(scm) == ("image",)
     assert cgn.trained_nodes(cgn.scm()) == cgn.PARTS
-    values = scm.sample(scm.init(jax.random.key(0)), jax.random.key(1), num=2)
+    params = scm.init(jax.random.key(0))
+    # Its noise is all that varies: standard normal, and no shuffler moves the image.
+    noise = scm.sample_noise(jax.random.key(1), 1000)["image"]
+    assert noise.keys() == {"z"} and 0.95 < np.std(noise["z"]) < 1.05
+    values = scm.sample(params, jax.random.key(1), num=2)
     assert values["image"].shape == (2, 32, 32, 3)
