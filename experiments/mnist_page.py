@@ -36,7 +36,9 @@ network and one of the classifier; mean ± standard deviation over the seeds.
 *irm* invariant risk minimisation of the originals in two environments. Ablations are of
 double-coloured digits: the network without the masks' entropy, without the shuffler,
 with a style loss; 10^4 pictures in ten epochs, or 10^6 of which each is seen once in as
-many steps as 10^5 take.
+many steps as 10^5 take. A row that names a GPU was made there, with its default
+products (TF32); the others on one or two CPU cores, often beside other work: their
+seconds are no measure of speed.
 
 | trained on | set | seeds | t10k | reference | distinct, t10k | in domain | \
 to reach | classifier s |
