@@ -32,8 +32,8 @@ _BLOCK = 2000  # pictures drawn at once
 def train(config, workdir: str | Path) -> dict[str, float]:
     """Trains a config's classifier; returns the seconds of its stage."""
     _check(config)
-    originals = digit_sets.training(config)  # its errors leave nothing behind
-    generator = _generator(config)
+    generator = _generator(config)  # errors leave nothing behind
+    originals = digit_sets.training(config)
     workdir = stages.open_workdir(config, workdir)
     return stages.timed(workdir, STAGE, _fit, config, originals, generator, workdir)
 

@@ -51,8 +51,9 @@ def training(config, *, correlated: bool = True) -> Pictures:
       ValueError: as `grey`; an unknown variant, or textures that cannot be read.
     """
     _require_variant(config)
+    paint = _painter(config)  # textures that are no good are said at once
     digits_trained = mnist.by_protocol(grey(config), config.variant).train
-    return _painter(config)(digits_trained, 0 if correlated else 3, correlated)
+    return paint(digits_trained, 0 if correlated else 3, correlated)
 
 
 def draw(config) -> DigitSets:
@@ -62,7 +63,7 @@ def draw(config) -> DigitSets:
       ValueError: as `training`.
     """
     _require_variant(config)
-    split, paint = grey(config), _painter(config)
+    paint, split = _painter(config), grey(config)
     by_protocol = {
         protocol: mnist.by_protocol(split, config.variant, protocol)
         for protocol in _protocols(config)

@@ -21,10 +21,16 @@ def base(name: str, variant: str) -> ml_collections.ConfigDict:
 
 
 def split(text: str | None) -> tuple[str, list[str]]:
-    """The data variant that a config's variant begins with, and its other parts."""
+    """The data variant among a config's variants, and the others.
+
+    Raises:
+      SystemExit: several data variants.
+    """
     parts = [part for part in (text or "").split(",") if part]
-    first = parts[0] if parts and parts[0] in VARIANTS else VARIANTS[1]
-    return first, [part for part in parts if part not in VARIANTS]
+    chosen = [part for part in parts if part in VARIANTS] or [VARIANTS[1]]
+    if len(chosen) > 1:
+        raise SystemExit(f"usage: one of {', '.join(VARIANTS)}, not {text!r}")
+    return chosen[0], [part for part in parts if part not in VARIANTS]
 
 
 def embedded(config: ml_collections.ConfigDict) -> None:

@@ -6,16 +6,17 @@ r"""Counterfactual generative networks on digits whose colours tell the class.
     python -m experiments.sample --workdir=runs/cgn --do="texture_label=3" \
         --out=three.png
 
-The variant begins with `colored`, `double_colored` (the default) or `wildlife`, whose
-digits have textures; further ones after a comma: `reference` (the settings of the
-published runs; its style loss needs VGG16's weights, --config.vgg=FILE), `style` (our
-settings with a style loss of features that the project trains), `gan` (an ordinary
-conditional GAN, for comparison), `no_mask`, `no_shuffler`, `no_style`, `embedded` (no
-download), `quicktest`.
+Variants, combined with commas: the set, `colored`, `double_colored` (the default) or
+`wildlife`, whose digits have textures; `reference` (the settings of the published runs;
+its style loss needs VGG16's weights, --config.vgg=FILE), `style` (our settings with a
+style loss of features that the project trains), `gan` (an ordinary conditional GAN, for
+comparison), `no_mask`, `no_shuffler`, `no_style`, `embedded` (no download),
+`quicktest`.
 """
 
 import ml_collections
 
+from causal_jax.data.mnist import VARIANTS
 from causal_jax.training import cgn
 from experiments.configs import defaults, digits
 
@@ -107,4 +108,4 @@ def _change(config, part: str) -> None:
         config.num_steps, config.batch_size = 2, 4
         config.model.width = config.model.texture_width = 4
     else:
-        raise defaults.unknown(part, EXISTING)
+        raise defaults.unknown(part, [*VARIANTS, *EXISTING])

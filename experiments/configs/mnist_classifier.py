@@ -6,13 +6,14 @@ r"""Digit classifiers: on what the data show, or on counterfactual pictures.
     python -m experiments.evaluate --workdir=runs/invariant
 
 The generator is the folder of an `mnist_cgn` run, or a checkpoint of the reference code
-(`ckp.pth`). The variant begins with `colored`, `double_colored` (the default) or
-`wildlife`; further ones after a comma: `original`, `gan`, `original_gan`, `cgn` (the
-default), `original_cgn`, `irm` say what is trained on; `on_the_fly` draws fresh
-counterfactuals in every step instead of a fixed set; `texture`, `background` learn that
-part's label instead of the shape's; `embedded` (no download), `quicktest`.
+(`ckp.pth`). Variants, combined with commas: the set, `colored`, `double_colored` (the
+default) or `wildlife`; `original`, `gan`, `original_gan`, `cgn` (the default),
+`original_cgn`, `irm` say what is trained on; `on_the_fly` draws fresh counterfactuals
+in every step instead of a fixed set; `texture`, `background` learn that part's label
+instead of the shape's; `embedded` (no download), `quicktest`.
 """
 
+from causal_jax.data.mnist import VARIANTS
 from experiments.configs import defaults, digits
 
 TRAINED_ON = ("original", "gan", "original_gan", "cgn", "original_cgn", "irm")
@@ -54,5 +55,5 @@ def get_config(variant=""):
             config.num_epochs, config.batch_size = 1, 8
             config.num_digits = config.num_counterfactuals = 80
         else:
-            raise defaults.unknown(part, EXISTING)
+            raise defaults.unknown(part, [*VARIANTS, *EXISTING])
     return config

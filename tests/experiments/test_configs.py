@@ -57,3 +57,11 @@ def test_quicktest_is_quick_wherever_it_stands(file):
 
 def test_unknown_variant_lists_what_there_is():
     assert _variants("faces_labels") == ["mle", "reference", "random", "quicktest"]
+
+
+@pytest.mark.parametrize("file", ["mnist_cgn", "mnist_classifier"])
+def test_a_digit_config_has_one_set_wherever_it_is_named(file):
+    assert _get_config(file, "embedded,wildlife").variant == "wildlife"
+    assert _get_config(file, "").variant == "double_colored"
+    with pytest.raises(SystemExit, match="one of colored, double_colored, wildlife"):
+        _get_config(file, "colored,wildlife")
