@@ -8,6 +8,11 @@ best one of the logits in every environment at once.
 
     L = sum_e R_e / E + a sum_e (d/dw R_e(w logits) at w = 1)^2 / E
 
+The square of a slope is the product of those of two halves of the batch, whose noise is
+independent (there, appendix D): a noisy slope's square would penalise that pictures
+differ. Each half is normalised by itself; with statistics in common the product of the
+two slopes can be made negative without end, and is.
+
 Differences from the reference code: batches follow one another without a gap, so that
 an epoch's last batch is not a smaller one (15,625 steps for ten epochs of 100,000).
 """
@@ -81,14 +86,23 @@ def classifier(
       decay: its factor after each epoch.
       num_environments: of invariant risk minimisation; 0 for none. The batch then has
         "environments", int [B] in 0 .. num_environments - 1.
-      penalty_weight: a above; the loss is divided by it where it is greater than 1.
+      penalty_weight: a above.
       penalty_from: first step that is penalised; before it a is 1.
 
     Returns:
       An `Algorithm` over batches {"images": float32 [B, H, W, 3] in [-1, 1], "labels":
       int [B]}, each picture once an epoch. What is read with is {"params",
       "batch_stats"}.
+
+    Raises:
+      ValueError: environments, and a batch that cannot be halved.
     """
+
+    if num_environments and batch_size // jax.device_count() % 2:
+        raise ValueError(
+            "invariant risk minimisation halves each device's pictures: "
+            f"batch_size={batch_size} over {jax.device_count()} devices is odd"
+        )
 
     def schedule(step: Array) -> Array:
         return learning_rate * decay ** (step // steps_per_epoch)
@@ -100,18 +114,29 @@ def classifier(
         state = optimizer.init(variables["params"])
         return ClassifierState(jnp.int32(0), dict(variables), state)
 
+    def read(variables: Params, images: Array) -> tuple[Array, Params]:
+        """Logits in training mode, and the new statistics."""
+        network = module.clone(axis_name=parallel.axis_name())
+        parts = jnp.split(images, 2) if num_environments else [images]
+        logits, updated = zip(
+            *(
+                network.apply(variables, part, True, mutable=["batch_stats"])
+                for part in parts
+            ),
+            strict=True,
+        )
+        mean = jax.tree.map(lambda *each: sum(each) / len(each), *updated)
+        return jnp.concatenate(logits), mean
+
     def step(state: ClassifierState, batch: Batch, key: Key):
         images, labels = batch.get("images"), batch.get("labels")
         if draw_fn is not None:
             images, labels = parallel.local(draw_fn(batch, key, batch_size))
-        network = module.clone(axis_name=parallel.axis_name())
         weight = jnp.where(state.step < penalty_from, 1.0, penalty_weight)
 
         def loss_fn(params):
             variables = {**state.variables, "params": params}
-            logits, updated = network.apply(
-                variables, images, True, mutable=["batch_stats"]
-            )
+            logits, updated = read(variables, images)
             losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
             loss, penalty = jnp.mean(losses), jnp.zeros(())
             if num_environments:
@@ -119,8 +144,8 @@ def classifier(
                     logits, labels, batch["environments"], num_environments
                 )
             accuracy = jnp.mean(jnp.argmax(logits, -1) == labels)
-            total = (loss + weight * penalty) / jnp.maximum(1.0, weight)
-            return total, (updated, ClassifierInfo(loss, accuracy, penalty))
+            info = ClassifierInfo(loss, accuracy, penalty)
+            return loss + weight * penalty, (updated, info)
 
         params = state.variables["params"]
         gradient, (updated, info) = jax.grad(loss_fn, has_aux=True)(params)
@@ -138,15 +163,10 @@ def classifier(
 def _invariant_risk(
     logits: Array, labels: Array, environments: Array, num: int
 ) -> tuple[Array, Array]:
-    """Mean risk and mean penalty of the environments that the batch holds.
-
-    The square of a slope is the product of those of two halves of the batch, whose
-    noise is independent (there, appendix D): a noisy slope's square would penalise that
-    pictures differ.
-    """
+    """Mean risk and mean penalty of the environments that the batch holds."""
     members = jax.nn.one_hot(environments, num)  # [B, E]
-    is_even = jnp.arange(len(labels))[:, None] % 2 == 0
-    halves = jnp.concatenate([members * is_even, members * ~is_even], axis=1)
+    is_first = jnp.arange(len(labels))[:, None] < len(labels) // 2
+    halves = jnp.concatenate([members * is_first, members * ~is_first], axis=1)
 
     def losses(scale: Array) -> Array:
         return optax.softmax_cross_entropy_with_integer_labels(scale * logits, labels)

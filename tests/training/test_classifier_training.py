@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 
+from causal_jax.networks.digit_classifier import DigitClassifier
 from causal_jax.training import classifier as training
 from causal_jax.training import loop
 from causal_jax.training.classifier import classifier, predict
@@ -97,13 +98,16 @@ def test_invariant_risk_is_the_worked_derivative():
     def slope(rows):
         return (risk(1.001, rows) - risk(0.999, rows)) / 0.002
 
-    is_even = np.arange(8) % 2 == 0
+    is_first = np.array([True, False, True, True, False, True, False, False])
+    order = np.argsort(~is_first, kind="stable")  # the first half of the batch
     risks, products = [], []
     for one in (0, 1):
         own = environments == one
         risks.append(risk(1.0, own))
-        products.append(slope(own & is_even) * slope(own & ~is_even))
-    found, penalty = training._invariant_risk(logits, labels, environments, 2)
+        products.append(slope(own & is_first) * slope(own & ~is_first))
+    found, penalty = training._invariant_risk(
+        logits[order], labels[order], environments[order], 2
+    )
     assert float(found) == pytest.approx(np.mean(risks), rel=1e-5)
     assert float(penalty) == pytest.approx(np.mean(products), rel=1e-2)
 
@@ -123,6 +127,47 @@ def test_noise_of_the_batch_is_not_penalised():
     )(jnp.asarray(logits, jnp.float32), labels)
     standard_error = float(jnp.std(penalties)) / np.sqrt(num)
     assert abs(float(jnp.mean(penalties))) < 4 * standard_error
+
+
+def test_the_halves_of_a_penalised_batch_are_normalised_each_by_itself():
+    """With statistics in common their slopes' product can be driven below zero."""
+    module = DigitClassifier()
+    random = np.random.default_rng(2)
+    images = jnp.asarray(
+        random.normal(size=(8, 32, 32, 3)) + np.arange(8)[:, None, None, None],
+        jnp.float32,
+    )
+    labels = jnp.asarray(random.integers(0, 10, 8))
+    algorithm = classifier(
+        module, steps_per_epoch=1, batch_size=8, num_environments=1, penalty_weight=1.0
+    )
+    state = algorithm.init(jax.random.key(0))
+    batch = {
+        "images": images,
+        "labels": labels,
+        "environments": jnp.zeros(8, jnp.int32),
+    }
+    _, info = algorithm.step(state, batch, jax.random.key(1))
+
+    def slope(half):
+        logits, _ = module.apply(
+            state.variables, images[half], True, mutable=["batch_stats"]
+        )
+        return jax.grad(
+            lambda scale: jnp.mean(
+                optax.softmax_cross_entropy_with_integer_labels(
+                    scale * logits, labels[half]
+                )
+            )
+        )(1.0)
+
+    expected = slope(slice(0, 4)) * slope(slice(4, 8))
+    assert float(info.penalty) == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_a_batch_that_cannot_be_halved_is_one_line():
+    with pytest.raises(ValueError, match="batch_size=7 over 1 devices is odd"):
+        classifier(Linear(), steps_per_epoch=1, batch_size=7, num_environments=2)
 
 
 PROGRAM = textwrap.dedent(
