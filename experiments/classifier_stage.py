@@ -103,6 +103,11 @@ def _check(config) -> None:
             "on_the_fly draws counterfactuals in every step: it goes with train_on=cgn "
             "and a generator"
         )
+    if config.counterfactuals and "cgn" not in config.train_on:
+        raise ValueError(
+            f"counterfactuals={config.counterfactuals} is a set of counterfactuals: it "
+            f"goes with train_on=cgn or original_cgn, not {config.train_on}"
+        )
 
 
 def require_parts(scm: SCM, generator: str) -> None:

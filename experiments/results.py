@@ -6,6 +6,7 @@ A row holds what was run and what came out:
      "seconds", "metrics"} and, where something is to be known about it, a "note".
 """
 
+import functools
 import json
 import platform
 import subprocess
@@ -21,8 +22,9 @@ from causal_jax.data.mnist import PROTOCOLS
 FOLDER = Path(__file__).parent.parent / "docs" / "results"
 
 
+@functools.cache
 def revision() -> str:
-    """The commit that is checked out; "+" where the code differs from it."""
+    """The commit checked out at the first call; "+" where the code differs from it."""
     try:
         commit = _git("describe", "--always", "--abbrev=10")
         changed = _git("status", "--porcelain", "--", "causal_jax", "experiments")

@@ -164,7 +164,7 @@ def run(name: str, known: dict[str, Cell], args: flags.FlagValues) -> None:
     results.write(
         mnist_page.PREFIX + name,
         {
-            "command": f"python -m experiments.table_mnist --only={name}",
+            "command": command(name, known, args),
             "seconds": seconds,
             "config": {
                 "variant": config.variant,
@@ -176,6 +176,21 @@ def run(name: str, known: dict[str, Cell], args: flags.FlagValues) -> None:
             "metrics": {"digits": metrics},
         },
     )
+
+
+def command(name: str, known: dict[str, Cell], args: flags.FlagValues) -> str:
+    """What makes a cell, `DIR` standing for folders."""
+    cell = known[name]
+    options = [f"--only={name}"]
+    if VARIANTS[2] in cell.config and args.textures:
+        options.append("--textures=DIR")
+    if cell.generator == OFFICIAL:
+        options.append("--official=DIR")
+    if name not in cells(drawn=not args.textures):
+        options.append(f"--num_seeds={args.num_seeds}")
+    if args.together:
+        options.append("--together")
+    return " ".join(["python -m experiments.table_mnist", *options])
 
 
 def _settings(config) -> dict:
@@ -190,6 +205,7 @@ def main(argv: list[str]) -> None:
     command_line.refuse_arguments(argv)
     args = flags.FLAGS
     with command_line.one_line_errors("table_mnist"):
+        results.revision()  # what runs, whatever is checked out when a cell is done
         known = cells(args.num_seeds, drawn=not args.textures)
         # A whole name is that cell alone, though another may begin with it.
         chosen = [name for name in known if name.startswith(args.only)]
@@ -220,5 +236,9 @@ if __name__ == "__main__":
     flags.DEFINE_string("textures", "", "Folder of wildlife's pictures; else drawn.")
     flags.DEFINE_string("official", "", "Folder of the published checkpoints.")
     flags.DEFINE_bool("together", False, "Trains the seeds of a set at once, vmapped.")
-    flags.DEFINE_bool("again", False, "Runs finished cells again.")
+    flags.DEFINE_bool(
+        "again",
+        False,
+        "Measures finished cells again (trains them in a new --workdir).",
+    )
     command_line.run(main)

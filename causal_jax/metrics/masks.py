@@ -1,8 +1,8 @@
 """Have the masks of a counterfactual generative network collapsed?
 
-Four numbers, all of masks cut at one half:
+Four numbers, all but the first of masks cut at one half:
 
-  mean         share of a mask that is object; near 0 or 1 nothing is drawn
+  mean         of the masks' pixels; near 0 or 1 nothing is drawn
   inverted     share of masks with much object in the border, where digits have none:
                shape and background have changed places
   readability  accuracy of a classifier of real digits, which reads the label off

@@ -186,10 +186,11 @@ def cgn(
             "spread_weights are two numbers, of foreground and background; a plain GAN "
             f"has neither: {tuple(spread_weights)}"
         )
-    if in_pairs and (matched_labels or batch_size % 2):
+    if in_pairs and (matched_labels or batch_size // jax.device_count() % 2):
         raise ValueError(
             "spread_weights compare two textures of one label: they go with an even "
-            "batch_size and without matched_labels"
+            "number of pictures a device and without matched_labels, not with "
+            f"batch_size={batch_size} over {jax.device_count()} devices"
         )
     optimizer = optax.adam(late_decay(learning_rate, num_steps), *betas)
     discriminator_optimizer = optax.adam(

@@ -192,6 +192,7 @@ def test_a_network_s_bad_settings_leave_nothing(config, message, tmp_path):
         ({"target": "size"}, "target is one of"),
         ({"num_epochs": 0}, "num_epochs is at least 1"),
         ({"on_the_fly": True, "train_on": "original"}, "goes with train_on=cgn"),
+        ({"counterfactuals": "set", "train_on": "gan"}, "goes with train_on=cgn or"),
     ],
 )
 def test_a_classifier_s_bad_settings_leave_nothing(changes, message, tmp_path):
@@ -276,6 +277,24 @@ def test_every_cell_has_a_config_and_a_generator():
             assert variant.partition(",")[0] in digit_sets.mnist.VARIANTS
             assert cell.generator in ("", table_mnist.OFFICIAL, *known)
     assert "official_wildlife" not in table_mnist.cells(drawn=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("irm_colored", ""),
+        ("cgn_wildlife_seed0", " --textures=DIR"),
+        ("official_wildlife", " --textures=DIR --official=DIR"),
+        ("counterfactual_double_colored_seed2", " --num_seeds=3"),
+    ],
+)
+def test_a_row_says_the_command_that_makes_it(name, options):
+    args = types.SimpleNamespace(
+        textures="t", official="o", num_seeds=3, together=False
+    )
+    known = table_mnist.cells(3)
+    expected = f"python -m experiments.table_mnist --only={name}{options}"
+    assert table_mnist.command(name, known, args) == expected
 
 
 def test_peers_are_trained_with_their_generators(tmp_path, monkeypatch):

@@ -100,7 +100,9 @@ def test_style_weights_without_features_are_refused():
 
 @pytest.mark.parametrize("settings", [{"batch_size": 3}, {"matched_labels": True}])
 def test_a_spread_without_pairs_is_refused(settings):
-    with pytest.raises(ValueError, match="an even batch_size and without matched"):
+    with pytest.raises(
+        ValueError, match="an even number of pictures a device and without"
+    ):
         cgn(_model(), LinearDiscriminator(4), spread_weights=(1.0, 0.0), **settings)
 
 
