@@ -14,7 +14,7 @@ colours and textures tell nothing. Cells, VARIANT one of the three:
     original_VARIANT, gan_, original_gan_, original_cgn_, irm_     the paper's others
     ablation_WHAT                 double-coloured: without the mask loss, without the
                                   shuffler, with a style loss; of 10^4 pictures, or
-                                  of 10^6, each seen once
+                                  of 10^6, each seen once; IRM without its penalty
 
 Digits are MNIST's, from the tfds folder named by $TFDS_DATA_DIR. --textures holds the
 pictures of wildlife (DIR/object, DIR/background); without it the drawn textures have
@@ -87,6 +87,9 @@ def cells(num_seeds: int = 1, *, drawn: bool = False) -> dict[str, Cell]:
         found[f"ablation_{num}"] = Cell(
             f"mnist_classifier:{double}", overrides, f"cgn_{double}_seed0"
         )
+    found["ablation_no_penalty"] = Cell(
+        f"mnist_classifier:{double},irm", {"penalty_weight": 0.0}
+    )
     return found
 
 
