@@ -82,6 +82,12 @@ def model(config) -> SCM:
     """
     require_one_of("kind", config.kind, _MODELS)
     settings = config.model.to_dict()
+    require_one_of(
+        "model.init_kind", settings.get("init_kind", "normal"), ("orthogonal", "normal")
+    )
+    for key in ("width", "texture_width", "noise_size"):
+        if settings.get(key, 1) < 1:
+            raise ValueError(f"model.{key} is at least 1, not {settings[key]}")
     if config.kind == "gan":
         settings = {k: v for k, v in settings.items() if k not in _PARTS_ONLY}
     return _MODELS[config.kind](**settings)
@@ -97,6 +103,11 @@ def _check(config, scm: SCM) -> None:
     """Raises before data is read where a setting cannot be right."""
     require_one_of("style", config.style, _STYLES)
     require_one_of("discriminator", config.discriminator, _DISCRIMINATORS)
+    if config.vgg and config.style != "vgg":
+        raise ValueError(
+            f"style={config.style} does not read the file vgg: add --config.style=vgg "
+            f"--config.cgn.style_weights=({NUM_MAPS} numbers), or the variant reference"
+        )
     if config.style == "vgg" and not config.vgg:
         raise ValueError(
             "style=vgg needs VGG16's weights, --config.vgg=FILE (.npz, or "

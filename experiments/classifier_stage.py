@@ -98,6 +98,25 @@ def _check(config) -> None:
         if config[key] < 1:
             raise ValueError(f"{key} is at least 1, not {config[key]}")
     parallel.require_divisible(config.batch_size, jax.device_count())
+    if config.num_digits < 0:
+        raise ValueError(f"num_digits is at least 0 (all), not {config.num_digits}")
+    if config.train_on == "cgn" and config.num_counterfactuals < config.batch_size:
+        raise ValueError(
+            f"num_counterfactuals={config.num_counterfactuals} is less than a batch: "
+            f"ask for {config.batch_size} or more"
+        )
+    if config.num_counterfactuals % config.per_mask:
+        raise ValueError(
+            f"per_mask={config.per_mask} does not divide {config.num_counterfactuals}: "
+            "ask for a multiple"
+        )
+    if config.on_the_fly and config.per_mask != 1:
+        raise ValueError("on_the_fly draws a mask for every picture: per_mask=1")
+    if config.target != "shape" and config.train_on != "cgn":
+        raise ValueError(
+            f"target={config.target} goes with train_on=cgn: other pictures are "
+            "labelled by their shape"
+        )
     if config.on_the_fly and (config.train_on != "cgn" or config.counterfactuals):
         raise ValueError(
             "on_the_fly draws counterfactuals in every step: it goes with train_on=cgn "

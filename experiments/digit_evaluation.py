@@ -102,18 +102,23 @@ def cgn_metrics(run: Run) -> tuple[dict, Parts | None]:
     )
     result |= {f"mask_{name}": value for name, value in report._asdict().items()}
     textures = texture_metrics(parts, run.sets.training)
-    collapsed = [
-        f"the {name}s of a class are {textures[f'{name}_worst']:.2f} off their colour"
-        for name in PARTS[1:]
-        if textures[f"{name}_worst"] > _MAX_ERROR
-    ]
-    collapsed += [
-        f"the {name}s of a class vary {textures[f'{name}_spread']:.2f} times"
-        for name in PARTS[1:]
-        if (textures[f"{name}_spread"] or 1.0) < _MIN_SPREAD
-    ]
-    result |= {"reader_accuracy": held_out, "collapsed": report.collapsed() + collapsed}
+    result |= {
+        "reader_accuracy": held_out,
+        "collapsed": report.collapsed() + collapsed_textures(textures),
+    }
     return result | textures, parts
+
+
+def collapsed_textures(textures: dict[str, float | None]) -> list[str]:
+    """What is wrong with the colours that `texture_metrics` measured; nothing: []."""
+    found = []
+    for name in PARTS[1:]:
+        worst, spread = textures[f"{name}_worst"], textures[f"{name}_spread"]
+        if not worst <= _MAX_ERROR:  # so not-a-number is wrong too
+            found.append(f"the {name}s of a class are {worst:.2f} off their colour")
+        if spread is not None and not spread >= _MIN_SPREAD:
+            found.append(f"the {name}s of a class vary {spread:.2f} times")
+    return found
 
 
 def texture_metrics(parts: Parts, real: Pictures) -> dict[str, float | None]:

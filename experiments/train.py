@@ -7,6 +7,11 @@ A variant follows the config's name after a colon (`...labels.py:mle`; `:quickte
 runs two steps of everything), and every key can be overridden after it:
 `--config.seed=3 --config.num_steps=2000`. The same command resumes an interrupted run.
 
+Digits whose colours tell the class, a counterfactual generative network of them and
+an invariant classifier of its pictures: ...configs/mnist_cgn.py:double_colored, then
+...configs/mnist_classifier.py:double_colored with --config.generator=DIR (also
+`colored` and `wildlife`; each config file says its variants).
+
 Your own data: a CSV table (header = label names) and a graph file ("A -> B" a line),
 
     python -m experiments.train --config=experiments/configs/table.py \

@@ -98,4 +98,9 @@ def read(
     for i, (encoded, *labels) in enumerate(shown):
         images[i] = np.asarray(Image.open(io.BytesIO(encoded)))
         rows[i] = labels
+    if rows.size and not (rows.min() >= 0 and rows.max() < NUM_CLASSES):
+        raise ValueError(
+            f"the labels of {name!r} reach from {rows.min()} to {rows.max()}: name a "
+            f"set whose labels are 0 to {NUM_CLASSES - 1}"
+        )
     return Counterfactuals(images, dict(zip(LABELS, rows.T, strict=True)))

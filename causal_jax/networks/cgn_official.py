@@ -93,7 +93,10 @@ class _Reader:
             raise ValueError(f"{_OTHER}: it also has {next(iter(self._rest))}")
 
 
-_OTHER = "is of another architecture than the MNIST CGN"
+_OTHER = (
+    "is of another architecture than the MNIST CGN (give the ckp.pth of "
+    "cgn_{colored,double_colored,wildlife}_MNIST)"
+)
 
 
 def _sizes(arrays: Mapping[str, np.ndarray]) -> tuple[int, int]:

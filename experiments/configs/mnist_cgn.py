@@ -41,8 +41,8 @@ _SPREAD_WEIGHTS = {
 
 # Of masks drawn with less than their noise's deviation more are read, and they differ
 # less: of wildlife's at 1, .9, .8 and .7 are read .91, .94, .96 and .97, and their
-# diversity is .98, .93, .87 and .81 (`experiments.evaluate` of the same weights under
-# --config.model.truncation, which training does not read).
+# diversity is .98, .93, .87 and .81 (the same weights, `experiments.evaluate` of a run
+# whose scm.json says so: training does not read it).
 _TRUNCATION = {"colored": 0.9, "double_colored": 0.85, "wildlife": 0.8}
 
 
@@ -73,7 +73,8 @@ def get_config(variant=""):
     settings["spread_weights"] = _SPREAD_WEIGHTS[chosen]
     settings |= {"style_weights": (), "shared_noise": False, "average_rate": 1e-3}
     config.cgn = ml_collections.ConfigDict(settings)  # see `training.cgn.cgn`
-    for part in sorted(parts, key=lambda part: part == defaults.QUICKTEST):
+    order = {"reference": 0, defaults.QUICKTEST: 2}  # one sets all, one overrides all
+    for part in sorted(parts, key=lambda part: order.get(part, 1)):
         _change(config, part)
     return config
 

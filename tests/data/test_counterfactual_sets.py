@@ -77,3 +77,18 @@ def test_a_set_of_another_kind(tmp_path):
     )
     with pytest.raises(ValueError, match="experiments.generate"):
         counterfactuals.read("small", data_dir=tmp_path)
+
+
+def test_labels_out_of_range(tmp_path):
+    features = {"image": tfds.picture(32, 32, 3)} | {n: tfds.label(12) for n in LABELS}
+    picture = encoded_png(np.zeros((32, 32, 3), np.uint8))
+    example = {"image": picture} | dict.fromkeys(LABELS, 11)
+    tfds.write_new(
+        "dozen",
+        features,
+        lambda: {"train": iter([(0, example)])},
+        description="",
+        data_dir=tmp_path,
+    )
+    with pytest.raises(ValueError, match="11 to 11: name a set whose labels are 0 to"):
+        counterfactuals.read("dozen", data_dir=tmp_path, progress=False)

@@ -59,6 +59,13 @@ def test_unknown_variant_lists_what_there_is():
     assert _variants("faces_labels") == ["mle", "reference", "random", "quicktest"]
 
 
+@pytest.mark.parametrize("part", ["no_mask", "no_shuffler", "no_style", "style"])
+def test_what_changes_the_reference_does_so_wherever_it_stands(part):
+    before = _get_config("mnist_cgn", f"{part},reference").to_dict()
+    assert before == _get_config("mnist_cgn", f"reference,{part}").to_dict()
+    assert before != _get_config("mnist_cgn", "reference").to_dict()
+
+
 @pytest.mark.parametrize("file", ["mnist_cgn", "mnist_classifier"])
 def test_a_digit_config_has_one_set_wherever_it_is_named(file):
     assert _get_config(file, "embedded,wildlife").variant == "wildlife"

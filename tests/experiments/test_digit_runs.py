@@ -33,6 +33,12 @@ def cgn_config(variant="double_colored", **changes):
     return config
 
 
+def with_model(**changes):
+    config = cgn_config()
+    config.model.update(changes)
+    return config
+
+
 def classifier_config(variant="double_colored", **changes):
     config = mnist_classifier.get_config(f"{variant},quicktest")
     for key, value in changes.items():
@@ -173,6 +179,9 @@ def test_hidden_digits_are_one_in_ten():
         (lambda: cgn_config(style="oil"), "style is one of none, own, vgg"),
         (lambda: cgn_config(discriminator="deep"), "one of projection, linear, conv"),
         (lambda: cgn_config(num_steps=0), "at least 1"),
+        (lambda: cgn_config(vgg="vgg.npz"), "add --config.style=vgg"),
+        (lambda: with_model(width=0), "model.width is at least 1"),
+        (lambda: with_model(init_kind="flat"), "orthogonal, normal, not 'flat'"),
         (lambda: cgn_config(dataset="no_such_set"), "no_such_set"),
         (lambda: cgn_config("wildlife", textures="/nowhere"), "/nowhere"),
     ],
@@ -191,6 +200,11 @@ def test_a_network_s_bad_settings_leave_nothing(config, message, tmp_path):
         ({"train_on": "dreams"}, "train_on is one of"),
         ({"target": "size"}, "target is one of"),
         ({"num_epochs": 0}, "num_epochs is at least 1"),
+        ({"num_digits": -1}, "num_digits is at least 0"),
+        ({"num_counterfactuals": 5}, "less than a batch: ask for 8 or more"),
+        ({"per_mask": 7}, "per_mask=7 does not divide 80"),
+        ({"on_the_fly": True, "per_mask": 10}, "on_the_fly draws a mask for every"),
+        ({"train_on": "irm", "target": "texture"}, "goes with train_on=cgn"),
         ({"on_the_fly": True, "train_on": "original"}, "goes with train_on=cgn"),
         ({"counterfactuals": "set", "train_on": "gan"}, "goes with train_on=cgn or"),
     ],
@@ -266,6 +280,15 @@ def test_style_features_of_the_project_s_own(tmp_path):
     assert all(line["style"] > 0 for line in logged if line["stage"] == "model")
 
 
+@pytest.mark.parametrize("spread", [0.0, 0.1, float("nan")])
+def test_textures_that_are_all_one_have_collapsed(spread):
+    fine = {"texture_worst": 0.05, "texture_spread": 1.0}
+    fine |= {"background_worst": 0.0, "background_spread": None}
+    assert digit_evaluation.collapsed_textures(fine) == []
+    [text] = digit_evaluation.collapsed_textures(fine | {"texture_spread": spread})
+    assert "textures of a class vary" in text
+
+
 # --- the table ------------------------------------------------------------------------
 
 
@@ -279,6 +302,18 @@ def test_every_cell_has_a_config_and_a_generator():
     assert "official_wildlife" not in table_mnist.cells(drawn=True)
 
 
+def test_another_set_has_cells_of_its_own():
+    known = table_mnist.cells(dataset="fashion_mnist")
+    assert not known.keys() & table_mnist.cells().keys()
+    assert {cell.generator for cell in known.values()} <= {"", *known}
+    args = types.SimpleNamespace(
+        textures="", official="", num_seeds=1, together=False, dataset="fashion_mnist"
+    )
+    name = "fashion_mnist_counterfactual_colored_seed0"
+    expected = f"--only={name} --dataset=fashion_mnist"
+    assert table_mnist.command(name, known, args).endswith(expected)
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -290,7 +325,11 @@ def test_every_cell_has_a_config_and_a_generator():
 )
 def test_a_row_says_the_command_that_makes_it(name, options):
     args = types.SimpleNamespace(
-        textures="t", official="o", num_seeds=3, together=False
+        textures="t",
+        official="o",
+        num_seeds=3,
+        together=False,
+        dataset="mnist",
     )
     known = table_mnist.cells(3)
     expected = f"python -m experiments.table_mnist --only={name}{options}"
