@@ -82,12 +82,6 @@ def model(config) -> SCM:
     """
     require_one_of("kind", config.kind, _MODELS)
     settings = config.model.to_dict()
-    require_one_of(
-        "model.init_kind", settings.get("init_kind", "normal"), ("orthogonal", "normal")
-    )
-    for key in ("width", "texture_width", "noise_size"):
-        if settings.get(key, 1) < 1:
-            raise ValueError(f"model.{key} is at least 1, not {settings[key]}")
     if config.kind == "gan":
         settings = {k: v for k, v in settings.items() if k not in _PARTS_ONLY}
     return _MODELS[config.kind](**settings)

@@ -105,11 +105,7 @@ def _check(config) -> None:
             f"num_counterfactuals={config.num_counterfactuals} is less than a batch: "
             f"ask for {config.batch_size} or more"
         )
-    if config.num_counterfactuals % config.per_mask:
-        raise ValueError(
-            f"per_mask={config.per_mask} does not divide {config.num_counterfactuals}: "
-            "ask for a multiple"
-        )
+    _require_multiple(config.num_counterfactuals, config.per_mask)
     if config.on_the_fly and config.per_mask != 1:
         raise ValueError("on_the_fly draws a mask for every picture: per_mask=1")
     if config.target != "shape" and config.train_on != "cgn":
@@ -239,6 +235,13 @@ def _counterfactuals(config, generator, key: Key) -> tuple[Array, Array]:
     return jnp.asarray(images), jnp.asarray(labels)
 
 
+def _require_multiple(num: int, per_mask: int) -> None:
+    if num % per_mask:
+        raise ValueError(
+            f"per_mask={per_mask} does not divide {num}: ask for a multiple"
+        )
+
+
 def draw_blocks(
     scm: SCM, params: Params, key: Key, *, num: int, per_mask: int = 1
 ) -> Iterator:
@@ -247,10 +250,7 @@ def draw_blocks(
     Raises:
       ValueError: `per_mask` does not divide `num`.
     """
-    if num % per_mask:
-        raise ValueError(
-            f"per_mask={per_mask} does not divide {num}: ask for a multiple"
-        )
+    _require_multiple(num, per_mask)
     block = max(_BLOCK // per_mask, 1) * per_mask
     with tqdm(total=num, desc="counterfactuals", unit="picture") as bar:
         for first in range(0, num, block):

@@ -101,7 +101,7 @@ def _classifier_line(name: str, group: list[dict]) -> str:
     variant = config["variant"]
     goals = {"official": OFFICIAL_GOALS, "counterfactual": OWN_GOALS}
     goal = goals.get(name.partition("_")[0], {}).get(variant)
-    drawn = variant == VARIANTS[2] and config["textures"] == "drawn"
+    drawn = _is_drawn(config)
     accuracy = [100 * one["accuracy_t10k"] for one in digits]
     reference = _percent(digits, "accuracy_reference")
     if goal is None or drawn:
@@ -152,8 +152,7 @@ def _network_line(name: str, group: list[dict]) -> str:
 def _masks_verdict(name: str, group: list[dict]) -> str:
     """Whether masks are read and differ as they should, in the mean over the seeds."""
     config = group[0]["config"]
-    drawn = config["variant"] == VARIANTS[2] and config["textures"] == "drawn"
-    if not name.startswith(f"cgn_{config['variant']}") or drawn:
+    if not name.startswith(f"cgn_{config['variant']}") or _is_drawn(config):
         return "-"
     readability = READABILITY[config["variant"]]
     digits = [row["metrics"]["digits"] for row in group]
@@ -164,6 +163,11 @@ def _masks_verdict(name: str, group: list[dict]) -> str:
     below = sum(one < readability for one in read)
     among = f" (read less: {below} of {len(group)})" if below else ""
     return f"{readability:g}, {DIVERSITY:g}: {verdict}{among}"
+
+
+def _is_drawn(config: dict) -> bool:
+    """Whether a row's textures are drawn ones, of which nothing is to be reached."""
+    return config["variant"] == VARIANTS[2] and config["textures"] == "drawn"
 
 
 def _title(name: str, group: list[dict]) -> str:

@@ -272,7 +272,7 @@ if __name__ == "__main__":
     flags.DEFINE_string("only", "", "Only cells whose name starts with this.")
     flags.DEFINE_integer("num_seeds", 1, "Trainings of each CGN, and classifiers.", 1)
     flags.DEFINE_string("workdir", "runs/mnist", "Where the runs go.")
-    flags.DEFINE_string("dataset", "mnist", "A tfds set of 28x28 grey pictures.")
+    flags.DEFINE_string("dataset", _MNIST, "A tfds set of 28x28 grey pictures.")
     flags.DEFINE_string("textures", "", "Folder of wildlife's pictures; else drawn.")
     flags.DEFINE_string("official", "", "Folder of the published checkpoints.")
     flags.DEFINE_bool("together", False, "Trains seeds at once, begun anew if cut.")

@@ -81,8 +81,8 @@ class _Part:
     embedding included.
 
     Attributes:
-      width: channels of the last hidden layer.
-      noise_size: length of the standard normal noise.
+      width: channels of the last hidden layer, at least 1.
+      noise_size: length of the standard normal noise, at least 1.
       init_kind: law of the initial kernels, "orthogonal" or "normal".
       init_scale: its gain or standard deviation, see `cgn_parts`.
       num_classes: number of states of the label.
@@ -90,6 +90,9 @@ class _Part:
       truncation: deviation of the noise that is drawn. Training draws 1; below it parts
         are more typical of their class and differ less (Brock et al. 2019, arXiv
         1809.11096, section 3.1; their law is cut, this one is narrower).
+
+    Raises:
+      ValueError: a size below 1, or an unknown `init_kind`.
     """
 
     width: int = 32
@@ -104,6 +107,17 @@ class _Part:
     value_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     # Noise is sought within three deviations when a part is abducted.
     noise_limit: ClassVar[float] = 3.0
+
+    def __post_init__(self):
+        if self.width < 1 or self.noise_size < 1:
+            raise ValueError(
+                "width and noise_size are at least 1, not "
+                f"{self.width} and {self.noise_size}"
+            )
+        if self.init_kind not in ("orthogonal", "normal"):
+            raise ValueError(
+                f"init_kind is orthogonal or normal, not {self.init_kind!r}"
+            )
 
     def module(self, axis_name: AxisName = None) -> nn.Module:
         """The network, its batch statistics taken over `axis_name` too."""
@@ -288,7 +302,8 @@ def scm(
         "abduction_steps": abduction_steps,
     }
     own = {"shuffle": shuffle, "norm_output": norm_output}
-    texture = Texture(width=texture_width or width, **shared, **own)
+    texture_width = width if texture_width is None else texture_width
+    texture = Texture(width=texture_width, **shared, **own)
     parts = (Shape(width=width, **shared, truncation=truncation), texture, texture)
     mechanisms = {
         **dict.fromkeys(LABELS, Uniform()),

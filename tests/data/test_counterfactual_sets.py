@@ -64,31 +64,23 @@ def test_a_set_is_not_overwritten(tmp_path):
         counterfactuals.write("twins", blocks(), description="", data_dir=tmp_path)
 
 
-def test_a_set_of_another_kind(tmp_path):
-    features = {"image": tfds.picture(4, 4, 3)} | {n: tfds.label(10) for n in LABELS}
-    picture = encoded_png(np.zeros((4, 4, 3), np.uint8))
-    example = {"image": picture} | dict.fromkeys(LABELS, 0)
+@pytest.mark.parametrize(
+    ("side", "label", "message"),
+    [
+        (4, 0, "experiments.generate"),
+        (32, 11, "11 to 11: name a set whose labels are 0 to 9"),
+    ],
+)
+def test_a_set_of_another_kind(side, label, message, tmp_path):
+    labels = {name: tfds.label(12) for name in LABELS}
+    picture = encoded_png(np.zeros((side, side, 3), np.uint8))
+    example = {"image": picture} | dict.fromkeys(LABELS, label)
     tfds.write_new(
-        "small",
-        features,
+        "other",
+        {"image": tfds.picture(side, side, 3)} | labels,
         lambda: {"train": iter([(0, example)])},
         description="",
         data_dir=tmp_path,
     )
-    with pytest.raises(ValueError, match="experiments.generate"):
-        counterfactuals.read("small", data_dir=tmp_path)
-
-
-def test_labels_out_of_range(tmp_path):
-    features = {"image": tfds.picture(32, 32, 3)} | {n: tfds.label(12) for n in LABELS}
-    picture = encoded_png(np.zeros((32, 32, 3), np.uint8))
-    example = {"image": picture} | dict.fromkeys(LABELS, 11)
-    tfds.write_new(
-        "dozen",
-        features,
-        lambda: {"train": iter([(0, example)])},
-        description="",
-        data_dir=tmp_path,
-    )
-    with pytest.raises(ValueError, match="11 to 11: name a set whose labels are 0 to"):
-        counterfactuals.read("dozen", data_dir=tmp_path, progress=False)
+    with pytest.raises(ValueError, match=message):
+        counterfactuals.read("other", data_dir=tmp_path, progress=False)

@@ -1,7 +1,6 @@
-"""Digit runs from end to end: train, evaluate, sample, generate, classify, table."""
+"""Digit runs from end to end: train, evaluate, sample, generate, classify."""
 
 import json
-import types
 
 import jax
 import numpy as np
@@ -16,10 +15,7 @@ from experiments import (
     digit_sets,
     evaluate,
     generate,
-    mnist_page,
-    results,
     sample,
-    table_mnist,
     train,
 )
 from experiments.configs import mnist_cgn, mnist_classifier
@@ -180,8 +176,9 @@ def test_hidden_digits_are_one_in_ten():
         (lambda: cgn_config(discriminator="deep"), "one of projection, linear, conv"),
         (lambda: cgn_config(num_steps=0), "at least 1"),
         (lambda: cgn_config(vgg="vgg.npz"), "add --config.style=vgg"),
-        (lambda: with_model(width=0), "model.width is at least 1"),
-        (lambda: with_model(init_kind="flat"), "orthogonal, normal, not 'flat'"),
+        (lambda: with_model(width=0), "width and noise_size are at least 1"),
+        (lambda: with_model(texture_width=0), "width and noise_size are at least 1"),
+        (lambda: with_model(init_kind="flat"), "orthogonal or normal, not 'flat'"),
         (lambda: cgn_config(dataset="no_such_set"), "no_such_set"),
         (lambda: cgn_config("wildlife", textures="/nowhere"), "/nowhere"),
     ],
@@ -287,120 +284,3 @@ def test_textures_that_are_all_one_have_collapsed(spread):
     assert digit_evaluation.collapsed_textures(fine) == []
     [text] = digit_evaluation.collapsed_textures(fine | {"texture_spread": spread})
     assert "textures of a class vary" in text
-
-
-# --- the table ------------------------------------------------------------------------
-
-
-def test_every_cell_has_a_config_and_a_generator():
-    for drawn in (False, True):
-        known = table_mnist.cells(2, drawn=drawn)
-        for cell in known.values():
-            file, _, variant = cell.config.partition(":")
-            assert variant.partition(",")[0] in digit_sets.mnist.VARIANTS
-            assert cell.generator in ("", table_mnist.OFFICIAL, *known)
-    assert "official_wildlife" not in table_mnist.cells(drawn=True)
-
-
-def test_another_set_has_cells_of_its_own():
-    known = table_mnist.cells(dataset="fashion_mnist")
-    assert not known.keys() & table_mnist.cells().keys()
-    assert {cell.generator for cell in known.values()} <= {"", *known}
-    args = types.SimpleNamespace(
-        textures="", official="", num_seeds=1, together=False, dataset="fashion_mnist"
-    )
-    name = "fashion_mnist_counterfactual_colored_seed0"
-    expected = f"--only={name} --dataset=fashion_mnist"
-    assert table_mnist.command(name, known, args).endswith(expected)
-
-
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("irm_colored", ""),
-        ("cgn_wildlife_seed0", " --textures=DIR"),
-        ("official_wildlife", " --textures=DIR --official=DIR"),
-        ("counterfactual_double_colored_seed2", " --num_seeds=3"),
-    ],
-)
-def test_a_row_says_the_command_that_makes_it(name, options):
-    args = types.SimpleNamespace(
-        textures="t",
-        official="o",
-        num_seeds=3,
-        together=False,
-        dataset="mnist",
-    )
-    known = table_mnist.cells(3)
-    expected = f"python -m experiments.table_mnist --only={name}{options}"
-    assert table_mnist.command(name, known, args) == expected
-
-
-def test_peers_are_trained_with_their_generators(tmp_path, monkeypatch):
-    """One call for the missing generators, one for the classifiers of all seeds."""
-    args = types.SimpleNamespace(workdir=str(tmp_path), dataset="mnist", textures="")
-    known, calls = table_mnist.cells(3), []
-    monkeypatch.setattr(
-        train,
-        "TRAIN_TOGETHER",
-        {
-            kind: lambda configs, folders: calls.append(
-                [
-                    (config.seed, folder.name)
-                    for config, folder in zip(configs, folders, strict=True)
-                ]
-            )
-            for kind in ("cgn", "classifier")
-        },
-    )
-    monkeypatch.setattr(
-        table_mnist, "run", lambda name, known, args: calls.append(name)
-    )
-    (tmp_path / "cgn_colored_seed0").mkdir()
-    (tmp_path / "cgn_colored_seed0" / "metrics.json").touch()
-    names = [f"counterfactual_colored_seed{seed}" for seed in range(3)]
-    table_mnist.train_peers(names[0], [*names, "official_colored"], known, args)
-    generators = ["cgn_colored_seed1", "cgn_colored_seed2"]
-    assert calls == [
-        [(1, generators[0]), (2, generators[1])],
-        *generators,
-        list(enumerate(names)),
-    ]
-    calls.clear()
-    (tmp_path / names[2]).mkdir()  # started alone: it is resumed alone
-    table_mnist.train_peers(names[2], names, known, args)
-    assert not calls
-
-
-def test_an_official_checkpoint_is_found(tmp_path):
-    with pytest.raises(ValueError, match="give the folder that holds"):
-        table_mnist.official_path(str(tmp_path), "colored")
-    path = tmp_path / "cgn_colored_MNIST_ckp.pth"
-    path.write_bytes(b"")
-    assert table_mnist.official_path(str(tmp_path), "colored") == str(path)
-
-
-def test_the_page_says_what_was_missed(tmp_path, monkeypatch):
-    monkeypatch.setattr(results, "FOLDER", tmp_path / "docs" / "results")
-
-    def write(cell, accuracy, **config):
-        results.write(
-            f"{mnist_page.PREFIX}{cell}",
-            {
-                "command": "x",
-                "seconds": {"classifier": 3.0},
-                "config": {"variant": "double_colored", "textures": "drawn"}
-                | {"train_on": "cgn", "num_counterfactuals": 100_000}
-                | config,
-                "seed": [0],
-                "metrics": {"digits": {"accuracy_t10k": accuracy}},
-            },
-        )
-
-    for seed, accuracy in enumerate((0.88, 0.9)):
-        write(f"counterfactual_double_colored_seed{seed}", accuracy)
-    write("official_double_colored", 0.86)
-    mnist_page.write()
-    page = (tmp_path / "docs/mnist.md").read_text()
-    assert "| 2 | 89.00 ± 1.41 |" in page and "88.5: met" in page
-    assert "87.9: **missed**" in page
