@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from causal_jax.networks.convolution import conv, conv_transpose
+from causal_jax.ops.convolution import conv, conv_transpose
 
 try:
     import torch

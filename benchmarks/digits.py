@@ -32,9 +32,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from causal_jax.networks import cgn, vgg
-from causal_jax.networks.cgn_discriminators import LinearDiscriminator
-from causal_jax.networks.cgn_sampler import sample_counterfactuals
+from causal_jax.networks import vgg
+from causal_jax.networks.cgn import mnist
+from causal_jax.networks.cgn.discriminators import LinearDiscriminator
+from causal_jax.networks.cgn.sampler import sample_counterfactuals
 from causal_jax.networks.digit_classifier import DigitClassifier
 from causal_jax.training import cgn as cgn_training
 from causal_jax.training import parallel
@@ -111,7 +112,7 @@ def cgn_style(flags, other):
         return network.apply(weights, images)
 
     algorithm = cgn_training.cgn(
-        cgn.scm(**MODEL), LinearDiscriminator(), features_fn=features_fn, **SETTINGS
+        mnist.scm(**MODEL), LinearDiscriminator(), features_fn=features_fn, **SETTINGS
     )
     blocks = other and other.vgg_blocks(torch_vgg(weights["params"]))
     return cgn_comparison(
@@ -138,7 +139,7 @@ def cgn_plain(flags, other):
     """The same without the style loss."""
     del flags
     settings = {**SETTINGS, "style_weights": ()}
-    algorithm = cgn_training.cgn(cgn.scm(**MODEL), LinearDiscriminator(), **settings)
+    algorithm = cgn_training.cgn(mnist.scm(**MODEL), LinearDiscriminator(), **settings)
     return cgn_comparison(
         "CGN step without style loss", algorithm, STEPS["cgn"] * scale(), [], other
     )
@@ -193,7 +194,7 @@ def classifier_step(flags, other):
 def counterfactuals(flags, other):
     """Images with independent labels, ten a mask."""
     del flags
-    scm = cgn.scm(**MODEL)
+    scm = mnist.scm(**MODEL)
     params = jax.jit(scm.init)(jax.random.key(0))
     num_devices, num_images = jax.device_count(), NUM_IMAGES * scale()
     keys = iter(jax.random.split(jax.random.key(1), (1000, num_devices)))

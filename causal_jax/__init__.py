@@ -1,5 +1,7 @@
 """Causal generative models in JAX: see, do and imagine, over labels and images."""
 
+from typing import TYPE_CHECKING, Any
+
 from causal_jax import graph, interventions
 from causal_jax.interventions import Modify, Randomize, Replace, Scale, Set, Shift
 from causal_jax.mechanism import (
@@ -12,7 +14,11 @@ from causal_jax.mechanism import (
     from_module,
 )
 from causal_jax.scm import SCM
-from causal_jax.workdir import load
+
+if TYPE_CHECKING:
+    from causal_jax.runs.load import load
+
+__version__ = "0.1.0"
 
 __all__ = [
     "SCM",
@@ -33,3 +39,15 @@ __all__ = [
     "interventions",
     "load",
 ]
+
+# CausalGAN's graphs go by their names wherever a graph is read.
+graph.register_names("causal_jax.data.celeba_graphs")
+
+
+def __getattr__(name: str) -> Any:
+    """`load` when it is first used: it needs Orbax, and most programs do not."""
+    if name == "load":
+        from causal_jax.runs.load import load
+
+        return load
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -28,12 +28,12 @@ import numpy as np
 from absl import flags
 
 import causal_jax
-from causal_jax import workdir as workdirs
 from causal_jax.data import faces
 from causal_jax.metrics import images
-from causal_jax.metrics.judge import load_faces_judge
+from causal_jax.recipes.labels_images.faces_judge import load_faces_judge
 from causal_jax.reporting import grids
-from causal_jax.workdir import IMAGE
+from causal_jax.runs import folder as workdirs
+from causal_jax.runs.load import IMAGE
 from experiments import command_line, results, stages
 from experiments.configs import faces_causal_gan
 

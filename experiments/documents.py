@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from causal_jax import workdir as workdirs
 from causal_jax.reporting import studies
+from causal_jax.runs import folder as workdirs
 
 _WRONG_GRAPH = """# Right graph, wrong graph
 

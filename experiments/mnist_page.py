@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from causal_jax import workdir as workdirs
 from causal_jax.data.mnist import VARIANTS
-from causal_jax.networks.cgn import PARTS
+from causal_jax.networks.cgn.composition import PARTS
+from causal_jax.runs import folder as workdirs
 from experiments import results
 
 PREFIX = "mnist_"

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import jax
 
-from causal_jax import workdir as workdirs
 from causal_jax.data.mnist import PROTOCOLS
+from causal_jax.runs import folder as workdirs
 
 FOLDER = Path(__file__).parent.parent / "docs" / "results"
 

@@ -1,264 +1,42 @@
-r"""Measures what a run imagines for given images, and compares it with the truth.
+"""`python -m experiments.soundness`: the command `causal-jax soundness`.
 
-    python -m experiments.soundness --workdir=DIR [--num=60] [--row]
-
-Composition, reversibility and effectiveness (Monteiro et al. 2023) with intervals, with
-and without what the generator cannot draw of an image (the residual). A case is a
-held-out face and one label changed, as many from 0 to 1 as from 1 to 0 for every label.
-
-On the faces the other labels are the true counterfactual's, and imagined images are
-held against true counterfactual ones: same nuisances, other labels. On other data they
-are drawn with the model's coupling, and there is no truth to compare with.
-
-Writes DIR/soundness.json and DIR/soundness.png, and into DIR/soundness_units.npz every
-quantity of every case, `VARIANT_QUANTITY` [strata, cases] and `strata`, their names
-(composition, of the first quarter of the cases: [rounds, strata, cases]); --row adds a
-row to docs/results.
+With --row it also adds a row to docs/results.
 """
 
-import json
-import time
-from pathlib import Path
-from typing import NamedTuple
-
-import jax
-import jax.numpy as jnp
-import numpy as np
 from absl import flags
 
-from causal_jax import workdir as workdirs
-from causal_jax.metrics import judge as judges
-from causal_jax.metrics import soundness
-from causal_jax.metrics.intervals import Interval, bootstrap
-from causal_jax.reporting import counterfactuals, grids
-from experiments import command_line, imagination, results
-from experiments.cases import Cases, flat, open_cases
-
-KEY = 2312  # the draws are the same for every run
-ROUNDS = 10  # of composition
-VARIANTS = {"residual": True, "generator alone": False}
+from causal_jax.cli import command_line, soundness
+from causal_jax.metrics.intervals import Interval
+from causal_jax.recipes.recipe import open_run
+from experiments import results
 
 
-# --- measuring -----------------------------------------------------------------------
+def define_flags() -> None:
+    """The command's flags, and --row."""
+    soundness.define_flags()
+    flags.DEFINE_bool("row", False, "Add a row to docs/results.")
 
 
-class Measured(NamedTuple):
-    """Everything by unit, `[S, B]` each; None without a truth.
-
-    Attributes:
-      effective: whether the judge reads the changed label as it was set.
-      kept: share of the other labels that the judge reads as they should be.
-      reversibility: distance after there and back.
-      nearer: whether nearer to the truth than the factual, where the truth changes.
-      changed: L1 over the pixels that the truth changes.
-      factual: the factual's L1 there.
-      rest: L1 over the other pixels.
-    """
-
-    effective: np.ndarray
-    kept: np.ndarray
-    reversibility: np.ndarray
-    nearer: np.ndarray | None = None
-    changed: np.ndarray | None = None
-    factual: np.ndarray | None = None
-    rest: np.ndarray | None = None
+def main(args: flags.FlagValues) -> None:
+    figures = soundness.main(args)
+    if args.row:
+        add_row(figures, open_run(args.workdir).config.name)
 
 
-SHARES = ("effective", "kept", "nearer")
-
-
-def measure(
-    imagine, judge: judges.Judge, cases: Cases, names: tuple[str, ...], key
-) -> tuple[Measured, np.ndarray]:
-    """All values of `Measured`, and the imagined images `[S, B, H, H, 3]`."""
-    shape = cases.labels.shape[:2]
-    images, labels, others = map(flat, (cases.images, cases.labels, cases.others))
-    images = jnp.asarray(images)
-    imagined = imagine(images, labels, others, key)
-    judged = [i for i, name in enumerate(names) if name in judge.label_names]
-    right = soundness.label_agreement(
-        judge, imagined, others[:, judged], [names[i] for i in judged]
-    )
-    is_changed = np.repeat(cases.columns, shape[1])[:, None] == np.array(judged)
-    kept = (right & ~is_changed).sum(-1) / np.maximum((~is_changed).sum(-1), 1)
-    back = soundness.reversibility(imagine, images, labels, others, key, there=imagined)
-    values = [(right & is_changed).any(-1), kept, back]
-    if cases.true is not None:
-        truth = soundness.against_truth(imagined, images, flat(cases.true))
-        values += [truth.nearer, truth.changed, truth.factual, truth.rest]
-    measured = Measured(*(np.asarray(v, float).reshape(shape) for v in values))
-    return measured, np.asarray(imagined).reshape(cases.images.shape)
-
-
-def intervals(measured: Measured) -> dict[str, Interval]:
-    """The mean over all strata of every quantity."""
-    return {
-        name: bootstrap(values, share=name in SHARES)
-        for name, values in measured._asdict().items()
-        if values is not None
-    }
-
-
-def by_stratum(measured: Measured, cases: Cases) -> dict[str, dict[str, float]]:
-    """The means of each stratum."""
-    return {
-        name: {
-            quantity: float(values[i].mean())
-            for quantity, values in measured._asdict().items()
-            if values is not None
-        }
-        for i, name in enumerate(cases.names)
-    }
-
-
-def num_composed(num: int) -> int:
-    """Cases a stratum for composition: ten rounds of all of them would be minutes."""
-    return num // 4 or 1
-
-
-def compositions(imagine, cases: Cases, key) -> np.ndarray:
-    """Distance after each null intervention in a row, `[ROUNDS, S, num_composed]`."""
-    few = num_composed(cases.images.shape[1])
-    images, labels = flat(cases.images[:, :few]), flat(cases.labels[:, :few])
-    found = soundness.composition(
-        imagine, jnp.asarray(images), labels, key, rounds=ROUNDS
-    )
-    return found.reshape(ROUNDS, len(cases.names), few)
-
-
-def composition_intervals(by_round: np.ndarray) -> dict[str, Interval]:
-    """After one and after all null interventions."""
-    return {f"composition_{i}": bootstrap(by_round[i - 1]) for i in (1, len(by_round))}
-
-
-def units(variant: str, measured: Measured, by_round: np.ndarray) -> dict:
-    """A variant's values by unit, under the names that soundness_units.npz has."""
-    values = {"composition": by_round, **measured._asdict()}
-    return {
-        f"{variant}_{quantity}".replace(" ", "_"): found
-        for quantity, found in values.items()
-        if found is not None
-    }
-
-
-def evaluate(
-    workdir: str | Path, *, num: int = 60, judge: str | None = None
-) -> tuple[dict, imagination.Model]:
-    """Measures a run and writes its files, see above; returns the figures."""
-    if num < 2:
-        raise ValueError(f"--num is {num}: give at least 2 cases a label and state")
-    started = time.monotonic()
-    model = imagination.open_model(workdir)
-    names = model.label_scm.nodes
-    reader, cases = open_cases(model, num, judge)
-    figures = {"num_per_stratum": num, "strata": len(cases.names)}
-    figures |= {"composition_num_per_stratum": num_composed(num), "variants": {}}
-    imagined, by_unit = {}, {"strata": np.asarray(cases.names, np.str_)}
-    for name, residual in VARIANTS.items():
-        key = jax.random.key(KEY)
-        imagine = imagination.imagine_fn(model, residual=residual)
-        measured, imagined[name] = measure(imagine, reader, cases, names, key)
-        by_round = compositions(imagine, cases, key)
-        by_unit |= units(name, measured, by_round)
-        found = composition_intervals(by_round) | intervals(measured)
-        figures["variants"][name] = {
-            "all": {quantity: value._asdict() for quantity, value in found.items()},
-            "by_case": by_stratum(measured, cases),
-        }
-    figures["reconstruction"] = reconstruction(model, reader, cases)
-    figures["seconds"] = time.monotonic() - started
-    workdirs.write_text(model.workdir / "soundness.json", json.dumps(figures, indent=1))
-    _save_units(model.workdir / "soundness_units.npz", by_unit)
-    picture = sheet(model, cases, imagined["residual"])
-    grids.save_png(model.workdir / "soundness.png", picture)
-    return figures, model
-
-
-def _save_units(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Writes arrays without pickle, whole or not at all."""
-    partial_path = path.with_name(path.name + ".partial")
-    with partial_path.open("wb") as file:
-        np.savez_compressed(file, **arrays)
-    partial_path.replace(path)
-
-
-def reconstruction(model: imagination.Model, judge, cases: Cases) -> dict[str, float]:
-    """Error of the generator's own drawing, and labels that the judge reads in it."""
-    images, labels = flat(cases.images), flat(cases.labels)
-    found = imagination.abduct(model, jnp.asarray(images), labels, jax.random.key(KEY))
-    names = [n for n in model.label_scm.nodes if n in judge.label_names]
-    columns = [model.label_scm.nodes.index(name) for name in names]
-    right = soundness.label_agreement(
-        judge, found.reconstruction, labels[:, columns], names
-    )
-    return {"error": float(found.error.mean()), "labels_kept": float(right.mean())}
-
-
-# --- showing -------------------------------------------------------------------------
-
-
-def sheet(model: imagination.Model, cases: Cases, imagined: np.ndarray):
-    """The first unit of every stratum."""
-    labels, images = cases.labels[:, 0], cases.images[:, 0]
-    found = imagination.abduct(model, jnp.asarray(images), labels, jax.random.key(KEY))
-    columns = {
-        "factual": images,
-        "reconstruction": np.asarray(found.reconstruction),
-        "counterfactual": imagined[:, 0],
-    }
-    reference = images
-    if cases.true is not None:
-        columns["true counterfactual"] = reference = cases.true[:, 0]
-    name = "difference from " + ("the truth" if cases.true is not None else "factual")
-    columns[name] = counterfactuals.difference(imagined[:, 0], reference)
-    return counterfactuals.counterfactual_sheet(columns, row_labels=cases.names)
-
-
-def table(figures: dict) -> str:
-    """The figures as plain text: quantity, then each variant's mean and interval."""
-    variants = {name: v["all"] for name, v in figures["variants"].items()}
-    lines = [" ".join([f"{'':16}", *(f"{name:26}" for name in variants)])]
-    for quantity in next(iter(variants.values())):
-        cells = (f"{Interval(**v[quantity])!s:26}" for v in variants.values())
-        lines.append(" ".join([f"{quantity:16}", *cells]))
-    rest = figures["reconstruction"]
-    lines.append(f"reconstruction   error {rest['error']:.4f}, "
-                 f"labels kept {rest['labels_kept']:.4f}")  # fmt: skip
-    return "\n".join(lines)
-
-
-def add_row(figures: dict, model: imagination.Model) -> None:
+def add_row(figures: dict, name: str) -> None:
     """Writes docs/results/soundness_NAME.json."""
     found = {
         n: Interval(**v) for n, v in figures["variants"]["residual"]["all"].items()
     }
-    shown = ", ".join(f"{name} {value!s}" for name, value in found.items())
-    results.write(
-        f"soundness_{model.config.name}",
-        {
-            "command": "python -m experiments.soundness --workdir=DIR --row",
-            "seconds": {"soundness": figures["seconds"]},
-            "metrics": {"soundness": figures},
-            "note": shown,
-        },
-    )
+    row = {
+        "command": "python -m experiments.soundness --workdir=DIR --row",
+        "seconds": {"soundness": figures["seconds"]},
+        "metrics": {"soundness": figures},
+        "note": ", ".join(f"{name} {value!s}" for name, value in found.items()),
+    }
+    results.write(f"soundness_{name}", row)
     results.write_page()
 
 
-def main(argv: list[str]) -> None:
-    command_line.refuse_arguments(argv)
-    args = flags.FLAGS
-    with command_line.one_line_errors("soundness"):
-        figures, model = evaluate(args.workdir, num=args.num, judge=args.judge)
-        if args.row:
-            add_row(figures, model)
-    print(table(figures))
-    print(f"wrote {args.workdir}/soundness.json, soundness_units.npz, soundness.png")
-
-
 if __name__ == "__main__":
-    flags.DEFINE_string("workdir", None, "Folder of a trained run.", required=True)
-    flags.DEFINE_integer("num", 60, "Cases a label and state.")
-    flags.DEFINE_string("judge", None, "A judge's .npz; else as evaluate has it.")
-    flags.DEFINE_bool("row", False, "Add a row to docs/results.")
-    command_line.run(main)
+    command_line.run("soundness", define_flags, main, help_text=soundness.__doc__)

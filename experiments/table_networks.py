@@ -29,11 +29,12 @@ import jax.numpy as jnp
 import numpy as np
 from absl import flags
 
-from causal_jax import workdir as workdirs
 from causal_jax.data.networks import read_bif
-from causal_jax.metrics import coupled, discrete, exact
+from causal_jax.metrics import coupled_sampling, discrete
 from causal_jax.networks.controller import controller
 from causal_jax.networks.tabulated import tabulated
+from causal_jax.queries import exact, laws
+from causal_jax.runs import folder as workdirs
 from causal_jax.scm import SCM
 from causal_jax.training.label_counts import family_counts, label_counts
 from causal_jax.training.label_wgan import even_roots, label_wgan
@@ -76,7 +77,7 @@ def draw_rows(truth: tuple[SCM, Params], num_seeds: int) -> np.ndarray:
     tables = []
     for seed in range(num_seeds):
         key = jax.random.fold_in(jax.random.key(_KEY_ROWS), seed)
-        tables.append(discrete.sampled_rows(*truth, key, NUM_ROWS).astype(np.uint8))
+        tables.append(laws.sampled_rows(*truth, key, NUM_ROWS).astype(np.uint8))
     return np.stack(tables)
 
 
@@ -86,7 +87,7 @@ def draw_rows(truth: tuple[SCM, Params], num_seeds: int) -> np.ndarray:
 def counted(truth: SCM, rows: np.ndarray, name: str) -> list[Params]:
     """The reference: conditional tables counted in the rows, add-1/2."""
     del name
-    return [discrete.tabular_fit(truth, table, prior=0.5)[1] for table in rows]
+    return [laws.tabular_fit(truth, table, prior=0.5)[1] for table in rows]
 
 
 def likelihood(truth: SCM, rows: np.ndarray, name: str) -> list[Params]:
@@ -145,7 +146,7 @@ class Rare(NamedTuple):
 
 def rare(scm: SCM, rows: np.ndarray) -> Rare:
     """States and parent configurations with fewer than `RARE` rows."""
-    cards = discrete.cardinalities(scm)
+    cards = laws.cardinalities(scm)
     states = [np.bincount(rows[:, i], minlength=k) for i, k in enumerate(cards)]
     counts = family_counts(scm, rows)
     return Rare(
@@ -154,25 +155,29 @@ def rare(scm: SCM, rows: np.ndarray) -> Rare:
     )
 
 
-def distance_fn(truth: tuple[SCM, Params]) -> Callable[[Params], coupled.Distances]:
+def distance_fn(
+    truth: tuple[SCM, Params],
+) -> Callable[[Params], coupled_sampling.Distances]:
     """How far tables are from the truth: exact where the joint is small."""
     scm = truth[0]
-    if np.prod(discrete.cardinalities(scm), dtype=float) > MAX_JOINT:
-        return coupled.Reference(*truth).distances
-    settings = [None, *({n: v} for n, v in discrete.single_interventions(scm))]
-    laws = [discrete.exact_law(*truth, do) for do in settings]
+    if np.prod(laws.cardinalities(scm), dtype=float) > MAX_JOINT:
+        return coupled_sampling.Reference(*truth).distances
+    settings = [None, *({n: v} for n, v in laws.single_interventions(scm))]
+    laws = [laws.exact_law(*truth, do) for do in settings]
 
-    def distances(params: Params) -> coupled.Distances:
+    def distances(params: Params) -> coupled_sampling.Distances:
         seen, *done = (
-            discrete.tvd(law, discrete.exact_law(scm, params, do))
+            discrete.tvd(law, laws.exact_law(scm, params, do))
             for law, do in zip(laws, settings, strict=True)
         )
-        return coupled.Distances(seen, np.array(done))
+        return coupled_sampling.Distances(seen, np.array(done))
 
     return distances
 
 
-def measure(found: coupled.Distances, params: Params, truth: Params, few: Rare) -> dict:
+def measure(
+    found: coupled_sampling.Distances, params: Params, truth: Params, few: Rare
+) -> dict:
     """The figures of one seed; None where there is nothing to average."""
     conditional = {False: [], True: []}
     for name, is_few in few.configurations.items():
@@ -237,13 +242,13 @@ def run(name: str, folder: str, num_seeds: int) -> dict:
 def facts(truth: tuple[SCM, Params], few: list[Rare]) -> dict:
     """What the page says about a network; numbers of rare things are means of seeds."""
     scm = truth[0]
-    joint = np.prod(discrete.cardinalities(scm), dtype=float) <= MAX_JOINT
-    law = discrete.exact_law(*truth) if joint else None
+    joint = np.prod(laws.cardinalities(scm), dtype=float) <= MAX_JOINT
+    law = laws.exact_law(*truth) if joint else None
     configurations = [np.concatenate([*f.configurations.values()]) for f in few]
     return {
         "nodes": len(scm.nodes),
         "measure": "joint, exact" if joint else "pairs and families, coupled",
-        "units": None if joint else coupled.NUM_UNITS,
+        "units": None if joint else coupled_sampling.NUM_UNITS,
         "floor": discrete.resampling_floor(law, NUM_ROWS) if joint else None,
         "interventions": len(few[0].interventions),
         "rare_interventions": float(np.mean([f.interventions.sum() for f in few])),

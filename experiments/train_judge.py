@@ -20,7 +20,7 @@ from absl import app, flags
 from tqdm import tqdm
 
 from causal_jax.data import faces
-from causal_jax.metrics import judge as judges
+from causal_jax.networks import judge as judges
 from causal_jax.networks.classifier import average_pool
 
 _NUM_STEPS = flags.DEFINE_integer("num_steps", 6000, "Gradient steps.", lower_bound=1)

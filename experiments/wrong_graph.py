@@ -47,8 +47,9 @@ from absl import flags
 from causal_jax import graph as graphs
 from causal_jax.data import faces
 from causal_jax.metrics import discrete
-from causal_jax.metrics.positivity import left_open
 from causal_jax.networks.controller import controller
+from causal_jax.queries import laws
+from causal_jax.queries.positivity import left_open
 from causal_jax.scm import SCM
 from causal_jax.training.algorithm import Algorithm
 from causal_jax.training.label_counts import family_counts, label_counts
@@ -121,7 +122,7 @@ def chosen_cells(only: str) -> list[str]:
 def draw_rows(truth: tuple[SCM, Params], seed: int, num: int = NUM_ROWS) -> np.ndarray:
     """A training table of its own for each seed, uint8 [num, n]."""
     key = jax.random.fold_in(jax.random.key(_KEY_ROWS), seed)
-    return discrete.sampled_rows(*truth, key, num).astype(np.uint8)
+    return laws.sampled_rows(*truth, key, num).astype(np.uint8)
 
 
 def train(scm: SCM, trainer: str, rows: np.ndarray, cell: str) -> Params:
@@ -186,7 +187,7 @@ def run(cell: str, num_seeds: int) -> None:
         for s in range(num_seeds)
     ]
     counted = [
-        measure(discrete.tabular_fit(scm, table, prior=0.5), truth) for table in rows
+        measure(laws.tabular_fit(scm, table, prior=0.5), truth) for table in rows
     ]
     mean = {
         name: float(np.mean([one[name] for one in learned]))

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from causal_jax import graph as graphs
+from causal_jax.data import celeba_graphs
 
 PLAIN = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_]{0,5}", fullmatch=True)
 QUOTED = st.from_regex(r"[A-Za-z] [A-Za-z]{1,4}", fullmatch=True)
@@ -92,9 +93,9 @@ def test_edge_text_reads_chains_lists_comments_and_both_arrows():
 
 
 def test_edge_text_reads_every_attribute_name_of_celeba():
-    text = "\n".join(f"Male -> {n}" for n in graphs.CELEBA_ATTRIBUTES if n != "Male")
+    text = "\n".join(f"Male -> {n}" for n in celeba_graphs.ATTRIBUTES if n != "Male")
     graph = graphs.read(text)
-    assert set(graph) == set(graphs.CELEBA_ATTRIBUTES)
+    assert set(graph) == set(celeba_graphs.ATTRIBUTES)
 
 
 def test_dot_reads_structure_and_drops_attributes():
@@ -130,7 +131,7 @@ def test_read_keeps_the_state_names_of_a_networkx_graph():
 
 
 def test_all_27_graphs_of_causalgan_are_distinct_binary_dags():
-    read = {name: graphs.named(name) for name in graphs.CAUSALGAN_GRAPHS}
+    read = {name: graphs.named(name) for name in celeba_graphs.GRAPHS}
     assert len({graphs.signature(graph) for graph in read.values()}) == 27
     for graph in read.values():
         graphs.validate(graph)

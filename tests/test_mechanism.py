@@ -21,7 +21,7 @@ from causal_jax.mechanism import (
     categorical,
     from_module,
 )
-from causal_jax.networks.cgn import Uniform
+from causal_jax.networks.cgn.composition import Uniform
 from causal_jax.networks.controller import ImplicitBinary, NeuralCategorical
 
 NUM = 12

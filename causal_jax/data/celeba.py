@@ -18,20 +18,10 @@ import numpy as np
 
 from causal_jax.data import images as images_lib
 from causal_jax.data import tables, tfds
-from causal_jax.data.images import ImageData
-from causal_jax.data.tables import Table
+from causal_jax.data.celeba_graphs import ATTRIBUTES
+from causal_jax.data.records import ImageData, Table
 from causal_jax.graph import BINARY, suggestion
 
-ATTRIBUTES = (
-    *("5_o_Clock_Shadow", "Arched_Eyebrows", "Attractive", "Bags_Under_Eyes"),
-    *("Bald", "Bangs", "Big_Lips", "Big_Nose", "Black_Hair", "Blond_Hair", "Blurry"),
-    *("Brown_Hair", "Bushy_Eyebrows", "Chubby", "Double_Chin", "Eyeglasses"),
-    *("Goatee", "Gray_Hair", "Heavy_Makeup", "High_Cheekbones", "Male"),
-    *("Mouth_Slightly_Open", "Mustache", "Narrow_Eyes", "No_Beard", "Oval_Face"),
-    *("Pale_Skin", "Pointy_Nose", "Receding_Hairline", "Rosy_Cheeks", "Sideburns"),
-    *("Smiling", "Straight_Hair", "Wavy_Hair", "Wearing_Earrings", "Wearing_Hat"),
-    *("Wearing_Lipstick", "Wearing_Necklace", "Wearing_Necktie", "Young"),
-)
 SPLITS = ("train", "validation", "test")  # 0, 1, 2 in list_eval_partition.txt
 
 ALIGNED_SHAPE = (218, 178)  # height, width of img_align_celeba

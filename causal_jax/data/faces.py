@@ -23,12 +23,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from causal_jax import graph
+from causal_jax.data import celeba_graphs
 from causal_jax.mechanism import categorical
 from causal_jax.scm import SCM
 from causal_jax.types import Array, Key, Params
 
-LABELS = tuple(graph.named("big_causal_graph"))
+LABELS = tuple(celeba_graphs.named("big_causal_graph"))
 
 # P(label = 1 | parents), indexed by the parents' states in the order of LABELS.
 CPTS: dict[str, Any] = {
@@ -361,7 +361,7 @@ def label_scm() -> tuple[SCM, Params]:
     for name in LABELS:
         one = jnp.asarray(CPTS[name], jnp.float32)
         mechanisms[name], params[name] = categorical(jnp.stack([1.0 - one, one], -1))
-    return SCM(graph.named("big_causal_graph"), mechanisms), params
+    return SCM(celeba_graphs.named("big_causal_graph"), mechanisms), params
 
 
 def scm(size: int = 32) -> tuple[SCM, Params]:

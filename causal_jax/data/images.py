@@ -7,33 +7,16 @@ area resize. The random horizontal flip and the scaling to [-1, 1] happen on the
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
 if TYPE_CHECKING:
-    from causal_jax.data.tables import Table
+    pass
 
 _SHOWN = 3  # how many offenders an error names
-
-
-class ImageData(NamedTuple):
-    """Pictures and the labels beside them, row by row.
-
-    Attributes:
-      images: uint8 [N, size, size, 3] in [0, 255].
-      table: the labels, N rows.
-    """
-
-    images: np.ndarray
-    table: "Table"
-
-    @property
-    def labels(self) -> np.ndarray:
-        """State indices, int [N, n]."""
-        return self.table.values
 
 
 def encoded_png(image: np.ndarray) -> bytes:

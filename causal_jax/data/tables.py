@@ -21,32 +21,13 @@ from typing import NamedTuple
 import numpy as np
 
 from causal_jax.data import images as images_lib
-from causal_jax.data.images import ImageData
+from causal_jax.data.records import ImageData, Table
 from causal_jax.graph import BINARY, suggestion
 
 MAX_STATES = 100  # more distinct values look continuous, or like an identifier
 FILE_COLUMNS = ("image", "file", "filename", "image_id")
 _MISSING = ("", "nan", "NaN")
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")
-
-
-class Table(NamedTuple):
-    """Discrete labels, one row a unit.
-
-    Attributes:
-      names: the columns, in the order of `values`.
-      states: names of the states by column; index i of a column means states[i].
-      values: int32 [N, n], state indices.
-    """
-
-    names: tuple[str, ...]
-    states: dict[str, tuple[str, ...]]
-    values: np.ndarray
-
-    @property
-    def num_rows(self) -> int:
-        """How many units the table holds."""
-        return self.values.shape[0]
 
 
 class _Rows(NamedTuple):

@@ -1,1 +1,1 @@
-"""Metrics over label laws and images."""
+"""Distances and scores."""

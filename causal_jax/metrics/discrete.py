@@ -1,4 +1,4 @@
-"""Laws over discrete labels: exact or sampled, seen or done, and how far apart.
+"""How far apart laws over discrete labels are, seen and done.
 
 Total variation distance: TVD(p, q) = 1/2 sum |p - q| over *all* states. (The original's
 metric joins the model's table onto the data's, so that mass on combinations never seen
@@ -9,19 +9,12 @@ and with the product of the data's conditional tables along the graph otherwise.
 """
 
 import itertools
-from functools import partial
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from causal_jax.mechanism import Tabular
-from causal_jax.networks import controller
-from causal_jax.scm import SCM
-from causal_jax.types import Key, Params
+from causal_jax.queries.laws import Laws, empirical_law
 
-MAX_STATES = 1 << 14  # joint tables up to this size are enumerated
 _ROWS_AT_ONCE = 8192  # of one-hot codes: 130 MB for 1,000 nodes of four states
 
 
@@ -45,23 +38,6 @@ class LabelMetrics(NamedTuple):
     exact: bool
 
 
-def cardinalities(scm: SCM) -> tuple[int, ...]:
-    """Number of states of every node, in the graph's declared order."""
-    return tuple(len(scm.states(name)) for name in scm.nodes)
-
-
-def all_rows(cards: tuple[int, ...]) -> np.ndarray:
-    """Every combination of states, int32 [prod(cards), n], last column fastest."""
-    grid = np.indices(cards).reshape(len(cards), -1)
-    return np.ascontiguousarray(grid.T.astype(np.int32))
-
-
-def empirical_law(rows: np.ndarray, cards: tuple[int, ...]) -> np.ndarray:
-    """Frequencies of all combinations, [prod(cards)], ordered as `all_rows`."""
-    index = np.ravel_multi_index(np.asarray(rows).T, cards)
-    return np.bincount(index, minlength=int(np.prod(cards))) / len(rows)
-
-
 def tvd(p: np.ndarray, q: np.ndarray) -> float:
     """Total variation distance of two laws over the same states."""
     return float(0.5 * np.abs(np.asarray(p, np.float64) - np.asarray(q)).sum())
@@ -73,76 +49,6 @@ def tvd_in_support(data: np.ndarray, model: np.ndarray) -> float:
     return tvd(data, inside / inside.sum())
 
 
-def is_enumerable(scm: SCM) -> bool:
-    """Whether the joint law can be written down exactly."""
-    explicit = all(hasattr(m, "log_prob") for m in scm.mechanisms.values())
-    return explicit and int(np.prod(cardinalities(scm), dtype=float)) <= MAX_STATES
-
-
-def exact_law(scm: SCM, params: Params, do: dict[str, int] | None = None) -> np.ndarray:
-    """P(all nodes | do), [prod(cards)], by the truncated factorisation."""
-    factors = _factors(scm, params)
-    rows = all_rows(cardinalities(scm))
-    log_law = np.zeros(len(rows))
-    for i, name in enumerate(scm.nodes):
-        if do and name in do:
-            log_law += np.where(rows[:, i] == do[name], 0.0, -np.inf)
-        else:
-            log_law += factors[:, i]
-    return np.exp(log_law)
-
-
-def _factors(scm: SCM, params: Params) -> np.ndarray:
-    """log P(x_i | pa_i) of every combination, [prod(cards), n]."""
-    rows = jnp.asarray(all_rows(cardinalities(scm)))
-    return np.asarray(_node_log_probs(scm, params, rows), np.float64)
-
-
-@partial(jax.jit, static_argnames="scm")
-def _node_log_probs(scm: SCM, params: Params, rows: jax.Array) -> jax.Array:
-    return controller.Rows(scm).node_log_probs(params, rows)
-
-
-def sampled_rows(scm: SCM, params: Params, key: Key, num: int, do=None) -> np.ndarray:
-    """Rows of the labels, int [num, n]."""
-    values = scm.sample(params, key, num=num, do=do)
-    return np.stack([np.asarray(values[name]) for name in scm.nodes], axis=-1)
-
-
-def single_interventions(scm: SCM) -> list[tuple[str, int]]:
-    """Every do(node = state)."""
-    return [(n, v) for n in scm.nodes for v in range(len(scm.states(n)))]
-
-
-def tabular_fit(
-    scm: SCM, rows: np.ndarray, *, prior: float = 0.0
-) -> tuple[SCM, Params]:
-    """The product of the data's conditional tables along the graph.
-
-    Args:
-      scm: gives the graph.
-      rows: int [N, n], columns in the graph's declared order.
-      prior: added to every count; with 0, parent combinations that the data does not
-        have get a uniform row.
-    """
-    cards = dict(zip(scm.nodes, cardinalities(scm), strict=True))
-    column = {name: i for i, name in enumerate(scm.nodes)}
-    mechanisms, params = {}, {}
-    for name in scm.nodes:
-        family = (*scm.parents[name], name)
-        shape = tuple(cards[member] for member in family)
-        counts = np.bincount(
-            np.ravel_multi_index(rows[:, [column[m] for m in family]].T, shape),
-            minlength=int(np.prod(shape)),
-        ).reshape(shape)
-        counts = counts + prior
-        total = counts.sum(-1, keepdims=True)
-        probs = np.where(total > 0, counts / np.maximum(total, 1e-9), 1 / shape[-1])
-        mechanisms[name] = Tabular(shape[-1], shape[:-1])
-        params[name] = {"probs": jnp.asarray(probs, jnp.float32)}
-    return SCM(scm.graph, mechanisms), params
-
-
 def resampling_floor(law: np.ndarray, num_rows: int, seed: int = 0) -> float:
     """TVD between a law and a table of `num_rows` drawn from it: what chance does."""
     law = np.asarray(law, np.float64)
@@ -150,51 +56,24 @@ def resampling_floor(law: np.ndarray, num_rows: int, seed: int = 0) -> float:
     return tvd(law, counts / num_rows)
 
 
-def compare(
-    scm: SCM,
-    params: Params,
-    truth: tuple[SCM, Params],
-    *,
-    seen: np.ndarray | None = None,
-    num_rows: int,
-    key: Key,
-    num_samples: int = 500_000,
-) -> LabelMetrics:
-    """Compares a label model with a reference whose joint can be enumerated.
+def compare(model: Laws, reference: Laws, *, num_rows: int) -> LabelMetrics:
+    """Compares the laws of a label model with those of a reference.
 
     Args:
-      scm: label model.
-      params: its parameters.
-      truth: reference model and parameters for the interventional laws; tabular.
-      seen: the law of what is seen, ordered as `all_rows`; that of `truth` if None. It
-        is the data's own table where the graph need not be the data's.
+      model: the model's, see `queries.laws.model_laws`.
+      reference: over the same nodes and states. What is seen may be the data's own
+        table, where the graph of what is done need not be the data's.
       num_rows: size of the training table, for the floor.
-      key: used only where the model's law must be sampled.
-      num_samples: rows of a sampled law.
     """
-    exact = is_enumerable(scm)
-
-    def law(do: dict[str, int]) -> np.ndarray:
-        if exact:
-            return exact_law(scm, params, do)
-        rows = sampled_rows(scm, params, key, num_samples, do)
-        return empirical_law(rows, cardinalities(scm))
-
-    seen = exact_law(*truth) if seen is None else seen
-    done = {
-        f"{name}={scm.states(name)[v]}": tvd(
-            exact_law(*truth, {name: v}), law({name: v})
-        )
-        for name, v in single_interventions(scm)
-    }
+    done = {name: tvd(law, model.done[name]) for name, law in reference.done.items()}
     distances = list(done.values())
     return LabelMetrics(
-        tvd(seen, law({})),
-        float(np.mean(distances)),
-        float(np.max(distances)),
-        resampling_floor(seen, num_rows),
-        done,
-        exact,
+        tvd=tvd(reference.seen, model.seen),
+        do_tvd_mean=float(np.mean(distances)),
+        do_tvd_max=float(np.max(distances)),
+        floor=resampling_floor(reference.seen, num_rows),
+        by_intervention=done,
+        exact=model.exact,
     )
 
 
@@ -244,23 +123,19 @@ class PairMetrics(NamedTuple):
 
 
 def compare_pairs(
-    scm: SCM, params: Params, rows: np.ndarray, key: Key, *, seed: int = 0
+    rows: np.ndarray, drawn: np.ndarray, cards: tuple[int, ...], *, seed: int = 0
 ) -> PairMetrics:
-    """Pairwise TVD between the data and as many rows of the model, or 500,000."""
-    cards = cardinalities(scm)
-    drawn = sampled_rows(scm, params, key, max(len(rows), 500_000))
+    """Pairwise TVD between the data and rows of a model.
+
+    Args:
+      rows: the data's, int [N, n].
+      drawn: the model's, int [M, n]; M is best N or more.
+      cards: number of states of each column.
+      seed: of the resample that gives the floor.
+    """
     distances = pairwise_tvd(rows, drawn, cards)
     again = np.random.default_rng(seed).integers(0, len(rows), len(rows))
     floor = pairwise_tvd(rows, rows[again], cards).mean()
-    return PairMetrics(float(distances.mean()), float(distances.max()), float(floor))
-
-
-def mean_log_likelihood(scm: SCM, params: Params, rows: np.ndarray) -> float:
-    """Mean log P(row) of an explicit label model, in nats."""
-    model = controller.rows(scm)
-    log_prob = jax.jit(model.log_prob)
-    parts = [
-        np.asarray(log_prob(params, jnp.asarray(rows[i : i + 65_536])))
-        for i in range(0, len(rows), 65_536)
-    ]
-    return float(np.concatenate(parts).mean(dtype=np.float64))
+    return PairMetrics(
+        mean=float(distances.mean()), max=float(distances.max()), floor=float(floor)
+    )

@@ -14,11 +14,11 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from causal_jax.metrics.draws import judge_column, judged_labels, read
-from causal_jax.metrics.effects import do_versus_see
 from causal_jax.metrics.frechet import frechet_distance
-from causal_jax.metrics.judge import Judge
+from causal_jax.metrics.image_effects import do_versus_see
 from causal_jax.metrics.neighbours import nearest_neighbours
+from causal_jax.networks.judge import Judge
+from causal_jax.queries.draws import judge_column, judged_labels, read
 from causal_jax.scm import SCM
 from causal_jax.types import Array, Key, Params
 
@@ -30,9 +30,6 @@ __all__ = (
     "label_accuracy",
     "nearest_neighbours",
 )
-
-# Left out of the training data of the faces: only an intervention shows them.
-UNSEEN = ({"Male": 0, "Mustache": 1}, {"Male": 0, "Bald": 1})
 
 
 class LabelAccuracy(NamedTuple):
@@ -141,7 +138,7 @@ def combination_accuracy(
     judge: Judge,
     key: Key,
     *,
-    combinations: Sequence[Mapping[str, int]] = UNSEEN,
+    combinations: Sequence[Mapping[str, int]],
     num: int = 500,
 ) -> CombinationAccuracy:
     """Accuracy of all labels of each combination on images under do(combination).

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from causal_jax.metrics import discrete
+from causal_jax.queries import laws
 from causal_jax.scm import SCM
 
 
@@ -37,15 +38,15 @@ class Compared(NamedTuple):
 
 def tables_of_rows(scm: SCM, rows: np.ndarray) -> Tables:
     """Of rows, int [N, n], columns in the graph's declared order."""
-    cards = discrete.cardinalities(scm)
+    cards = laws.cardinalities(scm)
     return _named(
         scm, discrete.marginals(rows, cards), discrete.pairwise_tables(rows, cards)
     )
 
 
 def tables_of_law(scm: SCM, law: np.ndarray) -> Tables:
-    """Of a joint law, [prod(cards)], ordered as `discrete.all_rows`."""
-    cards = discrete.cardinalities(scm)
+    """Of a joint law, [prod(cards)], ordered as `laws.all_rows`."""
+    cards = laws.cardinalities(scm)
     joint, nodes = np.reshape(law, cards), range(len(cards))
 
     def kept(*axes: int) -> np.ndarray:

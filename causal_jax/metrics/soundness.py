@@ -27,8 +27,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from causal_jax.metrics.draws import judge_column
-from causal_jax.metrics.judge import Judge
+from causal_jax.networks.judge import Judge
+from causal_jax.queries.draws import judge_column
 from causal_jax.types import Array, Key
 
 ImagineFn = Callable[[Array, Array, Array, Key], Array]

@@ -10,6 +10,7 @@ import numpy as np
 from causal_jax import graph as graphs
 from causal_jax.mechanism import Tabular
 from causal_jax.metrics import discrete
+from causal_jax.queries import laws
 from causal_jax.scm import SCM
 from causal_jax.types import Params
 
@@ -41,7 +42,7 @@ def chow_liu(
         )
         for name in names
     }
-    return discrete.tabular_fit(SCM(tree_graph, mechanisms), rows, prior=prior)
+    return laws.tabular_fit(SCM(tree_graph, mechanisms), rows, prior=prior)
 
 
 def mutual_information(table: np.ndarray) -> float:

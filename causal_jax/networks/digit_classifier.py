@@ -19,7 +19,7 @@ from causal_jax.networks.layers import (
     Conv,
     uniform_by_fan_in,
 )
-from causal_jax.networks.pooled_conv import pooled_conv
+from causal_jax.ops.pooled_conv import pooled_conv
 from causal_jax.types import Array, Params
 
 _POOLED = 7  # AvgPool2d(7) of an 8 x 8 image, reference code

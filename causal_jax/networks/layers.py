@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from causal_jax.networks.convolution import conv, conv_of_doubled, conv_transpose
+from causal_jax.ops.convolution import conv, conv_of_doubled, conv_transpose
 
 AxisName = str | Sequence[str] | None
 

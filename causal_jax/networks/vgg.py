@@ -10,22 +10,12 @@ The weights are not part of this library: `load` reads them from an .npz with th
 with the keys `features.<place>.{weight,bias}` (OIHW).
 """
 
-import os
-from collections.abc import Mapping
-from pathlib import Path
-
 import flax.linen as nn
-import jax.numpy as jnp
-import numpy as np
 
-from causal_jax.networks import torch_file
 from causal_jax.networks.layers import Conv, max_pool
-from causal_jax.types import Array, Params
+from causal_jax.types import Array
 
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512))
-# Places of the convolutions in torchvision's `vgg16().features`.
-_PLACES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21)
-_WHAT = "VGG16's convolutions"
 
 
 class VGG16Features(nn.Module):
@@ -48,87 +38,3 @@ class VGG16Features(nn.Module):
                 index += 1
             maps.append(x)
         return tuple(maps)
-
-
-def load(path: str | os.PathLike) -> Params:
-    """Reads the weights of `VGG16Features`, {"params": ...}, float32.
-
-    Args:
-      path: an .npz or a .pth, see the module.
-
-    Raises:
-      ValueError: no such file, a damaged one, or one of another network.
-    """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise ValueError(
-            f"there is no file {path}: give {_WHAT} as .npz, or torchvision's "
-            "vgg16 state dict (.pth)"
-        )
-    try:
-        if path.suffix == ".npz":
-            return convert(_read_npz(path))
-        return convert_torchvision(torch_file.read(path))
-    except _MisfitError as error:
-        raise ValueError(f"{path} does not hold {_WHAT}: {error}") from error
-
-
-class _MisfitError(ValueError):
-    """An array is missing or of another shape."""
-
-
-def convert(arrays: Mapping[str, np.ndarray]) -> Params:
-    """The parameters from arrays `VGG16_0/Conv_<i>/{kernel,bias}`.
-
-    Raises:
-      ValueError: an array is missing or of another shape.
-    """
-    params = {}
-    for i, (channels, features) in enumerate(_shapes()):
-        names = {leaf: f"VGG16_0/Conv_{i}/{leaf}" for leaf in ("kernel", "bias")}
-        params[f"conv_{i}"] = {
-            "kernel": _take(arrays, names["kernel"], (3, 3, channels, features)),
-            "bias": _take(arrays, names["bias"], (features,)),
-        }
-    return {"params": params}
-
-
-def convert_torchvision(arrays: Mapping[str, np.ndarray]) -> Params:
-    """The parameters from torchvision's state dict; what else it has is left.
-
-    Raises:
-      ValueError: an array is missing or of another shape.
-    """
-    params = {}
-    for i, (place, (channels, features)) in enumerate(
-        zip(_PLACES, _shapes(), strict=True)
-    ):
-        shape = (features, channels, 3, 3)
-        kernel = _take(arrays, f"features.{place}.weight", shape)
-        params[f"conv_{i}"] = {
-            "kernel": kernel.transpose(2, 3, 1, 0),
-            "bias": _take(arrays, f"features.{place}.bias", (features,)),
-        }
-    return {"params": params}
-
-
-def _shapes() -> list[tuple[int, int]]:
-    """(channels in, channels out) of every convolution."""
-    features = [number for block in BLOCKS for number in block]
-    return list(zip([3, *features], features, strict=False))
-
-
-def _take(arrays: Mapping[str, np.ndarray], name: str, shape: tuple) -> Array:
-    if name not in arrays:
-        raise _MisfitError(f"it has no {name}")
-    if arrays[name].shape != shape:
-        raise _MisfitError(f"{name} is {list(arrays[name].shape)}, not {list(shape)}")
-    return jnp.asarray(arrays[name], jnp.float32)
-
-
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
-    except Exception as error:  # of a damaged archive: any class
-        raise ValueError(f"{path} is damaged or no .npz: fetch it again") from error

@@ -20,8 +20,8 @@ import numpy as np
 from PIL import Image
 
 from causal_jax import graph as graphs
-from causal_jax.metrics.draws import draw_labels, require_image
 from causal_jax.networks.controller import encoded_size
+from causal_jax.queries.draws import draw_labels, require_image
 from causal_jax.reporting.grids import compose, to_uint8
 from causal_jax.reporting.sheets import label_changes, short_labels
 from causal_jax.scm import SCM, node_key

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from causal_jax import graph as graphs
-from causal_jax.metrics.draws import (
+from causal_jax.queries.draws import (
     draw_images,
     draw_labels,
     label_model,

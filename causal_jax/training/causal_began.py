@@ -28,7 +28,7 @@ from causal_jax.networks.image import ImageGenerator
 from causal_jax.training import parallel
 from causal_jax.training.algorithm import Algorithm
 from causal_jax.training.image_stage import late_decay, moved_average, pixels
-from causal_jax.training.unseen import mean_interaction
+from causal_jax.training.unseen_combinations import mean_interaction
 from causal_jax.types import Array, Batch, Key, Params
 
 # The original's training settings (mkocaoglu/CausalGAN, causal_began/config.py).

@@ -29,8 +29,9 @@ import jax.numpy as jnp
 import optax
 
 from causal_jax.losses import cgn as losses
-from causal_jax.networks.cgn import NUM_CLASSES, PARTS, SHAPE, trained_nodes
-from causal_jax.networks.cgn_parts import compose
+from causal_jax.networks.cgn.composition import PARTS, SHAPE, compose
+from causal_jax.networks.cgn.mnist import trained_nodes
+from causal_jax.networks.cgn.parts import NUM_CLASSES
 from causal_jax.scm import SCM, node_key
 from causal_jax.training import parallel
 from causal_jax.training.algorithm import Algorithm

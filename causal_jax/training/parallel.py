@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from causal_jax.training import epochs
+from causal_jax.training import shuffling
 from causal_jax.training.algorithm import DEVICE_AXIS, Algorithm
 from causal_jax.types import Array, Batch, Key
 
@@ -71,7 +71,7 @@ def draw_in_epochs(
     data: Batch, key: Key, step: Array, batch_shape: tuple[int, ...]
 ) -> Batch:
     """This device's part of a step's batch, every row once before any again."""
-    rows = epochs.rows(key, step, batch_shape, _num_rows(data))
+    rows = shuffling.rows(key, step, batch_shape, _num_rows(data))
     return _local_rows(data, rows)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from causal_jax.data.networks import read_bif
-from causal_jax.metrics import discrete
+from causal_jax.queries import laws
 
 FOLDER = os.environ.get("CAUSAL_JAX_NETWORKS")
 REAL = sorted(Path(FOLDER).glob("*.bif.gz")) if FOLDER else []
@@ -51,9 +51,9 @@ def test_states_graph_and_tables_are_those_of_the_file(tmp_path):
 
 def test_its_samples_follow_its_tables(tmp_path):
     scm, params = read(tmp_path, HEAD + RAIN + WIND + WET)
-    rows = discrete.sampled_rows(scm, params, jax.random.key(0), 20_000)
-    law = discrete.exact_law(scm, params)
-    found = discrete.empirical_law(rows, (2, 3, 2))
+    rows = laws.sampled_rows(scm, params, jax.random.key(0), 20_000)
+    law = laws.exact_law(scm, params)
+    found = laws.empirical_law(rows, (2, 3, 2))
     assert np.all(np.abs(found - law) <= 5 * np.sqrt(law * (1 - law) / 20_000) + 1e-6)
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from causal_jax.data import faces
 from causal_jax.mechanism import AdditiveNoise, categorical
-from causal_jax.metrics import draws, images
-from causal_jax.metrics.judge import load_faces_judge
+from causal_jax.metrics import images
+from causal_jax.queries import draws
+from causal_jax.recipes.labels_images.faces_judge import load_faces_judge
 from causal_jax.scm import SCM
 
 NUM = 128  # half of a chunk: both states of a label are one compiled draw

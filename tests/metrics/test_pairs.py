@@ -2,12 +2,13 @@ import jax
 import numpy as np
 import pytest
 
-from causal_jax.metrics import discrete, pairs
+from causal_jax.metrics import pairs
+from causal_jax.queries import laws
 
 
 def test_tables_of_a_law_are_those_of_its_rows(tables):
-    rows = discrete.sampled_rows(tables.scm, tables.params, jax.random.key(0), 5000)
-    law = discrete.empirical_law(rows, discrete.cardinalities(tables.scm))
+    rows = laws.sampled_rows(tables.scm, tables.params, jax.random.key(0), 5000)
+    law = laws.empirical_law(rows, laws.cardinalities(tables.scm))
     of_law, of_rows = (
         pairs.tables_of_law(tables.scm, law),
         pairs.tables_of_rows(tables.scm, rows),

@@ -7,7 +7,7 @@ import pytest
 
 from causal_jax.data import faces
 from causal_jax.metrics import soundness
-from causal_jax.metrics.judge import load_faces_judge
+from causal_jax.recipes.labels_images.faces_judge import load_faces_judge
 
 NUM = 16
 KEY = jax.random.key(0)

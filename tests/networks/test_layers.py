@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from causal_jax.networks import convolution, layers
-from causal_jax.networks.blocks import block_size
-from causal_jax.networks.convolution import conv, conv_transpose
+from causal_jax.networks import layers
 from causal_jax.networks.layers import (
     BatchNorm,
     Conv,
@@ -14,6 +12,9 @@ from causal_jax.networks.layers import (
     MinibatchFeatures,
     UpsampledConv,
 )
+from causal_jax.ops import convolution
+from causal_jax.ops.blocks import block_size
+from causal_jax.ops.convolution import conv, conv_transpose
 
 # (height, width, kernel, strides): odd and even sides, kernels below and above stride.
 GEOMETRIES = [

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 
 from causal_jax.mechanism import Tabular
-from causal_jax.metrics import discrete
 from causal_jax.networks.controller import NeuralCategorical, Rows, controller
 from causal_jax.networks.tabulated import Tabulated, configurations, tabulated
+from causal_jax.queries import laws
 
 KEY = jax.random.key(0)
 
@@ -31,7 +31,7 @@ def test_laws_parameters_and_draws_are_the_networks_own(models):
     ):
         np.testing.assert_array_equal(a, b)
     np.testing.assert_allclose(
-        discrete.exact_law(scm, params), discrete.exact_law(tables, params), atol=1e-6
+        laws.exact_law(scm, params), laws.exact_law(tables, params), atol=1e-6
     )
     noise = scm.sample_noise(KEY, 500)
     np.testing.assert_array_equal(
@@ -42,7 +42,7 @@ def test_laws_parameters_and_draws_are_the_networks_own(models):
 def test_gradients_of_the_likelihood_are_the_networks_own(models):
     scm, tables = models
     params = scm.init(KEY)
-    rows = discrete.sampled_rows(scm, params, KEY, 300)
+    rows = laws.sampled_rows(scm, params, KEY, 300)
     gradients = [
         jax.grad(lambda p, m=m: Rows(m).log_prob(p, rows).mean())(params)
         for m in (scm, tables)

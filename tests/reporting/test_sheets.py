@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from causal_jax import graph
-from causal_jax.data import faces
+from causal_jax.data import celeba_graphs, faces
 from causal_jax.mechanism import categorical
 from causal_jax.reporting import sheets
 from causal_jax.reporting.grids import to_uint8
@@ -60,7 +60,7 @@ def test_short_labels_give_the_states_of_categorical_nodes():
 
 
 def test_long_lists_of_labels_are_shortened():
-    names = graph.CELEBA_ATTRIBUTES
+    names = celeba_graphs.ATTRIBUTES
     dag = graph.complete(names[:12])
     mechanisms = {
         n: categorical(np.full((2,) * (i + 1), 0.5))[0] for i, n in enumerate(dag)

@@ -15,6 +15,7 @@ import pytest
 from causal_jax import graph as graphs
 from causal_jax.metrics import discrete
 from causal_jax.networks.controller import ImplicitBinary, controller
+from causal_jax.queries import laws
 from causal_jax.scm import SCM
 
 NUM = 20_000
@@ -53,19 +54,19 @@ def test_do_samples_match_the_truncated_factorisation_at_every_node(
     model, assert_frequencies
 ):
     scm, params = model
-    for i, (name, state) in enumerate(discrete.single_interventions(scm)):
+    for i, (name, state) in enumerate(laws.single_interventions(scm)):
         key = jax.random.key(i)
-        rows = discrete.sampled_rows(scm, params, key, NUM, {name: state})
-        law = discrete.exact_law(scm, params, {name: state})
-        found = discrete.empirical_law(rows, (2,) * NUM_NODES)
+        rows = laws.sampled_rows(scm, params, key, NUM, {name: state})
+        law = laws.exact_law(scm, params, {name: state})
+        found = laws.empirical_law(rows, (2,) * NUM_NODES)
         assert_frequencies(found, law, NUM)
 
 
 def test_do_leaves_the_marginals_of_all_but_descendants_unchanged(model):
     scm, params = model
-    seen = discrete.exact_law(scm, params)
-    for name, state in discrete.single_interventions(scm):
-        done = discrete.exact_law(scm, params, {name: state})
+    seen = laws.exact_law(scm, params)
+    for name, state in laws.single_interventions(scm):
+        done = laws.exact_law(scm, params, {name: state})
         below = nx.descendants(scm.graph, name) | {name}
         for axis, other in enumerate(scm.nodes):
             gap = np.abs(marginal(done, axis) - marginal(seen, axis)).max()
@@ -74,10 +75,10 @@ def test_do_leaves_the_marginals_of_all_but_descendants_unchanged(model):
 
 def test_do_on_a_root_equals_conditioning_and_on_others_it_does_not(model):
     scm, params = model
-    seen = cube(discrete.exact_law(scm, params))
-    for name, state in discrete.single_interventions(scm):
+    seen = cube(laws.exact_law(scm, params))
+    for name, state in laws.single_interventions(scm):
         given = np.where(is_state(scm.nodes.index(name), state), seen, 0)
-        done = cube(discrete.exact_law(scm, params, {name: state}))
+        done = cube(laws.exact_law(scm, params, {name: state}))
         distance = discrete.tvd(given / given.sum(), done)
         assert (distance > 0.01) if scm.parents[name] else (distance < 1e-6), name
 
@@ -85,15 +86,15 @@ def test_do_on_a_root_equals_conditioning_and_on_others_it_does_not(model):
 def test_what_is_done_follows_from_what_is_seen_by_adjusting_for_parents(model):
     """P(all | do(x)) = P(all) / P(x | pa) where x is met: Pearl (2009), 3.2.3."""
     scm, params = model
-    seen = cube(discrete.exact_law(scm, params))
-    for name, state in discrete.single_interventions(scm):
+    seen = cube(laws.exact_law(scm, params))
+    for name, state in laws.single_interventions(scm):
         axis = scm.nodes.index(name)
         kept = {axis, *(scm.nodes.index(p) for p in scm.parents[name])}
         others = tuple(i for i in range(NUM_NODES) if i not in kept)
         family = seen.sum(others, keepdims=True)
         propensity = family / family.sum(axis, keepdims=True)
         adjusted = np.where(is_state(axis, state), seen / propensity, 0)
-        done = cube(discrete.exact_law(scm, params, {name: state}))
+        done = cube(laws.exact_law(scm, params, {name: state}))
         np.testing.assert_allclose(adjusted, done, atol=1e-6)
 
 
@@ -102,11 +103,11 @@ def test_mechanisms_of_the_original_keep_their_laws_under_every_intervention():
     graph = graphs.named("Male_Young_Eyeglasses_complete")
     scm = SCM(graph, {name: ImplicitBinary(hidden=(10,)) for name in graph})
     params = jax.tree.map(lambda leaf: 1.5 * leaf, scm.init(jax.random.key(1)))
-    seen = discrete.sampled_rows(scm, params, jax.random.key(2), NUM)
+    seen = laws.sampled_rows(scm, params, jax.random.key(2), NUM)
     compared = 0
-    for i, (name, state) in enumerate(discrete.single_interventions(scm)):
+    for i, (name, state) in enumerate(laws.single_interventions(scm)):
         key = jax.random.key(3 + i)
-        done = discrete.sampled_rows(scm, params, key, NUM, {name: state})
+        done = laws.sampled_rows(scm, params, key, NUM, {name: state})
         assert (done[:, scm.nodes.index(name)] == state).all()
         for other in set(scm.nodes) - {name}:
             columns = [scm.nodes.index(n) for n in (*scm.parents[other], other)]

@@ -17,7 +17,7 @@ import pytest
 
 from causal_jax import graph as graphs
 from causal_jax.mechanism import categorical
-from causal_jax.metrics import discrete
+from causal_jax.queries import laws
 from causal_jax.scm import SCM
 
 NUM = 20_000
@@ -71,7 +71,7 @@ def image_number(images):
 def images_given_labels():
     """P(x | l), [labels, images]: the renderer, run through by hand."""
     law = np.zeros((8, NUM_IMAGES))
-    for row, (male, mustache, smiling) in enumerate(discrete.all_rows((2, 2, 2))):
+    for row, (male, mustache, smiling) in enumerate(laws.all_rows((2, 2, 2))):
         for level, prob in enumerate(BRIGHTNESS):
             pixels = [male, mustache * (level == 2), smiling or level == 0, level]
             law[row, image_number(pixels)] += prob
@@ -81,7 +81,7 @@ def images_given_labels():
 def joint_law(model, do=None):
     """P(l | do) P(x | l), [labels, images]."""
     labels, _, params = model
-    return discrete.exact_law(labels, params, do)[:, None] * images_given_labels()
+    return laws.exact_law(labels, params, do)[:, None] * images_given_labels()
 
 
 def frequencies(values):
@@ -107,7 +107,7 @@ def test_images_after_an_intervention_have_the_product_law(
 def test_images_done_are_not_images_seen(model, assert_frequencies):
     """P(Male) in pictures of do(Mustache = 1) is what it was; given one it is not."""
     _, scm, params = model
-    has = discrete.all_rows((2, 2, 2))[:, 1] == 1
+    has = laws.all_rows((2, 2, 2))[:, 1] == 1
     seen = np.where(has[:, None], joint_law(model), 0)
     seen /= seen.sum()
     drawn = scm.sample(params, jax.random.key(2), num=NUM, given={"Mustache": 1})

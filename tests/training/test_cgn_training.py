@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from causal_jax.networks import cgn as networks
-from causal_jax.networks.cgn_discriminators import (
+from causal_jax.networks.cgn import mnist as networks
+from causal_jax.networks.cgn.discriminators import (
     ConvDiscriminator,
     LinearDiscriminator,
     ProjectionDiscriminator,

@@ -6,6 +6,7 @@ import pytest
 from causal_jax import graph as graphs
 from causal_jax.metrics import discrete
 from causal_jax.networks.controller import Rows, controller, reference_controller
+from causal_jax.queries import laws
 from causal_jax.training import loop
 from causal_jax.training.label_counts import family_counts, label_counts
 
@@ -14,7 +15,7 @@ KEY = jax.random.key(0)
 
 @pytest.fixture(scope="module")
 def rows(tables):
-    return discrete.sampled_rows(tables.scm, tables.params, KEY, 5000)
+    return laws.sampled_rows(tables.scm, tables.params, KEY, 5000)
 
 
 def batches(scm, rows):
@@ -71,8 +72,8 @@ def test_its_optimum_is_the_table_of_the_data(tables, rows):
         steps_per_dispatch=600,
         progress=False,
     )
-    data = discrete.exact_law(*discrete.tabular_fit(scm, rows))
-    assert discrete.tvd(discrete.exact_law(scm, fitted.params), data) < 1e-3
+    data = laws.exact_law(*laws.tabular_fit(scm, rows))
+    assert discrete.tvd(laws.exact_law(scm, fitted.params), data) < 1e-3
 
 
 def test_nodes_without_a_law_are_named():

@@ -6,6 +6,7 @@ import pytest
 from causal_jax import graph as graphs
 from causal_jax.metrics import discrete
 from causal_jax.networks.controller import controller, reference_controller
+from causal_jax.queries import laws
 from causal_jax.training.label_mle import label_mle
 from causal_jax.training.loop import fit
 
@@ -72,7 +73,7 @@ def test_a_short_run_reaches_the_true_laws(tables):
         key=jax.random.key(2),
     )
     before = discrete.tvd(
-        discrete.exact_law(scm, scm.init(jax.random.key(0))), tables.law().ravel()
+        laws.exact_law(scm, scm.init(jax.random.key(0))), tables.law().ravel()
     )
     assert before > 0.1
     assert found.exact
@@ -84,13 +85,13 @@ def test_a_wrong_graph_can_match_what_is_seen_and_miss_what_is_done():
     right = graphs.build([("A", "B")], states=dict.fromkeys("AB", "01"))
     wrong = graphs.build([("B", "A")], nodes="AB", states=dict.fromkeys("AB", "01"))
     rows = np.repeat([[0, 0], [0, 1], [1, 0], [1, 1]], [40, 10, 10, 40], axis=0)
-    seen = discrete.empirical_law(rows, (2, 2))
-    truth = discrete.tabular_fit(controller(right), rows)
-    done = discrete.exact_law(*truth, {"A": 1})
+    seen = laws.empirical_law(rows, (2, 2))
+    truth = laws.tabular_fit(controller(right), rows)
+    done = laws.exact_law(*truth, {"A": 1})
     for graph, misses in [(right, False), (wrong, True)]:
-        model = discrete.tabular_fit(controller(graph), rows)
-        assert discrete.tvd(discrete.exact_law(*model), seen) < 1e-6
-        gap = discrete.tvd(discrete.exact_law(*model, {"A": 1}), done)
+        model = laws.tabular_fit(controller(graph), rows)
+        assert discrete.tvd(laws.exact_law(*model), seen) < 1e-6
+        gap = discrete.tvd(laws.exact_law(*model, {"A": 1}), done)
         assert (gap > 0.25) if misses else (gap < 1e-6)
 
 

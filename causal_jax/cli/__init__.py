@@ -1,0 +1,1 @@
+"""The commands of `causal-jax`, one per file."""

@@ -1,0 +1,43 @@
+"""`causal-jax COMMAND`: the commands and a line on each.
+
+causal-jax quickstart
+causal-jax COMMAND --help
+"""
+
+import ast
+import sys
+from pathlib import Path
+
+from causal_jax.cli import command_line
+from causal_jax.graph import suggestion
+
+COMMANDS = (
+    *("quickstart", "train", "evaluate", "sample", "counterfactual"),
+    *("sheet", "soundness", "generate", "prepare"),
+)
+
+
+def main() -> None:
+    """Runs the command that the first argument names."""
+    command = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if command in ("--help", "-h", "help"):
+        print(overview())
+        return
+    if command not in COMMANDS:
+        sys.exit(f"usage: {command!r} is no command: {suggestion(command, COMMANDS)}")
+    del sys.argv[1]
+    command_line.launch(command)
+
+
+def overview() -> str:
+    """Every command and the first line of its help; no command is imported for it."""
+    lines = ["causal-jax COMMAND [--flag=value ...]   (causal-jax COMMAND --help)", ""]
+    for command in COMMANDS:
+        text = Path(__file__).with_name(f"{command}.py").read_text(encoding="utf-8")
+        first = ast.get_docstring(ast.parse(text)).splitlines()[0]
+        lines.append(f"  {command:15s} {first}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

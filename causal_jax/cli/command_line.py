@@ -1,0 +1,120 @@
+"""What all commands do alike: quiet logs, one-line errors, a --help that teaches.
+
+A command is a module of this package with `define_flags()` and `main(args)`. `launch`
+runs one: a mistake ends in one line and exit code 1.
+"""
+
+import contextlib
+import importlib
+import os
+import sys
+import types
+from collections.abc import Callable, Iterator
+
+from absl import app, flags, logging
+
+
+def launch(module: types.ModuleType | str) -> None:
+    """Runs a command from the program's arguments.
+
+    Args:
+      module: the command's module, or the name of one of this package.
+    """
+    if isinstance(module, str):
+        module = importlib.import_module(f"causal_jax.cli.{module}")
+    command = module.__name__.rpartition(".")[2]
+    run(command, module.define_flags, module.main, help_text=module.__doc__)
+
+
+def run(
+    command: str,
+    define_flags: Callable[[], None],
+    main: Callable[[flags.FlagValues], None],
+    *,
+    help_text: str = "",
+) -> None:
+    """`app.run` of `main(flags)`, where every mistake is one line.
+
+    Args:
+      command: its name, for messages.
+      define_flags: defines the command's own flags.
+      main: the command.
+      help_text: what --help says above the flags.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.set_verbosity(logging.ERROR)  # absl and JAX: backends that are not there
+    before = set(flags.FLAGS)
+    define_flags()
+    own = [name for name in flags.FLAGS if name not in before]
+    if {"--help", "-help", "-h", "--helpshort"} & set(sys.argv[1:]):
+        print(_help(help_text, own))
+        sys.exit(0)
+    parsed = False
+
+    def parsed_main(argv: list[str]) -> None:
+        nonlocal parsed
+        parsed = True
+        refuse_arguments(argv)
+        with one_line_errors(command):
+            main(flags.FLAGS)
+
+    try:
+        app.run(parsed_main)
+    except (ValueError, AttributeError, KeyError, FileNotFoundError) as error:
+        if parsed:  # main has its own handler; what it lets through is a bug
+            raise
+        sys.exit(f"usage: {_one_line(error)}")
+
+
+@contextlib.contextmanager
+def one_line_errors(command: str) -> Iterator[None]:
+    """Turns the library's errors into one line and exit code 1."""
+    try:
+        yield
+    except (ValueError, FloatingPointError, OSError) as error:
+        if os.environ.get("CAUSAL_JAX_TRACEBACK"):
+            raise
+        sys.exit(f"{command}: {_one_line(error)}")
+
+
+def _one_line(error: BaseException) -> str:
+    text = str(error)
+    if isinstance(error, AttributeError | KeyError):  # ml_collections': a repr
+        text = text.replace("\\n", " ").replace("\\'", "'").strip("\"'")
+        text = f"there is no config key '{text}"
+    return " ".join(text.split())
+
+
+def refuse_arguments(argv: list[str]) -> None:
+    """Exits where something on the command line is not a flag."""
+    if len(argv) > 1:
+        sys.exit(
+            f"usage: {argv[1]!r} is no flag; write --name=value (--help lists them)"
+        )
+
+
+def _help(text: str, own: list[str]) -> str:
+    """The command's text, then its own flags; absl's are not shown."""
+    lines = [text.strip(), "", "Flags:"]
+    for name in own:
+        flag = flags.FLAGS[name]
+        default = f" (default: {flag.default})" if flag.default else ""
+        lines.append(f"  --{name}: {flag.help}{default}")
+    return "\n".join(lines)
+
+
+def assignments(text: str, flag: str) -> dict[str, str]:
+    """Reads "Mustache=1,Bald=0".
+
+    Raises:
+      ValueError: a part that is no NODE=STATE, or a node named twice.
+    """
+    result = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, state = (piece.strip() for piece in part.partition("="))
+        if not equals or not name or not state:
+            raise ValueError(f"--{flag}: {part!r} is not NODE=STATE")
+        if name in result:
+            raise ValueError(f"--{flag} names {name!r} twice")
+        result[name] = state
+    return result

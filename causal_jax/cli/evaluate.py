@@ -1,0 +1,46 @@
+"""Evaluates a trained run: writes metrics.json and report.html into its folder.
+
+    causal-jax evaluate --workdir=DIR
+
+Labels are held against the truth where it is known (the faces) and against the data
+otherwise; images are read by a judge that had no part in training. For data other than
+the faces the judge is trained first, on the training pictures alone, and kept as
+DIR/judge.npz; --judge=FILE takes one that another run has trained.
+
+Of a network of digits: how well its masks are read, how much they differ, whether it
+has collapsed. Of a digit classifier: accuracy where colours tell nothing, and in
+domain.
+"""
+
+from absl import flags
+
+from causal_jax.recipes import recipe
+
+
+def define_flags() -> None:
+    """Defines this command's flags."""
+    flags.DEFINE_string("workdir", None, "Folder of a trained run.", required=True)
+    flags.DEFINE_string(
+        "judge", None, "A judge's .npz; else trained or the faces' own."
+    )
+
+
+def main(args: flags.FlagValues) -> None:
+    """Evaluates the run that the flags name."""
+    metrics = recipe.evaluate(args.workdir, judge=args.judge)
+    print(summary(metrics))
+    print(f"wrote {args.workdir}/metrics.json and report.html")
+
+
+def summary(metrics: dict) -> str:
+    """The figures that metrics.json promises, one per line; a collapse last."""
+    lines = [f"{k:40s} {v:.4f}" for k, v in metrics.items() if isinstance(v, float)]
+    for part in (name for name in metrics if name != "seconds"):
+        if isinstance(metrics[part], dict):
+            lines += [
+                f"{part:7s} {name:32s} {value:.4f}"
+                for name, value in metrics[part].items()
+                if isinstance(value, float)
+            ]
+    lines += [f"COLLAPSED: {text}" for text in metrics.get("collapsed", ())]
+    return "\n".join(lines)

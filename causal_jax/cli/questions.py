@@ -1,0 +1,99 @@
+"""Which images a command line gives, with which labels."""
+
+from pathlib import Path
+
+import numpy as np
+
+from causal_jax import arguments
+from causal_jax import graph as graphs
+from causal_jax.cli.command_line import assignments
+from causal_jax.data import user_images
+from causal_jax.recipes.labels_images import data
+from causal_jax.recipes.labels_images.imagination import Imagination, read_labels
+from causal_jax.recipes.settings import with_keys
+
+MAX_PICTURES = 64  # more do not fit on a page
+
+
+def pictures(text: str, model: Imagination) -> tuple[np.ndarray, list[str]]:
+    """The images that --image names, and a name for each.
+
+    Raises:
+      ValueError: nothing named, an unreadable file, a number out of range.
+    """
+    images, names = [], []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        numbers = _numbers(part)
+        if numbers is not None:
+            images.append(_held_out(model, numbers))
+            names += [str(number) for number in numbers]
+        else:
+            read = user_images.read(part, size=model.trained.generator.resolution)
+            images.append(read)
+            names += [
+                f"{Path(part).name}{f' {i}' if i else ''}" for i in range(len(read))
+            ]
+    if not names or len(names) > MAX_PICTURES:
+        raise ValueError(
+            f"--image={text!r} names {len(names)} pictures: 1 to {MAX_PICTURES}"
+        )
+    return np.concatenate(images), names
+
+
+def _numbers(part: str) -> list[int] | None:
+    """[3] for "3", [0, 1, 2] for "0-2", None for a file."""
+    first, dash, last = part.partition("-")
+    if not first.isdecimal() or (dash and not last.isdecimal()):
+        return None
+    numbers = list(range(int(first), int(last if dash else first) + 1))
+    if not numbers or len(numbers) > MAX_PICTURES:
+        raise ValueError(f"--image={part}: give 1 to {MAX_PICTURES} pictures, as 0-7")
+    return numbers
+
+
+def _held_out(model: Imagination, numbers: list[int]) -> np.ndarray:
+    config = model.trained.run.config
+    if not config.images:  # no more are drawn or read
+        config = with_keys(config, num_images=max(numbers) + 1)
+    graph = model.trained.label_scm.graph
+    if config.images:
+        training = data.images(config, graph, "train")
+        found = data.with_validation(config, graph, training)[1].images
+    else:
+        found = data.images(config, graph, "validation").images
+    if max(numbers) >= len(found):
+        raise ValueError(
+            f"--image: there are {len(found)} held-out pictures, 0 to {len(found) - 1}"
+        )
+    return np.asarray(found)[numbers].astype(np.float32) / 127.5 - 1
+
+
+def states(model: Imagination, text: str, flag: str) -> dict[str, int]:
+    """{label: state index} of "Male=0,Young=1".
+
+    Raises:
+      ValueError: no label of the model, or no state of it.
+    """
+    scm, result = model.trained.label_scm, {}
+    for name, state in assignments(text, flag).items():
+        graphs.require_node(scm.graph, name, role=f"label in --{flag}")
+        result[name] = int(arguments.encode(scm, name, state))
+    return result
+
+
+def labels(model: Imagination, images: np.ndarray, text: str) -> tuple[np.ndarray, str]:
+    """The labels of images, int [B, n], and a sentence on where they come from.
+
+    Raises:
+      ValueError: no such label or state; labels left out, but a run without Labeler.
+    """
+    names, said = model.trained.label_scm.nodes, states(model, text, "labels")
+    rows = np.zeros((len(images), len(names)), np.int32)
+    note = "All labels were given."
+    if set(said) != set(names):
+        rows = read_labels(model, images)
+        rest = ", ".join(n for n in names if n not in said) if said else "All labels"
+        note = f"{rest}: read in the pictures by the run's Labeler, not given."
+    for name, state in said.items():
+        rows[:, names.index(name)] = state
+    return rows, note

@@ -1,0 +1,164 @@
+r"""Draws sheets of pictures of a trained run.
+
+    causal-jax sheet --workdir=DIR --node=Mustache --out=mustache.png
+    causal-jax sheet --workdir=DIR --node=all --out=FOLDER
+    causal-jax sheet --workdir=DIR --kind=interpolation --node=Mustache \
+        --out=mustache.png
+    causal-jax sheet --workdir=DIR --kind=diversity --out=faces.png
+    causal-jax sheet --workdir=DIR --kind=grid2d --nodes=Male,Mustache \
+        --out=grid.png
+    causal-jax sheet --workdir=DIR --kind=states2d \
+        --nodes=shape_label,texture_label --out=digits.png
+
+--kind:
+  do             (the default) rows do(node = state) for every state, all with one
+                 noise, then given node = state
+  interpolation  a unit a row, the label from one state to the other along it: its code
+                 for the image network stands between them, noise and all other labels
+                 stay; below, the same units where the label's descendants follow the
+                 nearest state
+  diversity      16 x 16 samples of fixed noises
+  grid2d         rows are values of one label, columns of another, every cell the same
+                 units; all other labels are those of the nearest intervention
+  states2d       the same, state by state, for any model with an image
+
+--node=all writes a file KIND_NODE.png for every label into the folder --out.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import jax
+from absl import flags
+from PIL import Image
+
+from causal_jax import graph as graphs
+from causal_jax.reporting import grids, interpolation, sheets
+from causal_jax.runs.load import IMAGE, load
+from causal_jax.scm import SCM
+from causal_jax.types import Params
+
+# Pictures a row, in all, or units a cell, where --num says nothing.
+KINDS = {"do": 8, "interpolation": 8, "diversity": 256, "grid2d": 4, "states2d": 1}
+_TWO_LABELS = {
+    "grid2d": interpolation.two_labels_sheet,
+    "states2d": interpolation.two_states_sheet,
+}
+ALL = "all"
+
+
+def define_flags() -> None:
+    """Defines this command's flags."""
+    flags.DEFINE_string("workdir", None, "Folder of a trained run.", required=True)
+    flags.DEFINE_string("kind", "do", "; ".join(KINDS))
+    flags.DEFINE_string("node", None, "A label, or all: one file per label.")
+    flags.DEFINE_string("nodes", None, "Two labels: of the rows, of the columns.")
+    flags.DEFINE_string("out", None, "File, .png; a folder for all.", required=True)
+    flags.DEFINE_integer("num", None, "Pictures per row, in all or per cell; by kind.")
+    flags.DEFINE_integer("seed", 0, "Seed; the same seed gives the same units.")
+
+
+def main(args: flags.FlagValues) -> None:
+    """Draws the sheets that the flags ask for."""
+    written = write(
+        args.workdir,
+        args.out,
+        kind=args.kind,
+        node=args.node,
+        nodes=args.nodes,
+        num=args.num,
+        seed=args.seed,
+    )
+    for path in written:
+        print(f"wrote {path}")
+
+
+def write(
+    workdir: str | Path,
+    out: str | Path,
+    *,
+    kind: str = "do",
+    node: str | None = None,
+    nodes: str | None = None,
+    num: int | None = None,
+    seed: int = 0,
+) -> list[Path]:
+    """Draws the sheets that are asked for and writes each whole or not at all.
+
+    Returns:
+      The files written.
+
+    Raises:
+      ValueError: a question that does not fit; see the module for those that do.
+    """
+    _require_question(kind, node, nodes, num)
+    _require_out(out, is_folder=node == ALL)
+    scm, params = load(workdir)
+    pair = tuple(part.strip() for part in nodes.split(",")) if nodes else ()
+    written = []
+    for name, picture in pictures(scm, params, kind, node, pair, num, seed):
+        path = Path(out)
+        if node == ALL:
+            path /= f"{kind}_{quote(name, safe=' ')}.png"
+        grids.save_png(path, picture)
+        written.append(path)
+    return written
+
+
+def pictures(
+    scm: SCM,
+    params: Params,
+    kind: str,
+    node: str | None,
+    nodes: tuple[str, ...],
+    num: int | None,
+    seed: int,
+) -> Iterator[tuple[str, Image.Image]]:
+    """(label, sheet), one for every label that is asked for."""
+    drawing = (scm, params, jax.random.key(seed))
+    num = num or KINDS[kind]
+    if kind == "diversity":
+        yield "", sheets.diversity_sheet(*drawing, num)
+        return
+    if kind in _TWO_LABELS:
+        units = f"the same {num} unit{'s' if num > 1 else ''} in every cell"
+        done = " down, ".join(f"do({node})" for node in nodes)
+        title = f"{done} along: {units}"
+        yield "", _TWO_LABELS[kind](*drawing, nodes, num, title=title)
+        return
+    draw_fn = {
+        "do": sheets.do_versus_see_sheet,
+        "interpolation": interpolation.interpolation_sheet,
+    }[kind]
+    for name in _labels(scm, kind) if node == ALL else (node,):
+        yield name, draw_fn(*drawing, name, num)
+
+
+def _labels(scm: SCM, kind: str) -> tuple[str, ...]:
+    if kind == "do":
+        return scm.discrete
+    return tuple(name for name in scm.discrete if name in scm.parents.get(IMAGE, ()))
+
+
+def _require_question(kind, node, nodes, num) -> None:
+    if kind not in KINDS:
+        raise ValueError(f"--kind={kind}: {graphs.suggestion(kind, KINDS)}")
+    wanted = {"diversity": None, **dict.fromkeys(_TWO_LABELS, "nodes")}
+    wanted = wanted.get(kind, "node")
+    for flag, value in (("node", node), ("nodes", nodes)):
+        if flag == wanted and not value:
+            example = "Male,Mustache" if flag == "nodes" else "Mustache or --node=all"
+            raise ValueError(f"--kind={kind} needs labels: give --{flag}={example}")
+        if flag != wanted and value:
+            raise ValueError(f"--kind={kind} takes no --{flag}: leave it out")
+    if num is not None and num < 1:
+        raise ValueError(f"--num is {num}: ask for at least one picture")
+
+
+def _require_out(out: str | Path, *, is_folder: bool) -> None:
+    is_file = Path(out).suffix == ".png"
+    if is_folder and is_file:
+        raise ValueError(f"--out={out}: --node=all writes a folder, one file a label")
+    if not is_folder and not is_file:
+        raise ValueError(f"--out={out} must end in .png")

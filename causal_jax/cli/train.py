@@ -1,0 +1,82 @@
+r"""Trains a causal generative model: labels first, then (if the config says so) images.
+
+    causal-jax train --config=faces_causal_gan --workdir=runs/faces
+
+A variant follows the config's name after a colon (faces_labels:mle; `:quicktest` runs
+two steps of everything), and every key can be overridden after it:
+`--config.seed=3 --config.num_steps=2000`. The same command resumes an interrupted run.
+--config=FILE.py[:variant] takes a config file of your own.
+
+Digits whose colours tell the class, a counterfactual generative network of them and an
+invariant classifier of its pictures: --config=mnist_cgn:double_colored, then
+--config=mnist_classifier:double_colored with --config.generator=DIR (also `colored` and
+`wildlife`; each config file says its variants).
+
+Your own data: a CSV table (header = label names) and a graph file (lines "A -> B"),
+
+    causal-jax train --config=table --config.table=people.csv \
+        --config.graph=people.txt --workdir=runs/people
+
+and with pictures named in the table's first column: --config=table:images
+--config.images=FOLDER. Then: causal-jax evaluate --workdir=DIR, causal-jax sample.
+"""
+
+import sys
+from pathlib import PurePosixPath
+
+from absl import flags
+from ml_collections import config_flags
+
+from causal_jax.recipes import recipe, registry
+
+
+def define_flags() -> None:
+    """Defines this command's flags."""
+    sys.argv[1:] = with_config_file(sys.argv[1:])
+    names = ", ".join(sorted(registry.config_paths()))
+    config_flags.DEFINE_config_file(
+        "config",
+        None,
+        f"NAME[:variant] or FILE.py[:variant]; {names}",
+        lock_config=True,
+    )
+    flags.DEFINE_string("workdir", None, "Folder of the run; made if missing.")
+    flags.mark_flags_as_required(["config", "workdir"])
+
+
+def main(args: flags.FlagValues) -> None:
+    """Trains what the flags ask for."""
+    recipe.train(args.config, args.workdir)
+
+
+def with_config_file(arguments: list[str]) -> list[str]:
+    """The program's arguments with a config's file in the place of its name.
+
+    A path of the form experiments/configs/NAME.py, where configs were kept once, is
+    read as NAME.
+
+    Raises:
+      SystemExit: there is no such config.
+    """
+    result = list(arguments)
+    for i, argument in enumerate(result):
+        flag, equals, value = argument.partition("=")
+        if flag not in ("--config", "-config"):
+            continue
+        if equals:
+            result[i] = f"{flag}={_file_of(value)}"
+        elif i + 1 < len(result):
+            result[i + 1] = _file_of(result[i + 1])
+    return result
+
+
+def _file_of(value: str) -> str:
+    name, colon, variant = value.partition(":")
+    path = PurePosixPath(name)
+    was_kept_there = path.parts[-3:-1] == ("experiments", "configs")
+    if path.suffix == ".py" and not was_kept_there:
+        return value
+    try:
+        return f"{registry.config_file(path.stem)}{colon}{variant}"
+    except ValueError as error:
+        raise SystemExit(f"usage: {error}; or give a FILE.py of your own") from error

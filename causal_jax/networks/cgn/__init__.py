@@ -1,0 +1,1 @@
+"""Counterfactual generative networks: composition, parts, discriminators, sampler."""

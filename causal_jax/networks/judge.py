@@ -1,0 +1,195 @@
+"""The judge: an independent reader of labels, nuisances and features of images.
+
+A judge says how well a generator obeys its labels. It is trained on real images alone,
+never on generated ones, and is used for nothing but measuring. The judge of the faces
+is trained on rendered faces whose nine labels are drawn independently at 1/2 and whose
+nuisances are uniform, so it cannot guess one label from another; its weights are
+`faces_judge.npz`, made by `python -m experiments.train_judge`.
+
+A judge of another data set is another instance of the same class: `train_judge` on
+arrays of that set's training split, with its label names and no nuisances.
+"""
+
+import dataclasses
+import os
+import zipfile
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from causal_jax.networks.classifier import Classifier, average_pool
+from causal_jax.types import Array, Params
+
+_CHUNK = 512  # images read at once: bounds memory, larger is not faster on a CPU
+
+
+class Reading(NamedTuple):
+    """What a judge sees in images.
+
+    Attributes:
+      labels: `[B, L]` probability of state 1.
+      nuisances: `[B, K]` in [0, 1].
+      features: `[B, 64]`, for Frechet distances.
+    """
+
+    labels: Array
+    nuisances: Array
+    features: Array
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Judge:
+    """A trained reader; images are `[B, H, W, 3]`, uint8 or float in [-1, 1].
+
+    H = W is `size` or a multiple of it; larger images are average-pooled first.
+
+    Attributes:
+      params: the network's parameters.
+      label_names: names of the columns of `labels`.
+      nuisance_names: names of the columns of `nuisances`; may be empty.
+      size: height and width the network was trained on.
+      width: width of the network, see `Classifier`.
+      num_stages: number of its convolutions.
+    """
+
+    params: Params
+    label_names: tuple[str, ...]
+    nuisance_names: tuple[str, ...] = ()
+    size: int = 32
+    width: int = 32
+    num_stages: int = 2
+
+    def read(self, images: Array) -> Reading:
+        """Everything at once; large inputs are read in chunks."""
+        num = images.shape[0]
+        self._require_shape(images.shape)
+        chunk = min(_CHUNK, 1 << max(num - 1, 0).bit_length())
+        parts = []
+        for start in range(0, num, chunk):
+            part = images[start : start + chunk]
+            missing = chunk - part.shape[0]  # one compiled shape for every chunk
+            part = jnp.pad(part, ((0, missing), (0, 0), (0, 0), (0, 0)))
+            reading = _read(self._network, self._num_labels, self.params, part)
+            parts.append(jax.tree.map(lambda x, m=missing: x[: chunk - m], reading))
+        return jax.tree.map(lambda *xs: jnp.concatenate(xs), *parts)
+
+    def labels(self, images: Array) -> Array:
+        """`[B, L]` probability that each label is 1."""
+        return self.read(images).labels
+
+    def nuisances(self, images: Array) -> Array:
+        """`[B, K]` nuisances in [0, 1]."""
+        return self.read(images).nuisances
+
+    def features(self, images: Array) -> Array:
+        """`[B, 64]` penultimate features."""
+        return self.read(images).features
+
+    @property
+    def _num_labels(self) -> int:
+        return len(self.label_names)
+
+    @property
+    def _network(self) -> "_Sized":
+        num_outputs = self._num_labels + len(self.nuisance_names)
+        module = Classifier(num_outputs, self.width, self.num_stages)
+        return _Sized(module, self.size)
+
+    def _require_shape(self, shape: tuple[int, ...]) -> None:
+        fits = len(shape) == 4 and shape[0] > 0 and shape[1] == shape[2]
+        if not fits or shape[3] != 3 or shape[1] % self.size:
+            raise ValueError(
+                f"the judge cannot read images of shape {tuple(shape)}: give "
+                f"[B, H, H, 3] with B > 0 and H a multiple of {self.size}"
+            )
+
+
+class _Sized(NamedTuple):
+    """The network with the size it reads; hashable, static under jit."""
+
+    module: Classifier
+    size: int
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _read(network: _Sized, num_labels: int, params: Params, images: Array) -> Reading:
+    images = to_float(images)
+    images = average_pool(images, images.shape[1] // network.size)
+    outputs, features = network.module.apply(params, images)
+    return Reading(
+        labels=jax.nn.sigmoid(outputs[:, :num_labels]),
+        nuisances=jnp.clip(outputs[:, num_labels:], 0.0, 1.0),
+        features=features,
+    )
+
+
+def to_float(images: Array) -> Array:
+    """Images as float32 in [-1, 1]; uint8 is rescaled, floats are taken as they are."""
+    if images.dtype == jnp.uint8:
+        return images.astype(jnp.float32) / 127.5 - 1.0
+    return images.astype(jnp.float32)
+
+
+# --- training ----------------------------------------------------------------------
+
+
+# --- how good a judge is -------------------------------------------------------------
+
+
+# --- files ---------------------------------------------------------------------------
+
+_SIZES = ("size", "width", "num_stages")  # the integers of a judge, in its field order
+
+
+def save_judge(path: str | os.PathLike, judge: Judge) -> None:
+    """Writes a judge as .npz: float16 weights, its names and sizes, no pickle."""
+    arrays = {
+        "/".join(str(k.key) for k in keys): np.asarray(leaf, np.float16)
+        for keys, leaf in jax.tree_util.tree_leaves_with_path(judge.params)
+    }
+    path = Path(path)
+    partial_path = path.with_name(path.name + ".partial")
+    with partial_path.open("wb") as file:
+        np.savez_compressed(
+            file,
+            label_names=np.asarray(judge.label_names, np.str_),
+            nuisance_names=np.asarray(judge.nuisance_names, np.str_),
+            **{name: getattr(judge, name) for name in _SIZES},
+            **arrays,
+        )
+    partial_path.replace(path)  # never half a file under the final name
+
+
+def load_judge(path: str | os.PathLike) -> Judge:
+    """Reads what `save_judge` wrote.
+
+    Raises:
+      ValueError: there is no such file, or it holds no judge.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        names = [
+            tuple(map(str, arrays.pop(k))) for k in ("label_names", "nuisance_names")
+        ]
+        sizes = [int(arrays.pop(name)) for name in _SIZES]
+    except FileNotFoundError:
+        raise ValueError(f"there is no judge at {path}: train one first") from None
+    except (KeyError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} holds no judge: give a file of save_judge") from error
+    return Judge(_nested(arrays), *names, *sizes)
+
+
+def _nested(arrays: dict[str, np.ndarray]) -> Params:
+    tree: dict[str, Any] = {}
+    for name, array in arrays.items():
+        *path, last = name.split("/")
+        branch = tree
+        for part in path:
+            branch = branch.setdefault(part, {})
+        branch[last] = jnp.asarray(array, jnp.float32)
+    return tree

@@ -1,0 +1,1 @@
+"""Array kernels: convolutions that are fast on a CPU, elimination over tables."""

@@ -1,0 +1,194 @@
+"""The three faces of a SAME convolution as matrix products; see `convolution`.
+
+Image sizes are multiples of `strides`, dtypes equal.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from causal_jax.ops import winograd
+from causal_jax.ops.blocks import block_size, map_blocks
+
+# Rows of the patch matrix formed at once: measured best of 128 ... 16,384 over the
+# layers of the benchmark (the block stays in the second-level cache).
+_BLOCK_ROWS = 512
+
+# Up to this many input channels a forward convolution is bound by copying patches,
+# and XLA's own is up to twice as fast (measured: 3 channels 3.5 against 7.5 ms).
+_NATIVE_FORWARD_CHANNELS = 4
+
+# A stride of 1 with so many times fewer channels out than in: products come first
+# (measured: 32 to 3 channels, a sixth off the whole sampler's time).
+_FEW = 8
+
+# From so many channels and pixels of the batch on Winograd's transforms pay (measured:
+# 64 to 64 channels 15.5 against 7.4 ms; 16 pixels an image, 512 channels: 9 against 22,
+# most of it for the kernel).
+WINOGRAD_CHANNELS = 32
+_WINOGRAD_PIXELS = 128
+
+_DIMENSION_NUMBERS = ("NHWC", "HWIO", "NHWC")
+
+
+def conv(x, kernel, *, kernel_size, strides):
+    """A SAME convolution: [B, H, W, I] -> [B, H / strides, W / strides, O]."""
+    channels, features = kernel.shape[2:]
+    if channels <= _NATIVE_FORWARD_CHANNELS:
+        return native_conv(x, kernel, strides)
+    odd = all(size % 2 for size in kernel_size)
+    if strides == 1 and odd and _FEW * features <= channels:
+        # Products first: adding few channels up is cheaper than copying many.
+        return _fold_products(x, turned(kernel))
+    if strides == 1 and _is_winograd(x, kernel.shape):
+        return winograd.conv(x, kernel)
+    matrix = kernel.reshape(-1, features)
+    rows = x.shape[1] * x.shape[2] // strides**2
+    return map_blocks(
+        lambda block: jnp.dot(_patches(block, kernel_size, strides), matrix),
+        x,
+        rows,
+        _BLOCK_ROWS,
+    )
+
+
+def input_gradient(g, kernel, *, kernel_size, strides):
+    """The transpose of `conv` in its image."""
+    del kernel_size
+    if strides == 1 and _is_winograd(g, turned(kernel).shape):
+        return winograd.conv(g, turned(kernel))
+    return _fold_products(g, kernel, strides)
+
+
+def weight_gradient(x, g, *, kernel_size, strides):
+    """The transpose of `conv` in its kernel."""
+    shape = (*kernel_size, x.shape[3], g.shape[3])
+    if strides == 1 and _is_winograd(x, shape):
+        return winograd.weight_gradient(x, g)
+    size = block_size(x.shape[0], g.shape[1] * g.shape[2], _BLOCK_ROWS)
+    axes = ((0, 1, 2), (0, 1, 2))
+
+    def block_fn(total, block):
+        patches = _patches(block[0], kernel_size, strides)
+        return total + jnp.tensordot(patches, block[1], axes), None
+
+    total = jnp.zeros((math.prod(kernel_size) * x.shape[3], g.shape[3]), x.dtype)
+    blocks = jax.tree.map(lambda v: v.reshape(-1, size, *v.shape[1:]), (x, g))
+    total, _ = lax.scan(block_fn, total, blocks)
+    return total.reshape(shape)
+
+
+def conv_of_doubled(x, kernel, *, kernel_size, strides):
+    """`conv` of the image with every pixel doubled; the settings are 3x3 and 2."""
+    del kernel_size, strides
+    return winograd.conv_of_doubled(x, kernel)
+
+
+def native_conv(x, kernel, strides):
+    """XLA's own."""
+    return lax.conv_general_dilated(
+        x, kernel, (strides, strides), "SAME", dimension_numbers=_DIMENSION_NUMBERS
+    )
+
+
+def native_conv_transpose(x, kernel, strides):
+    """XLA's own."""
+    return lax.conv_transpose(
+        x, kernel, (strides, strides), "SAME", dimension_numbers=_DIMENSION_NUMBERS
+    )
+
+
+def turned(kernel):
+    """The kernel of the transpose: turned by 180 degrees, its channels swapped."""
+    return jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
+
+
+def spread(kernel):
+    """`[3, 3, I, O]` to `[4, 4, I, O]`: what it is for the pixels of a 2x2 block."""
+    for axis in (0, 1):
+        pads = [[(0, 0)] * 4 for _ in range(2)]
+        pads[0][axis], pads[1][axis] = (0, 1), (1, 0)
+        kernel = jnp.pad(kernel, pads[0]) + jnp.pad(kernel, pads[1])
+    return kernel
+
+
+def same_padding(size, kernel, strides):
+    """SAME's zeros before and after an axis."""
+    out = -(-size // strides)
+    total = max((out - 1) * strides + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+def _taps(kernel_size):
+    """All places in the kernel, row by row."""
+    return [(a, b) for a in range(kernel_size[0]) for b in range(kernel_size[1])]
+
+
+def _patches(x, kernel_size, strides):
+    """`[b, H, W, I]` to `[b, H / s, W / s, kh * kw * I]`, the input under each tap."""
+    pads = [
+        same_padding(size, kernel, strides)
+        for size, kernel in zip(x.shape[1:3], kernel_size, strict=True)
+    ]
+    padded = jnp.pad(x, ((0, 0), *pads, (0, 0)))
+    rows, columns = x.shape[1] // strides, x.shape[2] // strides
+
+    def under(a, b):
+        start = (0, a, b, 0)
+        last = (a + (rows - 1) * strides + 1, b + (columns - 1) * strides + 1)
+        limit = (x.shape[0], *last, x.shape[3])
+        return lax.slice(padded, start, limit, (1, strides, strides, 1))
+
+    return jnp.concatenate([under(a, b) for a, b in _taps(kernel_size)], axis=-1)
+
+
+def _fold(parts, strides):
+    """The transpose of `_patches`: `[b, h, w, kh, kw, I]` to `[b, h * s, w * s, I]`.
+
+    Tap `t` of output `i` lies at `s * i + t - before = s * (i + shift) + phase`, so
+    each phase is a sum of shifted parts and the phases interleave.
+    """
+    num, rows, columns, height, width, channels = parts.shape
+    before = [same_padding(strides, kernel, strides)[0] for kernel in (height, width)]
+    phases = [[[] for _ in range(strides)] for _ in range(strides)]
+    for a, b in _taps((height, width)):
+        i, p = divmod(a - before[0], strides)
+        j, q = divmod(b - before[1], strides)
+        phases[p][q].append(_shifted(parts[:, :, :, a, b], i, j))
+    zero = jnp.zeros((num, rows, columns, channels), parts.dtype)
+    total = [[sum(part, start=zero) for part in row] for row in phases]
+    image = jnp.stack([jnp.stack(row, axis=3) for row in total], axis=2)
+    return image.reshape(num, rows * strides, columns * strides, channels)
+
+
+def _shifted(x, i, j):
+    """Moves an image by `(i, j)` places, zeros coming in."""
+    pads = ((0, 0, 0), (i, -i, 0), (j, -j, 0), (0, 0, 0))
+    return lax.pad(x, jnp.zeros((), x.dtype), pads)
+
+
+def _fold_products(g, kernel, strides=1):
+    """`input_gradient` by one matrix product for all taps."""
+    *kernel_size, channels, features = kernel.shape
+    matrix = kernel.reshape(-1, features).T
+
+    def block_fn(block):
+        parts = jnp.dot(block, matrix)
+        parts = parts.reshape(*block.shape[:3], *kernel_size, channels)
+        return _fold(parts, strides)
+
+    return map_blocks(block_fn, g, g.shape[1] * g.shape[2], _BLOCK_ROWS)
+
+
+def _is_winograd(x, kernel_shape):
+    """Whether fewer products pay for the sums they need; see `winograd`."""
+    height, width, channels, features = kernel_shape
+    num, rows, columns = x.shape[:3]
+    return (
+        (height, width) == (3, 3)
+        and rows % 2 == columns % 2 == 0
+        and min(channels, features) >= WINOGRAD_CHANNELS
+        and num * rows * columns >= _WINOGRAD_PIXELS
+    )

@@ -1,0 +1,1 @@
+"""Answers that need a model and its parameters and no training."""

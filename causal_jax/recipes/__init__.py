@@ -1,0 +1,1 @@
+"""Everything to train and measure one family of models."""

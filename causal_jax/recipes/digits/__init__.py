@@ -1,0 +1,1 @@
+"""Digits in three parts: counterfactual generative networks, and classifiers."""

@@ -1,0 +1,97 @@
+"""The model that a classifier's pictures are drawn from, and drawing them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+from tqdm import tqdm
+
+from causal_jax.importers import cgn as official
+from causal_jax.networks.cgn.sampler import Counterfactuals, sample_counterfactuals
+from causal_jax.recipes.settings import Settings
+from causal_jax.runs.load import load
+from causal_jax.scm import SCM
+from causal_jax.types import Array, Key, Params
+
+_BLOCK = 2000  # pictures drawn at once
+
+
+def generator_of(config: Settings) -> tuple[SCM, Params] | None:
+    """The model that a classifier config's pictures are drawn from; None for none.
+
+    Raises:
+      ValueError: there is none where one is needed, or it is of the wrong kind.
+    """
+    from_model = config.train_on not in ("original", "irm")
+    if not from_model or config.counterfactuals:
+        return None
+    generator = open_generator(config.generator)
+    if "cgn" in config.train_on:
+        require_parts(generator[0], config.generator)
+    elif "shape" in generator[0].nodes:
+        raise ValueError(
+            f"{config.generator} is no plain GAN: train one with "
+            "--config=mnist_cgn:VARIANT,gan"
+        )
+    return generator
+
+
+def open_generator(path: str | Path) -> tuple[SCM, Params]:
+    """The model in a run's folder, or in a published checkpoint.
+
+    Raises:
+      ValueError: there is none.
+    """
+    if not path:
+        raise ValueError(
+            "no generator: give --config.generator=DIR, the folder of an mnist_cgn "
+            "run, or a published ckp.pth"
+        )
+    return official.load(path) if str(path).endswith(".pth") else load(path)
+
+
+def require_parts(scm: SCM, generator: str) -> None:
+    """Raises ValueError unless the model can make counterfactuals of its parts."""
+    if "shape" not in scm.nodes:
+        raise ValueError(
+            f"{generator} is no counterfactual generative network: train one with "
+            "--config=mnist_cgn"
+        )
+
+
+def require_multiple(num: int, per_mask: int) -> None:
+    """Raises ValueError unless so many pictures can share masks by `per_mask`."""
+    if num % per_mask:
+        raise ValueError(
+            f"per_mask={per_mask} does not divide {num}: ask for a multiple"
+        )
+
+
+def draw_blocks(
+    scm: SCM, params: Params, key: Key, *, num: int, per_mask: int = 1
+) -> Iterator[Counterfactuals]:
+    """Counterfactuals, block after block, with a progress bar.
+
+    Raises:
+      ValueError: `per_mask` does not divide `num`.
+    """
+    require_multiple(num, per_mask)
+    block = max(_BLOCK // per_mask, 1) * per_mask
+    with tqdm(total=num, desc="counterfactuals", unit="picture") as bar:
+        for first in range(0, num, block):
+            size = min(block, num - first)
+            one = jax.random.fold_in(key, first)
+            yield sample_counterfactuals(scm, params, one, num=size, per_mask=per_mask)
+            bar.update(size)
+
+
+def draw_generated(scm: SCM, params: Params, key: Key, num: int) -> tuple[Array, Array]:
+    """Pictures of a plain GAN and their labels."""
+    images, labels = [], []
+    for first in tqdm(range(0, num, _BLOCK), desc="generated", unit="block"):
+        size = min(_BLOCK, num - first)
+        values = scm.sample(params, jax.random.fold_in(key, first), num=size)
+        images.append(values["image"])
+        labels.append(values["label"].astype(jnp.int32))
+    return jnp.concatenate(images), jnp.concatenate(labels)

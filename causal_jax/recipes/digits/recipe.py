@@ -1,0 +1,26 @@
+"""The family of digits: counterfactual generative networks, and digit classifiers.
+
+`config.stage` is "cgn" for a network and "classifier" for a classifier, which may learn
+from a network's pictures.
+"""
+
+from causal_jax.recipes.digits import data, measures, model, report, stages
+from causal_jax.recipes.recipe import Recipe
+
+NETWORK = Recipe(
+    check=stages.check_network,
+    data=data.training,
+    model=model.untrained,
+    stages=stages.network_stages,
+    measure=measures.measure_network,
+    page=report.network_page,
+)
+
+CLASSIFIER = Recipe(
+    check=stages.check_classifier,
+    data=data.training,
+    model=model.none,
+    stages=stages.classifier_stages,
+    measure=measures.measure_classifier,
+    page=report.classifier_page,
+)

@@ -1,0 +1,1 @@
+"""Labels along a causal graph, and images below them: CausalGAN and CausalBEGAN."""

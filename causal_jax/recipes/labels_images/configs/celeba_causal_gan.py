@@ -1,0 +1,31 @@
+r"""CausalGAN on CelebA at 64 pixels: any tfds folder with `image` and `attributes`.
+
+    export TFDS_DATA_DIR=DIR
+    causal-jax train --config=celeba_causal_gan \
+        --config.dataset=celeb_a --workdir=runs/celeba && \
+    causal-jax evaluate --workdir=runs/celeba
+
+`celeb_a` is cropped to its central 108 pixels and resized; `celeb_a_64` is used as it
+is. Variants: `reference` (the original's networks and settings), `quicktest`.
+"""
+
+from causal_jax.recipes import settings
+from causal_jax.recipes.labels_images.configs import defaults
+
+
+def get_config(variant=""):
+    config = defaults.with_images(defaults.base("celeba_causal_gan"))
+    config.dataset = "celeb_a"
+    config.image_size = 64
+    config.num_images = 0
+    config.num_steps = 100_000
+    config.gan.flip = True
+    for part in settings.variants(variant):
+        if part == "reference":
+            defaults.reference_labels(config)
+            defaults.reference_images(config)
+        elif part == settings.QUICKTEST:
+            defaults.quicktest(config)
+        else:
+            raise settings.unknown_variant(part, ["reference"])
+    return config

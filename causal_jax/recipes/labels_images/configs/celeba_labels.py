@@ -1,0 +1,33 @@
+r"""The label model of CelebA's attributes (all 202,599 rows).
+
+    causal-jax train --config=celeba_labels \
+        --workdir=runs/celeba_labels [--config.trainer=mle] \
+        [--config.table=list_attr_celeba.txt | --config.data_dir=DIR]
+
+Variants are the graphs' names (`complete_big_causal_graph`, ...; Causal Graph 1 if none
+is given; `complete_all` is over the 40 attributes and keeps a tenth of the rows for the
+held-out likelihood), and `mle`, `reference`, `quicktest`.
+"""
+
+from causal_jax.data.celeba_graphs import GRAPHS
+from causal_jax.recipes import settings
+from causal_jax.recipes.labels_images.configs import defaults
+
+
+def get_config(variant=""):
+    config = defaults.base("celeba_labels")
+    config.dataset = "celeb_a"
+    for part in settings.variants(variant):
+        if part in GRAPHS:
+            config.graph = part
+            if part == "complete_all":
+                config.holdout = 0.1
+        elif part == "mle":
+            config.trainer = "mle"
+        elif part == "reference":
+            defaults.reference_labels(config)
+        elif part == settings.QUICKTEST:
+            defaults.quicktest(config)
+        else:
+            raise settings.unknown_variant(part, ["mle", "reference", *GRAPHS])
+    return config

@@ -1,0 +1,35 @@
+r"""CausalGAN on the faces: the longer run of the README's table.
+
+    causal-jax train --config=faces_causal_gan \
+        --workdir=runs/faces_causal_gan && \
+    causal-jax evaluate --workdir=runs/faces_causal_gan
+
+Variants: `mle` (labels by maximum likelihood), `reference` (the original's networks and
+settings, 64 pixels), `size64`, `quickstart` (what `causal-jax quickstart` runs),
+`quicktest`.
+"""
+
+from causal_jax.recipes import settings
+from causal_jax.recipes.labels_images.configs import defaults
+
+EXISTING = ["mle", "reference", "size64", "quickstart"]
+
+
+def get_config(variant=""):
+    config = defaults.with_images(defaults.base("faces_causal_gan"))
+    for part in settings.variants(variant):
+        if part == "mle":
+            config.trainer = "mle"
+        elif part == "reference":
+            defaults.reference_labels(config)
+            defaults.reference_images(config)
+        elif part == "size64":
+            config.image_size = 64
+        elif part == "quickstart":
+            config.num_steps = 3000
+            config.label_steps = 3000
+        elif part == settings.QUICKTEST:
+            defaults.quicktest(config)
+        else:
+            raise settings.unknown_variant(part, EXISTING)
+    return config

@@ -1,0 +1,32 @@
+r"""The label model of the faces, against the known truth.
+
+    causal-jax train --config=faces_labels \
+        --workdir=runs/faces_labels && \
+    causal-jax evaluate --workdir=runs/faces_labels
+
+202,599 rows of Causal Graph 1 with the faces' tables. Variants: `mle` (maximum
+likelihood), `reference` (the original's networks and settings, 10,000 steps),
+`random` (tables drawn from a flat Dirichlet; `--config.table_seed=0..4`), `quicktest`.
+"""
+
+from causal_jax.recipes import settings
+from causal_jax.recipes.labels_images.configs import defaults
+
+EXISTING = ["mle", "reference", "random"]
+
+
+def get_config(variant=""):
+    config = defaults.base("faces_labels")
+    config.table_seed = -1  # -1: the faces' own tables; else random ones
+    for part in settings.variants(variant):
+        if part == "mle":
+            config.trainer = "mle"
+        elif part == "reference":
+            defaults.reference_labels(config)
+        elif part == "random":
+            config.table_seed = 0
+        elif part == settings.QUICKTEST:
+            defaults.quicktest(config)
+        else:
+            raise settings.unknown_variant(part, EXISTING)
+    return config

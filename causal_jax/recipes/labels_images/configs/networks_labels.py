@@ -1,0 +1,31 @@
+r"""The label model of a Bayesian network, against its own tables: the truth is exact.
+
+    causal-jax train --config=networks_labels \
+        --config.bif=asia.bif.gz --workdir=runs/asia && \
+    causal-jax evaluate --workdir=runs/asia
+
+100,000 rows are drawn from the network; the graph is the network's own unless
+`--config.graph=` names another over its nodes. Networks: the bnlearn repository has
+them as BIF files. Variants: `mle` (maximum likelihood), `quicktest`. All networks and
+five seeds at once: `python -m experiments.table_networks`.
+"""
+
+from causal_jax.recipes import settings
+from causal_jax.recipes.labels_images.configs import defaults
+
+EXISTING = ["mle"]
+
+
+def get_config(variant=""):
+    config = defaults.base("networks_labels")
+    config.dataset = "network"
+    config.graph = ""  # the network's own
+    config.num_rows = 100_000
+    for part in settings.variants(variant):
+        if part == "mle":
+            config.trainer = "mle"
+        elif part == settings.QUICKTEST:
+            defaults.quicktest(config)
+        else:
+            raise settings.unknown_variant(part, EXISTING)
+    return config

@@ -1,0 +1,32 @@
+r"""Your own data: a CSV table and a graph file, and pictures if you have them.
+
+    causal-jax train --config=table \
+        --config.table=people.csv --config.graph=people.txt --workdir=runs/people
+
+The table's header names the nodes, a row is a unit; columns are binary or categorical
+(numbers or words), those that the graph does not name are ignored. The graph file has a
+line `parent -> child` an edge; `A, B -> C` and lone nodes are allowed; also DOT, or a
+list [["A", []], ["B", ["A"]]]. With --config.images=FOLDER the table's first column
+names the pictures, and an image node is learned below all labels.
+Variants: `mle` (maximum likelihood), `images`, `quicktest`.
+"""
+
+from causal_jax.recipes import settings
+from causal_jax.recipes.labels_images.configs import defaults
+
+
+def get_config(variant=""):
+    config = defaults.base("table")
+    config.dataset = "table"
+    config.graph = ""
+    for part in settings.variants(variant):
+        if part == "images":
+            defaults.with_images(config)
+            config.num_images = 0
+        elif part == "mle":
+            config.trainer = "mle"
+        elif part == settings.QUICKTEST:
+            defaults.quicktest(config)
+        else:
+            raise settings.unknown_variant(part, ["images", "mle"])
+    return config

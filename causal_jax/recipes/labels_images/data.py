@@ -1,0 +1,208 @@
+"""What a config's data keys mean: label tables, pictures, and the truth if known."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import networkx as nx
+import numpy as np
+from tqdm import tqdm
+
+from causal_jax import graph as graphs
+from causal_jax.data import celeba, celeba_graphs, faces, networks, tables, tfds
+from causal_jax.data.records import ImageData, Table
+from causal_jax.mechanism import Tabular
+from causal_jax.recipes.settings import Settings
+from causal_jax.scm import SCM
+from causal_jax.types import Params
+
+DATA_KEY = 2017  # the faces' rows are the same for every training seed
+_CHUNK = 2048  # faces drawn at once
+
+
+class Labels(NamedTuple):
+    """The label stage's data.
+
+    Attributes:
+      graph: with the data's state names, in its declared order.
+      rows: int [N, n], columns in the graph's order; what is trained on.
+      held_out: int [M, n], M may be 0.
+      truth: the law the rows were drawn from, None where it is not known.
+    """
+
+    graph: nx.DiGraph
+    rows: np.ndarray
+    held_out: np.ndarray
+    truth: tuple[SCM, Params] | None
+
+
+class Training(NamedTuple):
+    """What a run is trained on.
+
+    Attributes:
+      labels: the label stage's.
+      pictures: the image stage's; None without one.
+    """
+
+    labels: Labels
+    pictures: ImageData | None
+
+
+def training(config: Settings) -> Training:
+    """Reads or draws what a config's stages are trained on.
+
+    Raises:
+      ValueError: see `labels` and `images`.
+    """
+    found = labels(config)
+    has_images = config.stage == "images"
+    return Training(found, images(config, found.graph) if has_images else None)
+
+
+def labels(config: Settings) -> Labels:
+    """Reads or draws the label table of a config and fits its graph to it.
+
+    Raises:
+      ValueError: a node that the data does not have, values that are no state, a
+        missing file or data set.
+    """
+    truth = network_truth(config)
+    graph = graphs.read(config.graph or (truth and truth[0].graph) or "")
+    if truth is not None:
+        table = _drawn(truth, config.num_rows)
+    elif config.dataset == "faces" and not config.table:
+        truth = faces_truth(config)
+        table = _drawn(truth, config.num_rows)
+    else:
+        table = _read(config, graph)
+    table = tables.select(table, tuple(graph))
+    graph = graphs.with_states(graph, {n: table.states[n] for n in graph})
+    order = np.random.default_rng(DATA_KEY).permutation(len(table.values))
+    num_held_out = int(len(order) * config.holdout)
+    values = table.values[np.sort(order[num_held_out:])]
+    held_out = table.values[np.sort(order[:num_held_out])]
+    return Labels(graph, values, held_out, truth)
+
+
+def network_truth(config: Settings) -> tuple[SCM, Params] | None:
+    """The Bayesian network that `bif` names, None where the data is another."""
+    if getattr(config, "bif", ""):
+        return networks.read_bif(config.bif)
+    if config.dataset == "network":
+        raise ValueError("no network: give a BIF file, --config.bif=FILE")
+    return None
+
+
+def faces_truth(config: Settings) -> tuple[SCM, Params]:
+    """The faces' label law; with `table_seed` >= 0 its tables are random ones."""
+    scm, params = faces.label_scm()
+    if getattr(config, "table_seed", -1) >= 0:
+        random = {
+            name: Tabular(m.num_states, m.parent_states)
+            for name, m in scm.mechanisms.items()
+        }
+        scm = SCM(scm.graph, random)
+        params = scm.init(jax.random.key(config.table_seed))
+    return scm, params
+
+
+def _drawn(truth: tuple[SCM, Params], num: int) -> Table:
+    scm, params = truth
+    values = scm.sample(params, jax.random.key(DATA_KEY), num=num)
+    rows = np.stack([np.asarray(values[name]) for name in scm.nodes], axis=-1)
+    return Table(scm.nodes, {n: scm.states(n) for n in scm.nodes}, rows)
+
+
+def _read(config: Settings, graph: nx.DiGraph) -> Table:
+    """A table from a file, or the attributes of a tfds data set."""
+    if not config.table:
+        return _all_splits(config, tuple(graph))
+    path = Path(config.table)
+    if not path.is_file():
+        raise ValueError(
+            f"there is no table {path}: give a CSV file or list_attr_celeba"
+        )
+    if path.suffix == ".csv":
+        states = {n: graphs.states(graph, n) for n in graph if graphs.states(graph, n)}
+        known = None if config.graph in celeba_graphs.GRAPHS else states
+        return tables.read_csv(path, columns=tuple(graph), states=known)
+    return celeba.read_attributes(path)
+
+
+def _all_splits(config: Settings, names: tuple[str, ...]) -> Table:
+    parts = [
+        celeba.labels_from_tfds(
+            config.dataset, split, label_names=names, data_dir=config.data_dir or None
+        )
+        for split in tfds.splits(config.dataset, data_dir=config.data_dir or None)
+    ]
+    return parts[0]._replace(values=np.concatenate([part.values for part in parts]))
+
+
+def images(config: Settings, graph: nx.DiGraph, split: str = "train") -> ImageData:
+    """The pictures of a config with their labels, columns in the graph's order.
+
+    Args:
+      config: a config with an image stage.
+      graph: the label graph, with states.
+      split: "train" or "validation".
+
+    Raises:
+      ValueError: as `labels`, and pictures that are missing or unreadable.
+    """
+    names = tuple(graph)
+    if config.images:
+        states = {name: graphs.states(graph, name) for name in names}
+        return tables.image_folder(
+            config.images,
+            config.table,
+            size=config.image_size,
+            label_names=names,
+            states=states,
+        )
+    if config.dataset == "faces":
+        return _drawn_faces(config, split)
+    return celeba.images_from_tfds(
+        config.dataset,
+        split,
+        size=config.image_size,
+        label_names=names,
+        data_dir=config.data_dir or None,
+        limit=config.num_images or None,
+    )
+
+
+def _drawn_faces(config: Settings, split: str) -> ImageData:
+    """Rendered faces whose labels follow the law: no women with a mustache."""
+    scm, params = faces.scm(config.image_size)
+    key = jax.random.fold_in(jax.random.key(DATA_KEY), {"train": 1}.get(split, 2))
+    num = config.num_images
+    rows, pictures = [], []
+    for i in tqdm(range(0, num, _CHUNK), desc="drawing faces", unit="chunk"):
+        values = scm.sample(params, jax.random.fold_in(key, i), num=_CHUNK)
+        pictures.append(np.asarray(jnp.round((values["image"] + 1) * 127.5), np.uint8))
+        rows.append(np.stack([values[n] for n in faces.LABELS], axis=-1))
+    states = dict.fromkeys(faces.LABELS, graphs.BINARY)
+    table = Table(faces.LABELS, states, np.concatenate(rows)[:num])
+    return ImageData(np.concatenate(pictures)[:num], table)
+
+
+def are_faces(config: Settings) -> bool:
+    """Whether the pictures are drawn faces, whose truth is known."""
+    return config.dataset == "faces" and not config.images
+
+
+def with_validation(
+    config: Settings, graph: nx.DiGraph, training: ImageData
+) -> tuple[ImageData, ImageData]:
+    """Training and held-out pictures: the validation split, or else the last tenth."""
+    if config.images:
+        num = max(len(training.images) // 10, 1)
+        return _part(training, slice(None, -num)), _part(training, slice(-num, None))
+    return training, images(config, graph, "validation")
+
+
+def _part(pictures: ImageData, rows: slice) -> ImageData:
+    table = pictures.table._replace(values=pictures.table.values[rows])
+    return ImageData(pictures.images[rows], table)

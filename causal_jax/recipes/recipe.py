@@ -1,0 +1,269 @@
+"""Recipes: train, train together, resume and evaluate, written once for all families.
+
+A family of models is a `Recipe`: six functions, of which none knows a run's folder,
+devices or checkpoints. What is done with them is the same for every family:
+
+    train      check, data, model; then each stage is one fit, resumed by itself
+    evaluate   measure, then the page; metrics.json and report.html
+"""
+
+import dataclasses
+import inspect
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from causal_jax.recipes import registry, settings
+from causal_jax.recipes.settings import Settings
+from causal_jax.reporting import training_section
+from causal_jax.reporting.page import Page
+from causal_jax.runs import folder
+from causal_jax.runs.spec import save_spec
+from causal_jax.scm import SCM
+from causal_jax.training import loop
+from causal_jax.training.algorithm import Algorithm
+from causal_jax.training.seeds import fit_seeds
+from causal_jax.types import Batch, Key, Params
+
+
+class Stage(NamedTuple):
+    """One fit inside a run.
+
+    Attributes:
+      name: of its checkpoints, log lines and progress bar.
+      algorithm_fn: from what the stages it needs have learned, {their name: params}, to
+        its algorithm.
+      data: what its batches are drawn from, {name: [N, ...]}.
+      num_steps: in all, those of interrupted calls included.
+      key_number: folded into the run's seed: no two stages of a run draw alike.
+      steps_per_dispatch: as in `loop.fit`.
+      needs: stages that are fitted first; their time counts as this one's.
+      alone: why runs cannot be trained together here; "" where they can.
+    """
+
+    name: str
+    algorithm_fn: Callable[[dict[str, Params]], Algorithm]
+    data: Batch
+    num_steps: int
+    key_number: int = 0
+    steps_per_dispatch: int = 50
+    needs: tuple["Stage", ...] = ()
+    alone: str = ""
+
+
+class Run(NamedTuple):
+    """A run's folder and its configuration.
+
+    Attributes:
+      workdir: the folder.
+      config: its configuration.
+    """
+
+    workdir: Path
+    config: Settings
+
+
+class Measured(NamedTuple):
+    """What an evaluation found.
+
+    Attributes:
+      metrics: numbers by name, as metrics.json will hold them.
+      shown: whatever the family's page needs beside them.
+    """
+
+    metrics: dict[str, Any]
+    shown: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """The parts of one family.
+
+    Attributes:
+      check: (config) -> None; raises ValueError where a setting cannot be right, before
+        anything is read.
+      data: (config) -> data; reads or draws what is trained on, and writes nothing.
+      model: (config, data) -> the untrained model, or None where there is no SCM.
+      stages: (config, data, model) -> the stages, in order. A generator makes each when
+        the ones before it are done.
+      measure: (run, **options) -> `Measured`; reads what it needs again.
+      page: (run, metrics, shown) -> the report.
+    """
+
+    check: Callable[[Settings], None]
+    data: Callable[[Settings], Any]
+    model: Callable[[Settings, Any], SCM | None]
+    stages: Callable[[Settings, Any, SCM | None], Iterable[Stage]]
+    measure: Callable[..., Measured]
+    page: Callable[[Run, dict, Any], Page]
+
+
+# --- training -------------------------------------------------------------------------
+
+
+def train(config: Any, workdir: str | Path) -> dict[str, float]:
+    """Trains a configuration's model, or resumes its training.
+
+    Args:
+      config: see `settings.plain`.
+      workdir: the run's folder; made if missing.
+
+    Returns:
+      {stage: seconds}, interrupted calls included.
+
+    Raises:
+      ValueError: what is wrong and what would be right, before anything is written.
+    """
+    config = settings.plain(config)
+    recipe = registry.recipe_of(config)
+    recipe.check(config)
+    data = recipe.data(config)
+    model = recipe.model(config, data)
+    workdir = _claim(config, workdir, model)
+    for stage in recipe.stages(config, data, model):
+        started = time.monotonic()
+        fit_stage(stage, config.seed, workdir)
+        folder.add_seconds(workdir, stage.name, time.monotonic() - started)
+    return folder.read_seconds(workdir)
+
+
+def train_together(configs: Sequence[Any], workdirs: Sequence[str | Path]) -> None:
+    """Trains runs that differ in their seed at once, on one device (`fit_seeds`).
+
+    Args:
+      configs: of one family, alike but for the seed and what their stages read for
+        themselves, such as a generator.
+      workdirs: a folder for each.
+
+    Raises:
+      ValueError: as `train`; a stage that has to be trained in turn.
+    """
+    configs = [settings.plain(config) for config in configs]
+    recipe = registry.recipe_of(configs[0])
+    for config in configs:
+        recipe.check(config)
+    data = recipe.data(configs[0])
+    model = recipe.model(configs[0], data)
+    stages = [recipe.stages(config, data, model) for config in configs]
+    folders: list[Path] = []
+    for alike in zip(*stages, strict=True):
+        if alike[0].alone:
+            raise ValueError(f"{alike[0].alone}: train them in turn")
+        if not folders:  # after the first stage's errors, which leave nothing
+            pairs = zip(configs, workdirs, strict=True)
+            folders = [_claim(config, workdir, model) for config, workdir in pairs]
+        _fit_together(alike, [config.seed for config in configs], folders)
+
+
+def fit_stage(stage: Stage, seed: int, workdir: Path) -> loop.Fit:
+    """Fits a stage and those that it needs, from their last checkpoints on."""
+    learned = {one.name: fit_stage(one, seed, workdir).params for one in stage.needs}
+    return loop.fit(
+        stage.algorithm_fn(learned),
+        stage.data,
+        key=_key(stage, seed),
+        num_steps=stage.num_steps,
+        stage=stage.name,
+        workdir=workdir,
+        steps_per_dispatch=stage.steps_per_dispatch,
+    )
+
+
+def _fit_together(stages: Sequence[Stage], seeds: list[int], folders: list[Path]):
+    """Fits one stage of several runs at once; each counts an equal share of time."""
+    started, first = time.monotonic(), stages[0]
+    data, is_shared = _joined([stage.data for stage in stages])
+    fit_seeds(
+        first.algorithm_fn({}),
+        data,
+        keys=jnp.stack([_key(first, seed) for seed in seeds]),
+        num_steps=first.num_steps,
+        data_axis=None if is_shared else 0,
+        stage=first.name,
+        workdirs=folders,
+        steps_per_dispatch=first.steps_per_dispatch,
+    )
+    seconds = (time.monotonic() - started) / len(folders)
+    for workdir in folders:
+        folder.add_seconds(workdir, first.name, seconds)
+
+
+def _joined(data: list[Batch]) -> tuple[Batch, bool]:
+    """The runs' data, and whether it is one for all or stacked [S, ...]."""
+
+    def is_same(one, other) -> bool:
+        return one is other or bool(jnp.array_equal(one, other))
+
+    same = all(
+        jax.tree.all(jax.tree.map(is_same, data[0], other)) for other in data[1:]
+    )
+    if same:
+        return data[0], True
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *data), False
+
+
+def _key(stage: Stage, seed: int) -> Key:
+    return jax.random.fold_in(jax.random.key(seed), stage.key_number)
+
+
+def _claim(config: Settings, workdir: str | Path, model: SCM | None) -> Path:
+    workdir = folder.claim(workdir, settings.to_dict(config), places=settings.PLACES)
+    if model is not None:
+        save_spec(workdir, model)
+    return workdir
+
+
+# --- evaluating -----------------------------------------------------------------------
+
+
+def open_run(workdir: str | Path) -> Run:
+    """A run's folder and configuration.
+
+    Raises:
+      ValueError: there is no run, or its configuration is damaged.
+    """
+    return Run(Path(workdir), settings.plain(folder.read_config(workdir)))
+
+
+def evaluate(workdir: str | Path, **options: Any) -> dict[str, Any]:
+    """Measures a run, writes its metrics.json and report.html; returns the metrics.
+
+    Args:
+      workdir: the folder of a trained run.
+      **options: what the family's `measure` takes; those that are None are left out.
+
+    Raises:
+      ValueError: no run there, damaged, or an option that its family does not have.
+    """
+    run = open_run(workdir)
+    recipe = registry.recipe_of(run.config)
+    options = {name: value for name, value in options.items() if value is not None}
+    known = list(inspect.signature(recipe.measure).parameters)[1:]
+    for name in options:
+        if name not in known:
+            raise ValueError(
+                f"--{name} is not for this run, {run.config.name}: leave it out"
+            )
+    metrics, shown = recipe.measure(run, **options)
+    metrics = {**metrics, **receipt(run)}
+    folder.write_text(run.workdir / "metrics.json", json.dumps(metrics, indent=1))
+    page = recipe.page(run, metrics, shown)
+    training_section.add(page, run.workdir)
+    page.write(run.workdir / "report.html")
+    return metrics
+
+
+def receipt(run: Run) -> dict[str, Any]:
+    """What every metrics.json says of its run: steps, seconds, seed, config."""
+    seconds = folder.read_seconds(run.workdir)
+    return {
+        "steps": {s: folder.checkpoints(run.workdir, s).latest() for s in seconds},
+        "seconds": seconds,
+        "seed": run.config.seed,
+        "config_hash": settings.config_hash(run.config),
+    }

@@ -1,0 +1,117 @@
+"""A configuration as plain attributes, and what all families ask of one.
+
+Recipes read attributes: whether a configuration came from a config file, a command line
+or a run's `config.json` is the same to them.
+"""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Collection, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+# Where data lies is not part of what a run is.
+PLACES = ("data_dir",)
+QUICKTEST = "quicktest"  # the variant of two steps that every config has
+
+
+class Settings(SimpleNamespace):
+    """Keys as attributes; nested ones are `Settings`, sequences are tuples.
+
+    >>> Settings(seed=0, gan=Settings(flip=True)).gan.flip
+    True
+    """
+
+
+def plain(config: Any) -> Settings:
+    """A configuration as `Settings`.
+
+    Args:
+      config: `Settings`, a mapping, or whatever has `to_dict()`, such as an
+        `ml_collections.ConfigDict`.
+    """
+    return _plain(to_dict(config))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return Settings(**{key: _plain(item) for key, item in value.items()})
+    if isinstance(value, list | tuple):
+        return tuple(map(_plain, value))
+    return value
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """A configuration as it is read back from JSON: nested dicts, lists."""
+    if hasattr(config, "to_dict"):
+        config = config.to_dict()
+    return json.loads(json.dumps(config, default=_jsonable))
+
+
+def _jsonable(value: Any) -> Any:
+    return vars(value) if isinstance(value, Settings) else list(value)
+
+
+def with_keys(config: Settings, **changed: Any) -> Settings:
+    """The configuration with other values for some keys."""
+    return Settings(**{**vars(config), **changed})
+
+
+def config_hash(config: Settings) -> str:
+    """Twelve hex digits that name a configuration, wherever its data lies."""
+    kept = {k: v for k, v in to_dict(config).items() if k not in PLACES}
+    text = json.dumps(kept, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+# --- checks ---------------------------------------------------------------------------
+
+
+def require_one_of(key: str, value: str, known: Collection[str]) -> None:
+    """Raises ValueError with the values that a config key may have."""
+    if value not in known:
+        raise ValueError(f"{key} is one of {', '.join(known)}, not {value!r}")
+
+
+def require_known(
+    name: str, algorithm_fn: Callable, settings: Settings, given: Collection[str]
+) -> None:
+    """Raises where an algorithm is given a setting that it does not have.
+
+    Args:
+      name: the algorithm's, for the message.
+      algorithm_fn: what takes the settings as keyword-only arguments.
+      settings: the config's.
+      given: arguments that are no settings.
+    """
+    has = [
+        key
+        for key, parameter in inspect.signature(algorithm_fn).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY and key not in given
+    ]
+    unknown = [key for key in vars(settings) if key not in has]
+    if unknown:
+        raise ValueError(
+            f"{name} has no setting {', '.join(map(repr, unknown))}: it has "
+            f"{', '.join(has)}"
+        )
+
+
+# --- variants of config files ---------------------------------------------------------
+
+
+def variants(text: str | None) -> list[str]:
+    """The parts of a variant: `:complete_all,quicktest` has two.
+
+    They apply in the order given, but `quicktest` after all others: no variant may
+    bring back what it has made small.
+    """
+    parts = [part for part in (text or "").split(",") if part]
+    return sorted(parts, key=lambda part: part == QUICKTEST)
+
+
+def unknown_variant(variant: str, existing: list[str]) -> SystemExit:
+    """A usage error: a variant that a config does not have."""
+    shown = ", ".join([*existing, QUICKTEST])
+    return SystemExit(f"usage: unknown variant {variant!r}: there are {shown}")

@@ -1,0 +1,70 @@
+"""Pictures that a user gives: read at one size and one range, or refused."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from causal_jax.data import user_images
+
+
+@pytest.fixture
+def pixels():
+    return np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+
+
+def test_a_picture_is_read_as_it_is(tmp_path, pixels):
+    Image.fromarray(pixels).save(tmp_path / "face.png")
+    found = user_images.read(tmp_path / "face.png", size=8)
+    assert found.shape == (1, 8, 8, 3) and found.dtype == np.float32
+    np.testing.assert_allclose(found[0], pixels / 127.5 - 1, atol=1e-6)
+
+
+def test_arrays_are_read_from_bytes_and_floats(tmp_path, pixels):
+    floats = (pixels / 127.5 - 1).astype(np.float32)
+    np.savez(tmp_path / "faces.npz", label=np.zeros(2), image=np.stack([pixels] * 2))
+    np.save(tmp_path / "face.npy", floats)
+    both = user_images.read(tmp_path / "faces.npz", size=8)
+    assert both.shape == (2, 8, 8, 3)
+    np.testing.assert_allclose(both[0], floats, atol=1e-6)
+    np.testing.assert_array_equal(
+        user_images.read(tmp_path / "face.npy", size=8)[0], floats
+    )
+
+
+def test_another_size_is_refused(tmp_path, pixels):
+    Image.fromarray(pixels[:6]).save(tmp_path / "face.png")
+    with pytest.raises(ValueError, match="6x8x3, the model draws 8x8x3: crop"):
+        user_images.read(tmp_path / "face.png", size=8)
+    np.save(tmp_path / "face.npy", pixels[..., 0])
+    with pytest.raises(ValueError, match="the model draws 8x8x3"):
+        user_images.read(tmp_path / "face.npy", size=8)
+
+
+@pytest.mark.parametrize(
+    "array", [np.full((8, 8, 3), 255.0), np.full((8, 8, 3), np.nan)]
+)
+def test_another_range_is_refused(tmp_path, array):
+    np.save(tmp_path / "face.npy", array)
+    with pytest.raises(ValueError, match="give uint8, or float in .-1, 1"):
+        user_images.read(tmp_path / "face.npy", size=8)
+
+
+def test_whole_numbers_other_than_bytes_are_refused(tmp_path, pixels):
+    np.save(tmp_path / "face.npy", pixels.astype(int))
+    with pytest.raises(ValueError, match="holds int64: give uint8"):
+        user_images.read(tmp_path / "face.npy", size=8)
+
+
+def test_sixteen_bit_pictures_are_refused(tmp_path):
+    Image.fromarray(np.full((8, 8), 40_000, np.uint16)).save(tmp_path / "face.png")
+    with pytest.raises(ValueError, match="8 bits a channel"):
+        user_images.read(tmp_path / "face.png", size=8)
+
+
+@pytest.mark.parametrize("name", ["face.png", "face.npy", "face.npz"])
+def test_unreadable_and_missing_files_are_refused(tmp_path, name):
+    with pytest.raises(ValueError, match="there is no picture"):
+        user_images.read(tmp_path / name, size=8)
+    (tmp_path / name).write_bytes(b"neither this nor that")
+    with pytest.raises(ValueError, match="is no readable"):
+        user_images.read(tmp_path / name, size=8)

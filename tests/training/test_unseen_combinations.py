@@ -1,0 +1,70 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from causal_jax.networks.image import ImageGenerator
+from causal_jax.training.causal_gan import causal_gan
+from causal_jax.training.unseen_combinations import (
+    interaction_loss,
+    squares,
+    unseen_pairs,
+)
+
+# Label 0 in state 1 is never seen with label 2 in state 2; label 1 never is in state 1.
+ROWS = np.array([[0, 0, 0], [0, 0, 1], [0, 0, 2], [1, 0, 0], [1, 0, 1]])
+STATES = (2, 2, 3)
+
+
+def test_unseen_pairs_are_states_that_occur_but_never_together():
+    np.testing.assert_array_equal(unseen_pairs(ROWS, STATES), [[0, 1, 2, 2]])
+    everything = np.indices(STATES).reshape(3, -1).T
+    assert unseen_pairs(everything, STATES).shape == (0, 4)
+
+
+def test_squares_change_two_labels_and_nothing_else():
+    pairs = jnp.broadcast_to(jnp.array([0, 1, 2, 2]), (len(ROWS), 4))
+    corners = np.asarray(squares(jnp.asarray(ROWS), pairs, jnp.array(STATES)))
+    assert corners.shape == (4, *ROWS.shape)
+    np.testing.assert_array_equal(corners[:, :, 1], np.tile(ROWS[:, 1], (4, 1)))
+    has_first, has_second = corners[:, :, 0] == 1, corners[:, :, 2] == 2
+    np.testing.assert_array_equal(has_first.T, [[False, True, False, True]] * len(ROWS))
+    np.testing.assert_array_equal(
+        has_second.T, [[False, False, True, True]] * len(ROWS)
+    )
+    assert corners.max(axis=(0, 1)).tolist() == [1, 0, 2]
+
+
+def test_an_additive_generator_has_no_interaction_and_others_have_theirs():
+    pairs = jnp.broadcast_to(jnp.array([0, 1, 2, 2]), (len(ROWS), 4))
+    corners = squares(jnp.asarray(ROWS), pairs, jnp.array(STATES)).astype(float)
+    first, second = corners[..., 0] == 1, corners[..., 2] == 2
+
+    def additive(codes):
+        return 3.0 * (codes[:, 0] == 1) - 2.0 * (codes[:, 2] == 2) + codes[:, 1]
+
+    def product(codes):
+        return 0.5 * ((codes[:, 0] == 1) & (codes[:, 2] == 2))
+
+    assert float(interaction_loss(additive, corners)) < 1e-6
+    assert float(interaction_loss(product, corners)) == 0.5
+    assert bool((first & second)[3].all())
+
+
+def test_training_pays_for_interaction_in_proportion_to_its_weight():
+    generator = ImageGenerator((2, 2), resolution=8, width=4, noise_size=5)
+    labels = jnp.array([[0, 0], [0, 1], [1, 0], [0, 0]] * 2)
+    random = np.random.default_rng(0)
+    images = jnp.asarray(random.integers(0, 256, (2, 8, 8, 8, 3), dtype=np.uint8))
+    batch = {"images": images, "labels": jnp.stack([labels, labels])}
+    unseen = unseen_pairs(np.asarray(labels), (2, 2))
+    losses = []
+    for weight in (0.0, 1.0, 3.0):
+        algorithm = causal_gan(
+            generator, batch_size=8, additivity=weight, unseen=unseen
+        )
+        state = algorithm.init(jax.random.key(0))
+        _, info = jax.jit(algorithm.step)(state, batch, jax.random.key(1))
+        losses.append(float(info.generator_loss))
+    free, once, thrice = losses
+    assert once > free
+    assert np.isclose(thrice - free, 3 * (once - free), rtol=1e-2)
