@@ -67,7 +67,7 @@ def damage(path: Path, reason: str) -> str:
 
 def command(name: str, root: Path | str) -> str:
     """The command that prepares a data set."""
-    return f"python -m experiments.prepare --dataset={name} --data_dir={root}"
+    return f"causal-jax prepare --dataset={name} --data_dir={root}"
 
 
 def _names(root: Path) -> list[str]:

@@ -73,7 +73,7 @@ def get_config(variant=""):
     settings["spread_weights"] = _SPREAD_WEIGHTS[chosen]
     settings |= {"style_weights": (), "shared_noise": False, "average_rate": 1e-3}
     config.cgn = ml_collections.ConfigDict(settings)  # see `training.cgn.cgn`
-    order = {"reference": 0, settings.QUICKTEST: 2}  # one sets all, one overrides all
+    order = {"reference": 0, QUICKTEST: 2}  # one sets all, one overrides all
     for part in sorted(parts, key=lambda part: order.get(part, 1)):
         _change(config, part)
     return config
@@ -104,9 +104,9 @@ def _change(config, part: str) -> None:
         config.style, config.cgn.style_weights = "none", ()
     elif part == "embedded":
         defaults.embedded(config)
-    elif part == settings.QUICKTEST:
+    elif part == QUICKTEST:
         defaults.embedded(config)
         config.num_steps, config.batch_size = 2, 4
         config.model.width = config.model.texture_width = 4
     else:
-        raise settings.unknown_variant(part, [*VARIANTS, *EXISTING])
+        raise unknown_variant(part, [*VARIANTS, *EXISTING])

@@ -14,9 +14,9 @@ instead of the shape's; `embedded` (no download), `quicktest`.
 """
 
 from causal_jax.data.mnist import VARIANTS
-from causal_jax.recipes import settings
 from causal_jax.recipes.digits.configs import defaults
 from causal_jax.recipes.digits.data import TRAINED_ON
+from causal_jax.recipes.settings import QUICKTEST, unknown_variant
 
 EXISTING = [*TRAINED_ON, "on_the_fly", "texture", "background", "embedded"]
 
@@ -46,7 +46,7 @@ def get_config(variant=""):
     # classifier the penalty is above 100 nats.
     config.penalty_weight = 1.0
     config.penalty_from = 0  # first step that is penalised
-    for part in sorted(parts, key=lambda part: part == settings.QUICKTEST):
+    for part in sorted(parts, key=lambda part: part == QUICKTEST):
         if part in TRAINED_ON:
             config.train_on = part
         elif part == "on_the_fly":
@@ -55,10 +55,10 @@ def get_config(variant=""):
             config.target = part
         elif part == "embedded":
             defaults.embedded(config)
-        elif part == settings.QUICKTEST:
+        elif part == QUICKTEST:
             defaults.embedded(config)
             config.num_epochs, config.batch_size = 1, 8
             config.num_digits = config.num_counterfactuals = 80
         else:
-            raise settings.unknown_variant(part, [*VARIANTS, *EXISTING])
+            raise unknown_variant(part, [*VARIANTS, *EXISTING])
     return config

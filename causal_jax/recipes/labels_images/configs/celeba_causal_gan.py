@@ -9,8 +9,8 @@ r"""CausalGAN on CelebA at 64 pixels: any tfds folder with `image` and `attribut
 is. Variants: `reference` (the original's networks and settings), `quicktest`.
 """
 
-from causal_jax.recipes import settings
 from causal_jax.recipes.labels_images.configs import defaults
+from causal_jax.recipes.settings import QUICKTEST, unknown_variant, variants
 
 
 def get_config(variant=""):
@@ -20,12 +20,12 @@ def get_config(variant=""):
     config.num_images = 0
     config.num_steps = 100_000
     config.gan.flip = True
-    for part in settings.variants(variant):
+    for part in variants(variant):
         if part == "reference":
             defaults.reference_labels(config)
             defaults.reference_images(config)
-        elif part == settings.QUICKTEST:
+        elif part == QUICKTEST:
             defaults.quicktest(config)
         else:
-            raise settings.unknown_variant(part, ["reference"])
+            raise unknown_variant(part, ["reference"])
     return config

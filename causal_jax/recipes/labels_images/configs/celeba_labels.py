@@ -10,14 +10,14 @@ held-out likelihood), and `mle`, `reference`, `quicktest`.
 """
 
 from causal_jax.data.celeba_graphs import GRAPHS
-from causal_jax.recipes import settings
 from causal_jax.recipes.labels_images.configs import defaults
+from causal_jax.recipes.settings import QUICKTEST, unknown_variant, variants
 
 
 def get_config(variant=""):
     config = defaults.base("celeba_labels")
     config.dataset = "celeb_a"
-    for part in settings.variants(variant):
+    for part in variants(variant):
         if part in GRAPHS:
             config.graph = part
             if part == "complete_all":
@@ -26,8 +26,8 @@ def get_config(variant=""):
             config.trainer = "mle"
         elif part == "reference":
             defaults.reference_labels(config)
-        elif part == settings.QUICKTEST:
+        elif part == QUICKTEST:
             defaults.quicktest(config)
         else:
-            raise settings.unknown_variant(part, ["mle", "reference", *GRAPHS])
+            raise unknown_variant(part, ["mle", "reference", *GRAPHS])
     return config

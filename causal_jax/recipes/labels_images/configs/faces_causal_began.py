@@ -11,8 +11,8 @@ controls c1, c2, c3. Variants: `mle` (labels by maximum likelihood), `reference`
 original's networks and settings, 64 pixels), `size64`, `quicktest`.
 """
 
-from causal_jax.recipes import settings
 from causal_jax.recipes.labels_images.configs import defaults
+from causal_jax.recipes.settings import QUICKTEST, unknown_variant, variants
 
 EXISTING = ["mle", "reference", "size64"]
 
@@ -21,7 +21,7 @@ def get_config(variant=""):
     config = defaults.with_images(defaults.base("faces_causal_began"))
     defaults.with_began(config)
     config.num_steps = 6000
-    for part in settings.variants(variant):
+    for part in variants(variant):
         if part == "mle":
             config.trainer = "mle"
         elif part == "reference":
@@ -29,8 +29,8 @@ def get_config(variant=""):
             defaults.reference_images(config)
         elif part == "size64":
             config.image_size = 64
-        elif part == settings.QUICKTEST:
+        elif part == QUICKTEST:
             defaults.quicktest(config)
         else:
-            raise settings.unknown_variant(part, EXISTING)
+            raise unknown_variant(part, EXISTING)
     return config

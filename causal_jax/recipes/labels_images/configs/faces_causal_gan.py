@@ -9,15 +9,15 @@ settings, 64 pixels), `size64`, `quickstart` (what `causal-jax quickstart` runs)
 `quicktest`.
 """
 
-from causal_jax.recipes import settings
 from causal_jax.recipes.labels_images.configs import defaults
+from causal_jax.recipes.settings import QUICKTEST, unknown_variant, variants
 
 EXISTING = ["mle", "reference", "size64", "quickstart"]
 
 
 def get_config(variant=""):
     config = defaults.with_images(defaults.base("faces_causal_gan"))
-    for part in settings.variants(variant):
+    for part in variants(variant):
         if part == "mle":
             config.trainer = "mle"
         elif part == "reference":
@@ -28,8 +28,8 @@ def get_config(variant=""):
         elif part == "quickstart":
             config.num_steps = 3000
             config.label_steps = 3000
-        elif part == settings.QUICKTEST:
+        elif part == QUICKTEST:
             defaults.quicktest(config)
         else:
-            raise settings.unknown_variant(part, EXISTING)
+            raise unknown_variant(part, EXISTING)
     return config

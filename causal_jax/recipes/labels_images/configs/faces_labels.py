@@ -9,8 +9,8 @@ likelihood), `reference` (the original's networks and settings, 10,000 steps),
 `random` (tables drawn from a flat Dirichlet; `--config.table_seed=0..4`), `quicktest`.
 """
 
-from causal_jax.recipes import settings
 from causal_jax.recipes.labels_images.configs import defaults
+from causal_jax.recipes.settings import QUICKTEST, unknown_variant, variants
 
 EXISTING = ["mle", "reference", "random"]
 
@@ -18,15 +18,15 @@ EXISTING = ["mle", "reference", "random"]
 def get_config(variant=""):
     config = defaults.base("faces_labels")
     config.table_seed = -1  # -1: the faces' own tables; else random ones
-    for part in settings.variants(variant):
+    for part in variants(variant):
         if part == "mle":
             config.trainer = "mle"
         elif part == "reference":
             defaults.reference_labels(config)
         elif part == "random":
             config.table_seed = 0
-        elif part == settings.QUICKTEST:
+        elif part == QUICKTEST:
             defaults.quicktest(config)
         else:
-            raise settings.unknown_variant(part, EXISTING)
+            raise unknown_variant(part, EXISTING)
     return config

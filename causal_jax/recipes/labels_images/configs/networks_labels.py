@@ -10,8 +10,8 @@ them as BIF files. Variants: `mle` (maximum likelihood), `quicktest`. All networ
 five seeds at once: `python -m experiments.table_networks`.
 """
 
-from causal_jax.recipes import settings
 from causal_jax.recipes.labels_images.configs import defaults
+from causal_jax.recipes.settings import QUICKTEST, unknown_variant, variants
 
 EXISTING = ["mle"]
 
@@ -21,11 +21,11 @@ def get_config(variant=""):
     config.dataset = "network"
     config.graph = ""  # the network's own
     config.num_rows = 100_000
-    for part in settings.variants(variant):
+    for part in variants(variant):
         if part == "mle":
             config.trainer = "mle"
-        elif part == settings.QUICKTEST:
+        elif part == QUICKTEST:
             defaults.quicktest(config)
         else:
-            raise settings.unknown_variant(part, EXISTING)
+            raise unknown_variant(part, EXISTING)
     return config

@@ -11,22 +11,22 @@ names the pictures, and an image node is learned below all labels.
 Variants: `mle` (maximum likelihood), `images`, `quicktest`.
 """
 
-from causal_jax.recipes import settings
 from causal_jax.recipes.labels_images.configs import defaults
+from causal_jax.recipes.settings import QUICKTEST, unknown_variant, variants
 
 
 def get_config(variant=""):
     config = defaults.base("table")
     config.dataset = "table"
     config.graph = ""
-    for part in settings.variants(variant):
+    for part in variants(variant):
         if part == "images":
             defaults.with_images(config)
             config.num_images = 0
         elif part == "mle":
             config.trainer = "mle"
-        elif part == settings.QUICKTEST:
+        elif part == QUICKTEST:
             defaults.quicktest(config)
         else:
-            raise settings.unknown_variant(part, ["images", "mle"])
+            raise unknown_variant(part, ["images", "mle"])
     return config
