@@ -18,6 +18,7 @@ import ml_collections
 
 from causal_jax.data.mnist import VARIANTS
 from causal_jax.recipes.digits.configs import defaults
+from causal_jax.recipes.settings import QUICKTEST, unknown_variant
 from causal_jax.training import cgn
 
 EXISTING = [
