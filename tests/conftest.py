@@ -11,10 +11,13 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Most of the time goes into compiling programs that run once.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
+import io
 import itertools
 import json
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import hypothesis
@@ -156,3 +159,88 @@ def run_on_devices():
         return json.loads(done.stdout.splitlines()[-1])
 
     return run
+
+
+# --- quick runs; what they need is imported where one is asked for --------------------
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory):
+    """The folder of a trained and evaluated `faces_causal_gan:quicktest`."""
+    from causal_jax.recipes import recipe, registry
+    from causal_jax.recipes.labels_images import measures
+
+    workdir = tmp_path_factory.mktemp("runs") / "faces"
+    recipe.train(registry.get_config("faces_causal_gan:quicktest"), workdir)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measures, "NUM_PER_STATE", 16)
+        patch.setattr(measures, "NUM_FRECHET", 32)
+        patch.setattr(measures, "NUM_NEIGHBOURS", 8)
+        recipe.evaluate(workdir)
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def imagination_model(run, tmp_path_factory):
+    """The quick run, in a folder of its own, with an encoder of two steps."""
+    from causal_jax.recipes.labels_images import imagination
+    from causal_jax.recipes.recipe import open_run
+
+    workdir = tmp_path_factory.mktemp("imagined") / "faces"
+    shutil.copytree(run, workdir)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(imagination, "NUM_STEPS", 2)
+        yield imagination.open_imagination(open_run(workdir))
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory):
+    """The folder of a trained and evaluated `mnist_cgn:quicktest`."""
+    from causal_jax.recipes import recipe, registry
+    from causal_jax.recipes.digits import measures
+
+    workdir = tmp_path_factory.mktemp("digits") / "cgn"
+    config = registry.get_config("mnist_cgn:double_colored,quicktest")
+    config.num_digits = 90
+    recipe.train(config, workdir)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measures, "NUM_PER_CLASS", 10)
+        recipe.evaluate(workdir)
+    return workdir
+
+
+@pytest.fixture(scope="session")
+def celeba_files(tmp_path_factory):
+    """CelebA's own files: twelve pictures of one grey each, random attributes."""
+    from PIL import Image
+
+    from causal_jax.data import celeba
+
+    folder, num = tmp_path_factory.mktemp("manual"), 12
+    files = [f"{i:06}.jpg" for i in range(1, num + 1)]
+    random = np.random.default_rng(0)
+    with zipfile.ZipFile(folder / "img_align_celeba.zip", "w") as archive:
+        for i, file in enumerate(files):
+            encoded = io.BytesIO()
+            picture = np.full((218, 178, 3), 20 * i, np.uint8)
+            Image.fromarray(picture).save(encoded, "JPEG")
+            archive.writestr(f"img_align_celeba/{file}", encoded.getvalue())
+    values = random.choice(["-1", "1"], (num, 40))
+    values[0], values[1] = "1", "-1"  # both states of every attribute occur
+    lines = [f"{f} {' '.join(v)}" for f, v in zip(files, values, strict=True)]
+    header = [str(num), " ".join(celeba.ATTRIBUTES)]
+    (folder / "list_attr_celeba.txt").write_text("\n".join([*header, *lines]) + "\n")
+    splits = [0] * 6 + [1] * 5 + [2]
+    partition = [f"{f} {s}" for f, s in zip(files, splits, strict=True)]
+    (folder / "list_eval_partition.txt").write_text("\n".join(partition) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def celeba_dir(celeba_files, tmp_path_factory):
+    """A tfds folder with `celeb_a`, prepared from `celeba_files`."""
+    from causal_jax.data import originals
+
+    data_dir = tmp_path_factory.mktemp("tfds")
+    originals.prepare("celeb_a", data_dir=data_dir, manual_dir=celeba_files)
+    return data_dir

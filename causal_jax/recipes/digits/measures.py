@@ -52,7 +52,7 @@ class Parts(NamedTuple):
     images: np.ndarray
 
 
-def draw_parts(scm: SCM, params: Params, num_per_class: int = NUM_PER_CLASS) -> Parts:
+def draw_parts(scm: SCM, params: Params, num_per_class: int) -> Parts:
     """Draws pictures whose three labels are equal, as the training pictures' are."""
     labels = jnp.arange(num_per_class * 10) % 10
     do = dict.fromkeys(LABELS, labels)
@@ -89,7 +89,7 @@ def measure_network(run: Run) -> Measured:
     if PARTS[0] not in scm.nodes:
         shown = NetworkShown(training=sets.training, scm=scm, params=params, parts=None)
         return Measured(metrics={}, shown=shown)
-    parts = draw_parts(scm, params)
+    parts = draw_parts(scm, params, NUM_PER_CLASS)
     test = next(iter(sets.tests.values()))
     reader, held_out = trained_reader(run, sets)
     report = masks.report(
