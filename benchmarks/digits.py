@@ -32,6 +32,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from causal_jax.importers import vgg as vgg_weights
 from causal_jax.networks import vgg
 from causal_jax.networks.cgn import mnist
 from causal_jax.networks.cgn.discriminators import LinearDiscriminator
@@ -106,7 +107,7 @@ def our_steps(algorithm, num_steps):
 def cgn_style(flags, other):
     """The train step of the published run, style loss included."""
     network = vgg.VGG16Features()
-    weights = vgg.load(flags.vgg) if flags.vgg else random_vgg(network)
+    weights = vgg_weights.load(flags.vgg) if flags.vgg else random_vgg(network)
 
     def features_fn(images):
         return network.apply(weights, images)
