@@ -88,15 +88,23 @@ def margins(errors: Errors, gammas: tuple[float, float, float]) -> Margins:
     """b1, b2, b3 at these errors (paper's notation, see the module)."""
     b1 = gammas[0] * errors.real - errors.fake
     b2 = gammas[1] * errors.label_real - errors.label_fake
-    return Margins(b1, b2, gammas[2] * jax.nn.relu(b1) - jax.nn.relu(b2))
+    b3 = gammas[2] * jax.nn.relu(b1) - jax.nn.relu(b2)
+    return Margins(b1=b1, b2=b2, b3=b3)
 
 
 def controlled(
     controls: Controls, margins: Margins, rates: tuple[float, float, float]
 ) -> Controls:
     """The controls after one step of rates lambda1, lambda2, lambda3."""
-    steps = zip(controls, margins, rates, strict=True)
-    return Controls(*(jnp.clip(c + rate * b, 0.0, 1.0) for c, b, rate in steps))
+
+    def moved(control: Array, margin: Array, rate: float) -> Array:
+        return jnp.clip(control + rate * margin, 0.0, 1.0)
+
+    return Controls(
+        c1=moved(controls.c1, margins.b1, rates[0]),
+        c2=moved(controls.c2, margins.b2, rates[1]),
+        c3=moved(controls.c3, margins.b3, rates[2]),
+    )
 
 
 def convergence(errors: Errors, margins: Margins) -> Array:

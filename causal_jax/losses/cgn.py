@@ -86,8 +86,8 @@ def style_loss(
     Args:
       fake: feature maps of generated images, each [B, H, W, C].
       real: the same of as many real ones; row i is compared with row i.
-      weights: one a feature map (the reference's are `STYLE_SCALE` w^2); maps of weight
-        0 are not looked at.
+      weights: one per feature map (the reference's are `STYLE_SCALE` w^2); maps of
+        weight 0 are not looked at.
 
     Raises:
       ValueError: the numbers of maps and weights differ.
@@ -95,7 +95,7 @@ def style_loss(
     if not len(fake) == len(real) == len(weights):
         raise ValueError(
             f"{len(fake)} and {len(real)} feature maps have {len(weights)} weights: "
-            "give one a map"
+            "give one per map"
         )
     total = jnp.zeros(())
     for a, b, weight in zip(fake, real, weights, strict=True):

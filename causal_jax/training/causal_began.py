@@ -128,6 +128,8 @@ def causal_began(
 ) -> Algorithm:
     """CausalBEGAN for the image mechanism `generator`.
 
+    Kocaoglu et al. (2017), section 5.4; see the module for the order of a step.
+
     Args:
       generator: the image node's mechanism.
       batch_size: images of each update, over all devices.
@@ -148,7 +150,8 @@ def causal_began(
         images being in [-1, 1].
       additivity: weight of the additivity of two labels' effects, for the pairs
         of states in `unseen`; 0 for none.
-      unseen: as `training.unseen.unseen_pairs` finds them; None for no pairs.
+      unseen: int [P, 4], as `unseen_combinations.unseen_pairs` finds them; None for no
+        pairs.
       flip: mirror real images at random.
       average_rate: of the moving average of the generator; 1 for none.
       halve_every: steps after which the learning rates are halved; None never does.
@@ -161,6 +164,12 @@ def causal_began(
 
     Raises:
       ValueError: unknown label loss, or both ways to lower the learning rates.
+
+    Example:
+      >>> generator = ImageGenerator((2, 2), resolution=16, width=4)
+      >>> algorithm = causal_began(generator, batch_size=8)
+      >>> algorithm.batch_shape
+      (2, 8)
     """
     if label_loss not in losses.LABEL_LOSSES:
         raise ValueError(
@@ -191,14 +200,16 @@ def causal_began(
             "labeler": labeler.init(key_labeler, images),
         }
         return BEGANState(
-            jnp.int32(0),
-            params,
-            params,
-            critics,
-            optimizer.init(params["params"]),
-            critics_optimizer.init(critics),
-            losses.Controls(
-                jnp.zeros(()), jnp.zeros(()), jnp.float32(0 if third_margin else 1)
+            step=jnp.int32(0),
+            generator=params,
+            average=params,
+            critics=critics,
+            generator_optimizer=optimizer.init(params["params"]),
+            critics_optimizer=critics_optimizer.init(critics),
+            controls=losses.Controls(
+                c1=jnp.zeros(()),
+                c2=jnp.zeros(()),
+                c3=jnp.float32(0 if third_margin else 1),
             ),
         )
 
@@ -237,10 +248,10 @@ def causal_began(
         encoder_decoder, reader = trained["autoencoder"], trained["labeler"]
         c1, c2, c3 = state.controls
         errors = losses.Errors(
-            image_error(encoder_decoder, real, codes[0]),
-            image_error(losses.scaled(encoder_decoder, -c1), fake, codes[1]),
-            label_error(reader, real, codes[0], key_real),
-            label_error(
+            real=image_error(encoder_decoder, real, codes[0]),
+            fake=image_error(losses.scaled(encoder_decoder, -c1), fake, codes[1]),
+            label_real=label_error(reader, real, codes[0], key_real),
+            label_fake=label_error(
                 losses.scaled(reader, -c2),
                 losses.scaled(fake, c3),
                 codes[1],
@@ -254,43 +265,60 @@ def causal_began(
             loss += additivity * interaction(params, labels[1], noise, key_pairs)
         return loss, (errors, params)
 
-    def updated(state: BEGANState, gradients: Params, generator_params: Params):
-        """The state after Adam's updates, its controls as before."""
-        updates, optimizer_state = optimizer.update(
-            gradients.pop("generator"), state.generator_optimizer
-        )
-        trained = optax.apply_updates(state.generator["params"], updates)
-        params = {**generator_params, "params": trained}
-        updates, critics_state = critics_optimizer.update(
-            gradients, state.critics_optimizer
-        )
-        return state._replace(
-            step=state.step + 1,
-            generator=params,
-            average=moved_average(state.average, params, average_rate, state.step),
-            critics=optax.apply_updates(state.critics, updates),
-            generator_optimizer=optimizer_state,
-            critics_optimizer=critics_state,
-        )
-
     def step(state: BEGANState, batch: Batch, key: Key):
         key_flip, key_loss = jax.random.split(key)
         codes = jax.vmap(encode)(batch["labels"])
         real = pixels(batch["images"][0], key_flip, batch_size, flip=flip)
+
+        # Before the moves: all errors and both players' gradients from one pass, at the
+        # weights and controls that the last step left.
         trained = {"generator": state.generator["params"], **state.critics}
         gradients, (errors, params) = jax.grad(total_loss, has_aux=True)(
             trained, state, real, batch["labels"], codes, key_loss
         )
         gradients, errors = parallel.mean((gradients, errors))
+
+        # The controls move, by the margins of these errors; they are first read in the
+        # next step.
         margins = losses.margins(errors, gammas)
         controls = losses.controlled(state.controls, margins, rates)
         info = BEGANInfo(
-            losses.convergence(errors, margins),
-            losses.convergence_complete(errors, margins),
-            *errors,
-            *margins,
-            *state.controls,
+            convergence=losses.convergence(errors, margins),
+            convergence_complete=losses.convergence_complete(errors, margins),
+            image_real=errors.real,
+            image_fake=errors.fake,
+            label_real=errors.label_real,
+            label_fake=errors.label_fake,
+            **margins._asdict(),
+            **state.controls._asdict(),
         )
-        return updated(state, gradients, params)._replace(controls=controls), info
 
-    return Algorithm(init, step, lambda state: state.average, (2, batch_size))
+        # The generator moves: down L(G) + c3 label(G).
+        updates, generator_state = optimizer.update(
+            gradients.pop("generator"), state.generator_optimizer
+        )
+        weights = optax.apply_updates(state.generator["params"], updates)
+        params = {**params, "params": weights}
+
+        # Autoencoder and labeler move: down L(x) - c1 L(G) + label(x) - c2 label(G).
+        updates, critics_state = critics_optimizer.update(
+            gradients, state.critics_optimizer
+        )
+
+        new_state = BEGANState(
+            step=state.step + 1,
+            generator=params,
+            average=moved_average(state.average, params, average_rate, state.step),
+            critics=optax.apply_updates(state.critics, updates),
+            generator_optimizer=generator_state,
+            critics_optimizer=critics_state,
+            controls=controls,
+        )
+        return new_state, info
+
+    return Algorithm(
+        init=init,
+        step=step,
+        params=lambda state: state.average,
+        batch_shape=(2, batch_size),
+    )

@@ -23,9 +23,10 @@ defined:
   * The mechanism P(x | l) does not depend on the law of the labels it is trained under,
     so rare combinations are drawn more often, real and generated alike
     (`image_stage.flattened`).
-  * Two states that never meet in the data (a woman, a mustache): how they act together
-    cannot be learned, so they are taken to act each by itself (`training.unseen`).
-  * One generator step for one critics' step; there six to one.
+  * Two states that never co-occur in the data (a woman, a mustache): how they act
+    together cannot be learned, so they are taken to act each by itself
+    (`training.unseen_combinations`).
+  * One generator update per update of the critics; there six to one.
   * The Anti-Labeler keeps its weight; there it is annealed by exp(-t / 3000).
 """
 
@@ -113,6 +114,17 @@ class GANInfo(NamedTuple):
     noise_error: Array
 
 
+# What the critics' move fills in of `GANInfo`; the generator's fills in the rest.
+_LOGGED_OF_CRITICS = (
+    "critics_loss",
+    "real_logit",
+    "fake_logit",
+    "labeler_real",
+    "anti_labeler",
+    "noise_error",
+)
+
+
 def causal_gan(
     generator: ImageGenerator,
     *,
@@ -138,6 +150,8 @@ def causal_gan(
 ) -> Algorithm:
     """CausalGAN for the image mechanism `generator`.
 
+    Kocaoglu et al. (2017), eqs. 2-5; see the module for what differs.
+
     Args:
       generator: the image node's mechanism.
       batch_size: images of each update, over all devices.
@@ -145,7 +159,7 @@ def causal_gan(
       critic_learning_rate: Adam, critics.
       betas: of Adam, both.
       critic_width: base channels of the critics; the generator's if None.
-      num_generator_steps: generator updates a step.
+      num_generator_steps: generator updates per step.
       critics_every: steps between two updates of the critics.
       joint: False hides the labels from the discriminator, as in the paper.
       label_loss: "theory" (eq. 5) or "flipped" (the reference code).
@@ -161,7 +175,8 @@ def causal_gan(
         on real images (Lin et al. 2025). 0 for none.
       additivity: weight of the additivity of two labels' effects, for the pairs
         of states in `unseen`; 0 for none.
-      unseen: as `unseen_pairs` finds them; None for no pairs.
+      unseen: int [P, 4], as `unseen_combinations.unseen_pairs` finds them; None for no
+        pairs.
       flip: mirror real images at random.
       average_rate: of the moving average of the generator; 1 for none.
       num_steps: the learning rates fall to a tenth in the second half of so many steps;
@@ -173,6 +188,12 @@ def causal_gan(
 
     Raises:
       ValueError: unknown label loss.
+
+    Example:
+      >>> generator = ImageGenerator((2, 2), resolution=16, width=4)
+      >>> algorithm = causal_gan(generator, batch_size=8)
+      >>> algorithm.batch_shape
+      (2, 8)
     """
     if label_loss not in ("theory", "flipped"):
         raise ValueError(f"label_loss is 'theory' or 'flipped', not {label_loss!r}")
@@ -186,12 +207,12 @@ def causal_gan(
         plain = generator.critics(None, critic_width)
         critic_params = plain.init(key_critics, jnp.zeros((2, side, side, 3)), False)
         return GANState(
-            jnp.int32(0),
-            params,
-            params,
-            critic_params,
-            optimizer.init(params["params"]),
-            critics_optimizer.init(critic_params["params"]),
+            step=jnp.int32(0),
+            generator=params,
+            average=params,
+            critics=critic_params,
+            generator_optimizer=optimizer.init(params["params"]),
+            critics_optimizer=critics_optimizer.init(critic_params["params"]),
         )
 
     def read(params: Params, images: Array) -> tuple[Readings, Params]:
@@ -243,10 +264,18 @@ def causal_gan(
         if smoothness:
             slope = roughness(params, state.step, real, codes, real_logits, key)
             loss += smoothness * slope
-        means = jnp.mean(real_logits), jnp.mean(fake_logits)
-        return loss, (params, (loss, *means, labeler, anti_labeler, error))
+        logged = {
+            "critics_loss": loss,
+            "real_logit": jnp.mean(real_logits),
+            "fake_logit": jnp.mean(fake_logits),
+            "labeler_real": labeler,
+            "anti_labeler": anti_labeler,
+            "noise_error": error,
+        }
+        return loss, (params, logged)
 
     def update_critics(state: GANState, real, codes, fake_codes, key: Key):
+        """The critics' collections, their optimiser's state, and what is logged."""
         key_noise, key_rough = jax.random.split(key)
         fake, _, noise = generate(state.generator, fake_codes, key_noise)
         gradients, (params, logged) = jax.grad(critics_loss, has_aux=True)(
@@ -263,25 +292,25 @@ def causal_gan(
             parallel.mean(gradients), state.critics_optimizer
         )
         trained = optax.apply_updates(state.critics["params"], updates)
-        return state._replace(
-            critics={**params, "params": trained}, critics_optimizer=optimizer_state
-        ), logged
+        return {**params, "params": trained}, optimizer_state, logged
 
     def interaction(params: Params, labels, noise, key: Key) -> Array:
         index = parallel.local(jax.random.randint(key, (batch_size,), 0, len(unseen)))
         pairs = jnp.asarray(unseen)[index]
         return mean_interaction(generator, params, labels, noise, pairs)
 
-    def generator_loss(trained, state: GANState, labels, codes, key: Key):
-        params = {**state.generator, "params": trained}
+    def generator_loss(
+        trained, generator_params, critics: Params, step, labels, codes, key: Key
+    ):
+        params = {**generator_params, "params": trained}
         key_noise, key_pairs = jax.random.split(key)
         images, params, noise = generate(params, codes, key_noise)
-        readings, _ = read(state.critics, images)
+        readings, _ = read(critics, images)
         labeler = label_term(readings.labeler, codes, noise)
         anti_labeler = label_term(readings.anti_labeler, codes, noise)
         anti_weight = anti_labeler_weight
         if anti_labeler_decay:
-            anti_weight *= jnp.exp(-state.step / anti_labeler_decay)
+            anti_weight *= jnp.exp(-step / anti_labeler_decay)
         loss = (
             losses.generator_loss(readings.logits(codes))
             + label_weight * (labeler - anti_weight * anti_labeler)
@@ -289,62 +318,74 @@ def causal_gan(
         )
         if additivity and unseen is not None and len(unseen):
             loss += additivity * interaction(params, labels, noise, key_pairs)
-        return loss, (params, loss, labeler)
+        return loss, (params, {"generator_loss": loss, "labeler_fake": labeler})
 
     def encode(labels: Array) -> Array:
         return jax.vmap(lambda row: generator.encode(tuple(row)))(labels)
 
-    def update_generator(state: GANState, labels, codes, key: Key):
-        gradients, (params, *logged) = jax.grad(generator_loss, has_aux=True)(
-            state.generator["params"], state, labels, codes, key
+    def update_generator(params, optimizer_state, critics, step, labels, codes, key):
+        """The generator's collections, its optimiser's state, and what is logged."""
+        gradients, (new_params, logged) = jax.grad(generator_loss, has_aux=True)(
+            params["params"], params, critics, step, labels, codes, key
         )
         updates, optimizer_state = optimizer.update(
-            parallel.mean(gradients), state.generator_optimizer
+            parallel.mean(gradients), optimizer_state
         )
-        trained = optax.apply_updates(state.generator["params"], updates)
-        generator_params = {**params, "params": trained}
-        return state._replace(
-            generator=generator_params,
-            average=moved_average(
-                state.average, generator_params, average_rate, state.step
-            ),
-            generator_optimizer=optimizer_state,
-        ), logged
+        trained = optax.apply_updates(params["params"], updates)
+        return {**new_params, "params": trained}, optimizer_state, logged
 
     def step(state: GANState, batch: Batch, key: Key):
         key_flip, key_critics, key_generator = jax.random.split(key, 3)
         codes = jax.vmap(encode)(batch["labels"])
         real = pixels(batch["images"][0], key_flip, batch_size, flip=flip)
 
-        def with_critics(state):
+        def move_critics(state):
             return update_critics(state, real, codes[0], codes[1], key_critics)
 
-        if critics_every == 1:
-            state, logged = with_critics(state)
-        else:
-            skipped = (jnp.zeros(()),) * 6
-            state, logged = jax.lax.cond(
-                state.step % critics_every == 0,
-                with_critics,
-                lambda state: (state, skipped),
-                state,
-            )
-        for i in range(num_generator_steps):
-            key_i = jax.random.fold_in(key_generator, i)
-            state, (loss, labeler_fake) = update_generator(
-                state, batch["labels"][1], codes[1], key_i
-            )
-        critics_total, real_logit, fake_logit, labeler, anti_labeler, error = logged
-        info = GANInfo(
-            critics_total,
-            loss,
-            real_logit,
-            fake_logit,
-            labeler,
-            labeler_fake,
-            anti_labeler,
-            error,
-        )
-        return state._replace(step=state.step + 1), info
+        def keep_critics(state):
+            logged = dict.fromkeys(_LOGGED_OF_CRITICS, jnp.zeros(()))
+            return state.critics, state.critics_optimizer, logged
 
-    return Algorithm(init, step, lambda state: state.average, (2, batch_size))
+        # First move: all critics, each down its own cross-entropy (eqs. 2-4), against
+        # the generator as the last step left it. In steps that they sit out, what they
+        # log is zero.
+        if critics_every == 1:
+            critics, critics_state, of_critics = move_critics(state)
+        else:
+            critics, critics_state, of_critics = jax.lax.cond(
+                state.step % critics_every == 0, move_critics, keep_critics, state
+            )
+
+        # Second move: the generator, against the critics that have just moved (eq. 5),
+        # each time on noise of its own; its moving average follows.
+        params, average = state.generator, state.average
+        generator_state = state.generator_optimizer
+        for i in range(num_generator_steps):
+            key_update = jax.random.fold_in(key_generator, i)
+            params, generator_state, of_generator = update_generator(
+                params,
+                generator_state,
+                critics,
+                state.step,
+                batch["labels"][1],
+                codes[1],
+                key_update,
+            )
+            average = moved_average(average, params, average_rate, state.step)
+
+        new_state = GANState(
+            step=state.step + 1,
+            generator=params,
+            average=average,
+            critics=critics,
+            generator_optimizer=generator_state,
+            critics_optimizer=critics_state,
+        )
+        return new_state, GANInfo(**of_critics, **of_generator)
+
+    return Algorithm(
+        init=init,
+        step=step,
+        params=lambda state: state.average,
+        batch_shape=(2, batch_size),
+    )

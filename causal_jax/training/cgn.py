@@ -7,7 +7,7 @@ trained on factual images, one label l for shape, foreground and background alik
 
 against one discriminator D(x, l) of the composite (`losses.cgn`), the masks' entropy
 and the textures' style; what keeps the three mechanisms apart is their architecture. A
-step updates the generator and then D, on the same generated images.
+step updates the model and then D, on the same generated images.
 
 Real masks and colours are not read. Differences from the reference code: each mechanism
 has a label embedding of its own, and dropout and noise are drawn for the batch of all
@@ -15,8 +15,8 @@ devices. `REFERENCE` holds the settings of the three published runs; in `REFEREN
 factual images share one noise vector among their parts. Which feature maps the style
 compares is the caller's choice (`features_fn`; there VGG16, `networks.vgg`).
 
-The same step trains `networks.cgn.gan`, a model whose image is one part: an ordinary
-conditional GAN, without masks.
+The same step trains `networks.cgn.mnist.gan`, a model whose image is one part: an
+ordinary conditional GAN, without masks.
 """
 
 import dataclasses
@@ -39,11 +39,11 @@ from causal_jax.training.image_stage import late_decay, moved_average
 from causal_jax.types import Array, Batch, Key, Params
 
 
-def _style(*weights: float) -> tuple[float, ...]:
+def _style_weights(*weights: float) -> tuple[float, ...]:
     return tuple(losses.STYLE_SCALE * w**2 for w in weights)
 
 
-_COMMON = {
+_COMMON_SETTINGS = {
     "batch_size": 16,
     "learning_rate": 2e-4,
     "discriminator_learning_rate": 2e-4,
@@ -54,22 +54,22 @@ _COMMON = {
 }
 
 # The settings of the published runs (experiments/cgn_*_MNIST/cfg.yaml); `MODEL` holds
-# the arguments of `networks.cgn.scm` beside them, `NUM_STEPS` fifteen epochs.
+# the arguments of `networks.cgn.mnist.scm` beside them, `NUM_STEPS` fifteen epochs.
 REFERENCE = {
     "colored": {
-        **_COMMON,
+        **_COMMON_SETTINGS,
         "mask_weight": 0.1,
-        "style_weights": _style(0.05, 0.1, 0.01, 0),
+        "style_weights": _style_weights(0.05, 0.1, 0.01, 0),
     },
     "double_colored": {
-        **_COMMON,
+        **_COMMON_SETTINGS,
         "mask_weight": 0.3,
-        "style_weights": _style(0, 0.05, 0, 0.05),
+        "style_weights": _style_weights(0, 0.05, 0, 0.05),
     },
     "wildlife": {
-        **_COMMON,
+        **_COMMON_SETTINGS,
         "mask_weight": 0.3,
-        "style_weights": _style(0.01, 0.05, 0, 0.01),
+        "style_weights": _style_weights(0.01, 0.05, 0, 0.01),
     },
 }
 MODEL = {
@@ -106,7 +106,7 @@ class CGNInfo(NamedTuple):
     Attributes:
       discriminator_loss: D's loss; .25 where it cannot tell.
       adversarial: the generator's least-squares term.
-      entropy: of the masks, in bits a pixel.
+      entropy: of the masks, in bits per pixel.
       style: the weighted style term; 0 where there is none.
       real_score: mean of D on real images.
       fake_score: mean of D on generated images.
@@ -141,11 +141,13 @@ def cgn(
     average_rate: float = 1.0,
     num_steps: int | None = None,
 ) -> Algorithm:
-    """Training of the causal model `networks.cgn.scm(...)`.
+    """Training of the causal model `networks.cgn.mnist.scm(...)`.
+
+    Sauer & Geiger (2021), section 3.2; see the module for what differs.
 
     Args:
-      scm: the model; or `networks.cgn.gan(...)`.
-      discriminator: one of `networks.cgn_discriminators`.
+      scm: the model; or `networks.cgn.mnist.gan(...)`.
+      discriminator: one of `networks.cgn.discriminators`.
       features_fn: images [B, 32, 32, 3] -> feature maps [B, H, W, C], whose style is
         compared; None for no style loss.
       batch_size: images of each update, over all devices.
@@ -160,7 +162,7 @@ def cgn(
         label. The reference has none.
       smoothness: weight of D's squared gradient at real images (R1, Mescheder et al.
         2018, arXiv 1801.04406, halved as there); the reference has none.
-      style_weights: one a feature map.
+      style_weights: one per feature map.
       shared_noise: one noise vector for the three parts of a factual image, as in the
         reference; False draws them independently, as the model does.
       matched_labels: generated images have the labels of the real ones they are
@@ -176,6 +178,13 @@ def cgn(
 
     Raises:
       ValueError: style weights without features, or pairs that cannot be formed.
+
+    Example:
+      >>> from causal_jax.networks.cgn import discriminators, mnist
+      >>> model = mnist.scm(width=2, noise_size=3)
+      >>> algorithm = cgn(model, discriminators.LinearDiscriminator(4), batch_size=8)
+      >>> algorithm.batch_shape
+      (8,)
     """
     if any(style_weights) and features_fn is None:
         raise ValueError(
@@ -190,7 +199,7 @@ def cgn(
     if in_pairs and (matched_labels or batch_size // jax.device_count() % 2):
         raise ValueError(
             "spread_weights compare two textures of one label: they go with an even "
-            "number of pictures a device and without matched_labels, not with "
+            "number of pictures per device and without matched_labels, not with "
             f"batch_size={batch_size} over {jax.device_count()} devices"
         )
     optimizer = optax.adam(late_decay(learning_rate, num_steps), *betas)
@@ -210,12 +219,12 @@ def cgn(
         dropout = discriminator.dropout(key, 2)
         critic = discriminator.init(key_discriminator, images, labels, dropout)
         return CGNState(
-            jnp.int32(0),
-            model,
-            model,
-            critic,
-            optimizer.init(trained_part(model, parts)),
-            discriminator_optimizer.init(critic["params"]),
+            step=jnp.int32(0),
+            model=model,
+            average=model,
+            discriminator=critic,
+            model_optimizer=optimizer.init(trained_part(model, parts)),
+            discriminator_optimizer=discriminator_optimizer.init(critic["params"]),
         )
 
     def generate(model: Params, labels: Array, key: Key):
@@ -252,11 +261,11 @@ def cgn(
         real_maps = jax.lax.stop_gradient(features_fn(real))
         return losses.style_loss(features_fn(fake), real_maps, style_weights)
 
-    def model_loss(trained, state: CGNState, real, labels, keys):
+    def model_loss(trained, state: CGNState, real, labels, key_noise, key_dropout):
         model = with_trained(state.model, trained)
-        fake, values, model = generate(model, labels, keys[0])
+        fake, values, model = generate(model, labels, key_noise)
         adversarial = losses.generator_loss(
-            judge(state.discriminator, fake, labels, keys[1])
+            judge(state.discriminator, fake, labels, key_dropout)
         )
         style_term = style(fake, real)
         entropy = border = mask_mean = jnp.zeros(())
@@ -269,65 +278,90 @@ def cgn(
         if in_pairs:
             for part, weight in zip(PARTS[1:], spread_weights, strict=True):
                 loss -= weight * losses.spread(values[part])
-        return loss, (fake, model, adversarial, entropy, style_term, mask_mean)
+        logged = {
+            "adversarial": adversarial,
+            "entropy": entropy,
+            "style": style_term,
+            "mask_mean": mask_mean,
+        }
+        return loss, (fake, model, logged)
 
-    def discriminator_loss(trained, state, real, real_labels, fake, labels, keys):
+    def discriminator_loss(
+        trained, state: CGNState, real, real_labels, fake, labels, key_real, key_fake
+    ):
         critic = {**state.discriminator, "params": trained}
-        fake_scores = judge(critic, fake, labels, keys[3])
+        fake_scores = judge(critic, fake, labels, key_fake)
         if smoothness:
             real_scores, pull = jax.vjp(
-                lambda images: judge(critic, images, real_labels, keys[2]), real
+                lambda images: judge(critic, images, real_labels, key_real), real
             )
             (slopes,) = pull(jnp.ones_like(real_scores))
             penalty = jnp.mean(jnp.sum(slopes**2, axis=(1, 2, 3))) / 2
         else:
-            real_scores = judge(critic, real, real_labels, keys[2])
+            real_scores = judge(critic, real, real_labels, key_real)
             penalty = jnp.zeros(())
         loss = losses.discriminator_loss(real_scores, fake_scores)
         loss += smoothness * penalty
-        return loss, (loss, jnp.mean(real_scores), jnp.mean(fake_scores))
+        return loss, {
+            "discriminator_loss": loss,
+            "real_score": jnp.mean(real_scores),
+            "fake_score": jnp.mean(fake_scores),
+        }
 
     def step(state: CGNState, batch: Batch, key: Key):
-        key_labels, *keys = jax.random.split(key, 5)
+        key_labels, key_noise, key_dropout, key_real, key_fake = jax.random.split(
+            key, 5
+        )
         real, real_labels = batch["images"], batch["labels"]
         num = batch_size // 2 if in_pairs else batch_size
         labels = jax.random.randint(key_labels, (num,), 0, NUM_CLASSES)
         labels = jnp.repeat(labels, batch_size // num)
         labels = real_labels if matched_labels else parallel.local(labels)
 
+        # First move: the model, against D as the last step left it (section 3.2).
         trained = trained_part(state.model, parts)
-        gradients, (fake, model, *logged) = jax.grad(model_loss, has_aux=True)(
-            trained, state, real, labels, keys
+        gradients, (fake, model, of_model) = jax.grad(model_loss, has_aux=True)(
+            trained, state, real, labels, key_noise, key_dropout
         )
-        updates, model_optimizer = optimizer.update(
+        updates, model_state = optimizer.update(
             parallel.mean(gradients), state.model_optimizer
         )
         model = with_trained(model, optax.apply_updates(trained, updates))
 
+        # Second move: D, on the images that the model drew *before* it moved, so that
+        # a step generates once.
         trained = state.discriminator["params"]
-        gradients, scores = jax.grad(discriminator_loss, has_aux=True)(
-            trained, state, real, real_labels, jax.lax.stop_gradient(fake), labels, keys
+        gradients, of_discriminator = jax.grad(discriminator_loss, has_aux=True)(
+            trained,
+            state,
+            real,
+            real_labels,
+            jax.lax.stop_gradient(fake),
+            labels,
+            key_real,
+            key_fake,
         )
-        updates, critic_optimizer = discriminator_optimizer.update(
+        updates, discriminator_state = discriminator_optimizer.update(
             parallel.mean(gradients), state.discriminator_optimizer
         )
         critic = optax.apply_updates(trained, updates)
-        adversarial, entropy, style_term, mask_mean = logged
-        info = CGNInfo(
-            scores[0], adversarial, entropy, style_term, *scores[1:], mask_mean
+        new_state = CGNState(
+            step=state.step + 1,
+            model=model,
+            average=moved_average(state.average, model, average_rate, state.step),
+            discriminator={**state.discriminator, "params": critic},
+            model_optimizer=model_state,
+            discriminator_optimizer=discriminator_state,
         )
-        return CGNState(
-            state.step + 1,
-            model,
-            moved_average(state.average, model, average_rate, state.step),
-            {**state.discriminator, "params": critic},
-            model_optimizer,
-            critic_optimizer,
-        ), info
+        return new_state, CGNInfo(**of_discriminator, **of_model)
 
-    # One program: a tenth of the time of its hundred operations one by one.
-    init = jax.jit(init)
-    return Algorithm(init, step, lambda state: state.average, (batch_size,))
+    return Algorithm(
+        # One program: a tenth of the time of its hundred operations one by one.
+        init=jax.jit(init),
+        step=step,
+        params=lambda state: state.average,
+        batch_shape=(batch_size,),
+    )
 
 
 def trained_part(model: Params, parts: Sequence[str]) -> Params:

@@ -19,24 +19,24 @@ class Checkpoints:
 
     def __init__(self, directory: str | Path, *, keep: int = 2):
         self.directory = Path(directory).absolute()
-        self._keep = keep
+        self._num_kept = keep
         self._manager: ocp.CheckpointManager | None = None
 
-    def _open(self) -> ocp.CheckpointManager:
+    def _open_manager(self) -> ocp.CheckpointManager:
         if self._manager is None:
             options = ocp.CheckpointManagerOptions(
-                max_to_keep=self._keep, enable_async_checkpointing=False
+                max_to_keep=self._num_kept, enable_async_checkpointing=False
             )
             self._manager = ocp.CheckpointManager(self.directory, options=options)
         return self._manager
 
     def latest(self) -> int | None:
         """Number of the last complete checkpoint, None if there is none."""
-        return self._open().latest_step() if self.directory.is_dir() else None
+        return self._open_manager().latest_step() if self.directory.is_dir() else None
 
     def save(self, step: int, state: Any, params: Params) -> None:
         """Writes a checkpoint; it counts only once it is complete."""
-        self._open().save(
+        self._open_manager().save(
             step,
             args=ocp.args.Composite(
                 state=ocp.args.StandardSave(state), params=ocp.args.StandardSave(params)
@@ -49,7 +49,7 @@ class Checkpoints:
         Raises:
           ValueError: the checkpoint is damaged or is another algorithm's.
         """
-        return self._restore(step, "state", like)
+        return self._restore_item(step, "state", like)
 
     def restore_params(self, step: int, like: Params) -> Params:
         """What is sampled from; `like` has the shapes that the model expects.
@@ -57,9 +57,9 @@ class Checkpoints:
         Raises:
           ValueError: the checkpoint is damaged or is another model's.
         """
-        return self._restore(step, "params", like)
+        return self._restore_item(step, "params", like)
 
-    def _restore(self, step: int, item: str, like: Any) -> Any:
+    def _restore_item(self, step: int, item: str, like: Any) -> Any:
         # On one device here, however many devices it was saved from.
         place = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
         shapes = jax.tree.map(
@@ -67,7 +67,7 @@ class Checkpoints:
         )
         args = ocp.args.Composite(**{item: ocp.args.StandardRestore(shapes)})
         try:
-            restored = self._open().restore(step, args=args)[item]
+            restored = self._open_manager().restore(step, args=args)[item]
         except Exception as error:  # Orbax raises many kinds for files it cannot read
             raise ValueError(
                 f"the checkpoint {self.directory / str(step)} cannot be read as this "

@@ -1,10 +1,10 @@
-"""Training of the digit classifier, on given pictures or on pictures drawn as it goes.
+"""Training of the digit classifier, on the data's pictures or on ones drawn as it goes.
 
 Sauer & Geiger (2021), section 4.1 and the reference code `train_classifier.py`: ten
-epochs of 64 pictures a step by Adadelta (Zeiler 2012; rho .9, epsilon 1e-6), whose rate
-falls by .7 after every epoch from 1. Invariant risk minimisation (Arjovsky et al. 2019,
-arXiv 1907.02893, equation IRMv1) is the same with a penalty: that a scale of 1 is the
-best one of the logits in every environment at once.
+epochs of 64 pictures per step by Adadelta (Zeiler 2012; rho .9, epsilon 1e-6), whose
+rate falls by .7 after every epoch from 1. Invariant risk minimisation (Arjovsky et al.
+2019, arXiv 1907.02893, equation IRMv1) is the same with a penalty: that a scale of 1 is
+the best one of the logits in every environment at once.
 
     L = sum_e R_e / E + a sum_e (d/dw R_e(w logits) at w = 1)^2 / E
 
@@ -30,7 +30,8 @@ from causal_jax.training import parallel
 from causal_jax.training.algorithm import Algorithm
 from causal_jax.types import Array, Batch, Key, Params
 
-_RHO, _EPSILON = 0.9, 1e-6  # PyTorch's defaults
+# Adadelta's, PyTorch's defaults.
+_ADADELTA_RHO, _ADADELTA_EPSILON = 0.9, 1e-6
 
 
 class ClassifierState(NamedTuple):
@@ -75,6 +76,8 @@ def classifier(
 ) -> Algorithm:
     """Training of `networks.digit_classifier.DigitClassifier`.
 
+    Sauer & Geiger (2021), section 4.1; with environments Arjovsky et al. (2019), IRMv1.
+
     Args:
       module: images, train -> logits.
       steps_per_epoch: after so many steps the rate falls by `decay`.
@@ -91,13 +94,18 @@ def classifier(
 
     Returns:
       An `Algorithm` over batches {"images": float32 [B, H, W, 3] in [-1, 1], "labels":
-      int [B]}, each picture once an epoch. What is read with is {"params",
+      int [B]}, each picture once per epoch. What is read with is {"params",
       "batch_stats"}.
 
     Raises:
       ValueError: environments, and a batch that cannot be halved.
-    """
 
+    Example:
+      >>> from causal_jax.networks.digit_classifier import DigitClassifier
+      >>> algorithm = classifier(DigitClassifier(), steps_per_epoch=10, batch_size=8)
+      >>> algorithm.batch_shape, algorithm.in_epochs
+      ((8,), True)
+    """
     if num_environments and batch_size // jax.device_count() % 2:
         raise ValueError(
             "invariant risk minimisation halves each device's pictures: "
@@ -107,12 +115,15 @@ def classifier(
     def schedule(step: Array) -> Array:
         return learning_rate * decay ** (step // steps_per_epoch)
 
-    optimizer = optax.adadelta(schedule, rho=_RHO, eps=_EPSILON)
+    optimizer = optax.adadelta(schedule, rho=_ADADELTA_RHO, eps=_ADADELTA_EPSILON)
 
     def init(key: Key) -> ClassifierState:
         variables = module.init(key, jnp.zeros((2, 32, 32, 3)), False)
-        state = optimizer.init(variables["params"])
-        return ClassifierState(jnp.int32(0), dict(variables), state)
+        return ClassifierState(
+            step=jnp.int32(0),
+            variables=dict(variables),
+            optimizer=optimizer.init(variables["params"]),
+        )
 
     def read(variables: Params, images: Array) -> tuple[Array, Params]:
         """Logits in training mode, and the new statistics."""
@@ -144,7 +155,7 @@ def classifier(
                     logits, labels, batch["environments"], num_environments
                 )
             accuracy = jnp.mean(jnp.argmax(logits, -1) == labels)
-            info = ClassifierInfo(loss, accuracy, penalty)
+            info = ClassifierInfo(loss=loss, accuracy=accuracy, penalty=penalty)
             return loss + weight * penalty, (updated, info)
 
         params = state.variables["params"]
@@ -153,10 +164,17 @@ def classifier(
             parallel.mean(gradient), state.optimizer, params
         )
         variables = {"params": optax.apply_updates(params, updates), **updated}
-        return ClassifierState(state.step + 1, variables, optimizer_state), info
+        new_state = ClassifierState(
+            step=state.step + 1, variables=variables, optimizer=optimizer_state
+        )
+        return new_state, info
 
     return Algorithm(
-        jax.jit(init), step, lambda state: state.variables, (batch_size,), True
+        init=jax.jit(init),
+        step=step,
+        params=lambda state: state.variables,
+        batch_shape=(batch_size,),
+        in_epochs=True,
     )
 
 
@@ -188,13 +206,13 @@ def predict(
       images: [N, H, W, 3].
       batch_size: pictures read at once.
     """
-    return _predict(module, variables, images, min(batch_size, len(images)))
+    return _predict_in_batches(module, variables, images, min(batch_size, len(images)))
 
 
 @partial(jax.jit, static_argnames=("module", "batch_size"))
-def _predict(module, variables, images, batch_size):
-    def one(image):
+def _predict_in_batches(module, variables, images, batch_size):
+    def class_of(image):
         logits = module.apply(variables, image[None], False)
         return jnp.argmax(logits[0], axis=-1).astype(jnp.int32)
 
-    return jax.lax.map(one, images, batch_size=batch_size)
+    return jax.lax.map(class_of, images, batch_size=batch_size)

@@ -1,4 +1,10 @@
-"""Training of a judge (`networks.judge`), on arrays or on pictures drawn as it goes."""
+"""Training of a judge (`networks.judge`), on arrays or on pictures drawn as it goes.
+
+    minimise  sum_labels w BCE(label) + 12 sum_nuisances (read - true)^2
+
+over augmented images. 12 is one over the variance of a uniform nuisance, so that both
+sums start at order one; w weighs both states of a label alike where its rate is known.
+"""
 
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -9,7 +15,7 @@ import optax
 
 from causal_jax.networks.classifier import Classifier
 from causal_jax.networks.judge import Judge, to_float
-from causal_jax.types import Array, Key
+from causal_jax.types import Array, Key, Params
 
 
 class Example(NamedTuple):
@@ -24,6 +30,18 @@ class Example(NamedTuple):
     images: Array
     labels: Array
     nuisances: Array
+
+
+class _JudgeState(NamedTuple):
+    """What the next step needs.
+
+    Attributes:
+      params: of the network.
+      optimizer: optimiser state.
+    """
+
+    params: Params
+    optimizer: Any
 
 
 def train_judge(
@@ -44,6 +62,8 @@ def train_judge(
 ) -> Judge:
     """Trains a judge from scratch.
 
+    The loss is the module's; Adam (Kingma & Ba 2015, arXiv 1412.6980).
+
     Args:
       batch_fn: `batch_fn(data, key, batch_size) -> Example`, pure (it runs inside
         jit): `array_batch` for arrays, or a renderer. Images are augmented afterwards.
@@ -55,7 +75,7 @@ def train_judge(
       width: width of the network, see `Classifier`.
       num_stages: number of its convolutions; larger images want more.
       num_steps: number of gradient steps.
-      batch_size: images a step.
+      batch_size: images per step.
       seed: fixes the weights' start and every batch.
       learning_rate: peak rate of Adam; 2 % warm-up, then a cosine to zero.
       label_rates: `[L]` share of ones of each label in the data. If given, both states
@@ -70,14 +90,24 @@ def train_judge(
     module = Classifier(num_outputs, width, num_stages)
     key_init, key_steps = jax.random.split(jax.random.key(seed))
     params = module.init(key_init, jnp.zeros((1, size, size, 3)))
-    optimizer = _optimizer(learning_rate, num_steps)
-    state = (params, optimizer.init(params))
+    optimizer = _adam_with_warmup(learning_rate, num_steps)
+    state = _JudgeState(params=params, optimizer=optimizer.init(params))
     weights = _label_weights(label_rates, len(label_names))
-    step = jax.jit(_step_fn(batch_fn, module, optimizer, batch_size, len(label_names)))
+    step = jax.jit(
+        _training_step(batch_fn, module, optimizer, batch_size, len(label_names))
+    )
     for i in progress_fn(range(num_steps)):
         state = step(state, data, weights, jax.random.fold_in(key_steps, i))
-    params = jax.tree.map(lambda x: x.astype(jnp.float16).astype(jnp.float32), state[0])
-    return Judge(params, label_names, nuisance_names, size, width, num_stages)
+    return Judge(
+        params=jax.tree.map(
+            lambda x: x.astype(jnp.float16).astype(jnp.float32), state.params
+        ),
+        label_names=label_names,
+        nuisance_names=nuisance_names,
+        size=size,
+        width=width,
+        num_stages=num_stages,
+    )
 
 
 def array_batch(data: tuple[Array, Array], key: Key, batch_size: int) -> Example:
@@ -94,7 +124,11 @@ def array_batch(data: tuple[Array, Array], key: Key, batch_size: int) -> Example
     flip = jax.random.bernoulli(key_flip, 0.5, (batch_size, 1, 1, 1))
     batch = to_float(images[rows])
     batch = jnp.where(flip, batch[:, :, ::-1], batch)
-    return Example(batch, labels[rows].astype(jnp.float32), jnp.zeros((batch_size, 0)))
+    return Example(
+        images=batch,
+        labels=labels[rows].astype(jnp.float32),
+        nuisances=jnp.zeros((batch_size, 0)),
+    )
 
 
 def augment(images: Array, key: Key) -> Array:
@@ -115,19 +149,21 @@ def augment(images: Array, key: Key) -> Array:
     share = jax.random.uniform(keys[2], one, maxval=0.5)
     scale = jax.random.uniform(keys[3], one, maxval=0.1)
     images = images * gain + offset
-    images = images + share * (_blur(images) - images)
+    images = images + share * (_mean_of_neighbours(images) - images)
     noisy = images + scale * jax.random.normal(keys[4], images.shape)
     return jnp.clip(noisy, -1.0, 1.0)
 
 
-def _blur(images: Array) -> Array:
+def _mean_of_neighbours(images: Array) -> Array:
     """Mean of each pixel and its eight neighbours, edges repeated."""
     padded = jnp.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
     rows = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]
     return (rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]) / 9.0
 
 
-def _optimizer(learning_rate: float, num_steps: int) -> optax.GradientTransformation:
+def _adam_with_warmup(
+    learning_rate: float, num_steps: int
+) -> optax.GradientTransformation:
     warmup = max(num_steps // 50, 1)
     schedule = optax.warmup_cosine_decay_schedule(
         0.0, learning_rate, warmup, max(num_steps, warmup + 1)
@@ -143,7 +179,7 @@ def _label_weights(label_rates: Array | None, num_labels: int) -> Array:
     return jnp.stack([0.5 / (1.0 - rates), 0.5 / rates])
 
 
-def _step_fn(batch_fn, module, optimizer, batch_size, num_labels):
+def _training_step(batch_fn, module, optimizer, batch_size, num_labels):
     def loss_fn(params, images, example, weights):
         outputs, _ = module.apply(params, images)
         weight = jnp.where(example.labels > 0.5, weights[1], weights[0])
@@ -154,13 +190,15 @@ def _step_fn(batch_fn, module, optimizer, batch_size, num_labels):
         # 12 = 1 / variance of a uniform nuisance: both sums start at order one.
         return jnp.mean(jnp.sum(weight * errors, -1) + 12.0 * jnp.sum(squares, -1))
 
-    def step(state, data, weights, key):
-        params, optimizer_state = state
+    def step(state: _JudgeState, data, weights, key) -> _JudgeState:
         key_batch, key_augment = jax.random.split(key)
         example = batch_fn(data, key_batch, batch_size)
         images = augment(example.images, key_augment)
-        gradient = jax.grad(loss_fn)(params, images, example, weights)
-        updates, optimizer_state = optimizer.update(gradient, optimizer_state)
-        return optax.apply_updates(params, updates), optimizer_state
+        gradient = jax.grad(loss_fn)(state.params, images, example, weights)
+        updates, optimizer_state = optimizer.update(gradient, state.optimizer)
+        return _JudgeState(
+            params=optax.apply_updates(state.params, updates),
+            optimizer=optimizer_state,
+        )
 
     return step

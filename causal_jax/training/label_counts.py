@@ -83,32 +83,45 @@ def label_counts(
 ) -> Algorithm:
     """Full-batch maximum likelihood with Adam, its rate decaying to 0 along a cosine.
 
+    The group lasso on the parents is Yuan & Lin's (2006); see the module.
+
     Args:
       scm: nodes all networks with `log_probs`.
       num_steps: length of the learning-rate schedule.
       learning_rate: at the start.
-      parent_penalty: of the norm of each parent's first-layer weights, in nats a row;
-        for `NeuralCategorical` nodes.
-      weight_decay: of the squares of all weight matrices, in nats a row: without it
+      parent_penalty: of the norm of each parent's first-layer weights, in nats per
+        row; for `NeuralCategorical` nodes.
+      weight_decay: of the squares of all weight matrices, in nats per row: without it
         the other layers grow and the penalty loses its hold.
 
     Returns:
-      An `Algorithm` over what `family_counts` returns; for one device.
+      An `Algorithm` over what `family_counts` returns, {node: float32 [1, C,
+      num_states]}; for one device.
 
     Raises:
       ValueError: a node without `log_probs`.
+
+    Example:
+      >>> from causal_jax import graph
+      >>> from causal_jax.networks.controller import controller
+      >>> labels = graph.build([("A", "B")], states={"A": "01", "B": "01"})
+      >>> algorithm = label_counts(controller(labels), num_steps=2)
+      >>> algorithm.batch_shape
+      (1,)
     """
-    groups = _groups(scm)
+    groups = _group_by_mechanism(scm)
     optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, num_steps))
 
     def init(key: Key) -> CountsState:
-        params = tuple(_init(m, names, key) for m, names in groups.items())
-        return CountsState(params, optimizer.init(params))
+        params = tuple(
+            _init_stacked(mechanism, names, key) for mechanism, names in groups.items()
+        )
+        return CountsState(params=params, optimizer=optimizer.init(params))
 
     def loss_fn(params: tuple[Params, ...], counts: Batch) -> Array:
         total = 0.0
         for (mechanism, names), group in zip(groups.items(), params, strict=True):
-            tables = jax.vmap(partial(_log_table, mechanism))(group)
+            tables = jax.vmap(partial(_log_table_of_node, mechanism))(group)
             stacked = jnp.stack([counts[name][0] for name in names])
             total -= jnp.sum(stacked * tables)
         return total / jnp.sum(counts[scm.nodes[0]])
@@ -132,7 +145,8 @@ def label_counts(
             gradients, state.optimizer, state.params
         )
         params = optax.apply_updates(state.params, updates)
-        return CountsState(params, optimizer_state), MLEInfo(loss)
+        new_state = CountsState(params=params, optimizer=optimizer_state)
+        return new_state, MLEInfo(loss=loss)
 
     def by_node(state: CountsState) -> Params:
         params = {
@@ -142,10 +156,10 @@ def label_counts(
         }
         return {name: params[name] for name in scm.nodes}
 
-    return Algorithm(init, step, by_node, (1,))
+    return Algorithm(init=init, step=step, params=by_node, batch_shape=(1,))
 
 
-def _groups(scm: SCM) -> dict[Discrete, list[str]]:
+def _group_by_mechanism(scm: SCM) -> dict[Discrete, list[str]]:
     """{mechanism: the nodes that have it}."""
     groups: dict[Discrete, list[str]] = {}
     for name, mechanism in scm.mechanisms.items():
@@ -158,11 +172,11 @@ def _groups(scm: SCM) -> dict[Discrete, list[str]]:
     return groups
 
 
-def _log_table(mechanism: Discrete, params: Params) -> Array:
+def _log_table_of_node(mechanism: Discrete, params: Params) -> Array:
     return log_table(mechanism, params, mechanism.parent_states)
 
 
-def _init(mechanism: Discrete, names: list[str], key: Key) -> Params:
+def _init_stacked(mechanism: Discrete, names: list[str], key: Key) -> Params:
     """The same fresh parameters as `scm.init` gives these nodes, stacked."""
     keys = jnp.stack([node_key(key, name) for name in names])
     parents = tuple(jnp.zeros((), jnp.int32) for _ in mechanism.parent_states)

@@ -34,7 +34,7 @@ class MLEInfo(NamedTuple):
     """What is logged.
 
     Attributes:
-      loss: negative log-likelihood of a row, in nats.
+      loss: negative log-likelihood per row, in nats.
     """
 
     loss: Array
@@ -49,10 +49,13 @@ def label_mle(
 ) -> Algorithm:
     """Maximum likelihood with Adam, the learning rate decaying to 0 along a cosine.
 
+    The factorised likelihood is the module's formula; the optimiser is Kingma & Ba's
+    (2015, arXiv 1412.6980).
+
     Args:
       scm: nodes all discrete with `log_prob`.
       num_steps: length of the learning-rate schedule.
-      batch_size: rows a step, over all devices.
+      batch_size: rows per step, over all devices.
       learning_rate: at the start.
 
     Returns:
@@ -60,7 +63,15 @@ def label_mle(
       order.
 
     Raises:
-      ValueError: a node without `log_prob`.
+      ValueError: a node is not discrete, or has no `log_prob`.
+
+    Example:
+      >>> from causal_jax import graph
+      >>> labels = graph.build([("A", "B")], states={"A": "01", "B": "01"})
+      >>> scm = controller.controller(labels)
+      >>> algorithm = label_mle(scm, num_steps=2, batch_size=8)
+      >>> algorithm.batch_shape
+      (8,)
     """
     model = controller.rows(scm)
     if not model.explicit:
@@ -72,7 +83,7 @@ def label_mle(
 
     def init(key: Key) -> MLEState:
         params = scm.init(key)
-        return MLEState(params, optimizer.init(params))
+        return MLEState(params=params, optimizer=optimizer.init(params))
 
     def step(state: MLEState, batch: Batch, key: Key):
         del key
@@ -85,6 +96,12 @@ def label_mle(
             parallel.mean(gradients), state.optimizer, state.params
         )
         params = optax.apply_updates(state.params, updates)
-        return MLEState(params, optimizer_state), MLEInfo(loss)
+        new_state = MLEState(params=params, optimizer=optimizer_state)
+        return new_state, MLEInfo(loss=loss)
 
-    return Algorithm(init, step, lambda state: state.params, (batch_size,))
+    return Algorithm(
+        init=init,
+        step=step,
+        params=lambda state: state.params,
+        batch_shape=(batch_size,),
+    )

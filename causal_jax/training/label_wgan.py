@@ -18,7 +18,7 @@ roots' own laws.
 
 One step is `num_critic_steps` critic updates, each on its own batch, then one update of
 the label model. Differences from the reference code: there a 21st critic update races
-with the controller's; here it comes first (`reference_settings`).
+with the controller's; here it comes first (`REFERENCE`).
 """
 
 from collections.abc import Sequence
@@ -115,11 +115,13 @@ def label_wgan(
 ) -> Algorithm:
     """WGAN-GP for the label model `scm`.
 
+    Gulrajani et al. (2017), algorithm 1; Kocaoglu et al. (2017), section 4.
+
     Args:
       scm: nodes all discrete; all explicit or all implicit.
       num_steps: length of the learning-rate schedule.
       batch_size: rows of each critic and each label-model update, over all devices.
-      num_critic_steps: critic updates a step; with 3 some runs go astray (complete
+      num_critic_steps: critic updates per step; with 3 some runs go astray (complete
         graph over nine labels: TVD .032 where others have .018, measured).
       learning_rate: Adam, label model; decays to 0 along a cosine.
       critic_learning_rate: Adam, critic; decays to .3 of it: a critic that stops before
@@ -134,13 +136,28 @@ def label_wgan(
       An `Algorithm` over batches {"rows": int [num_critic_steps, B, n]}, columns in
       the graph's declared order, and, where rare root states matter, "even_rows" of
       the same shape, from `even_roots`.
+
+    Raises:
+      ValueError: a node is not discrete, or explicit and implicit nodes are mixed.
+
+    Example:
+      >>> from causal_jax import graph
+      >>> labels = graph.build([("A", "B")], states={"A": "01", "B": "01"})
+      >>> scm = controller.controller(labels)
+      >>> algorithm = label_wgan(scm, num_steps=2, batch_size=8, num_critic_steps=3)
+      >>> algorithm.batch_shape
+      (3, 8)
     """
     model = controller.rows(scm)
     is_root = jnp.array([not scm.parents[name] for name in scm.nodes])
     critic_size = model.encode(jnp.zeros((1, len(scm.nodes)), jnp.int32)).shape[-1]
-    optimizer = optax.adam(_schedule(learning_rate, num_steps, 0.0, decay), *betas)
+    optimizer = optax.adam(
+        _cosine_or_constant(learning_rate, num_steps, 0.0, decay), *betas
+    )
     critic_optimizer = optax.adam(
-        _schedule(critic_learning_rate, num_steps * num_critic_steps, 0.3, decay),
+        _cosine_or_constant(
+            critic_learning_rate, num_steps * num_critic_steps, 0.3, decay
+        ),
         *betas,
     )
 
@@ -149,11 +166,11 @@ def label_wgan(
         params = scm.init(key_model)
         critic = mlp_init(key_critic, (critic_size, *critic_hidden, 1))
         return WGANState(
-            params,
-            params,
-            critic,
-            optimizer.init(params),
-            critic_optimizer.init(critic),
+            params=params,
+            average=params,
+            critic=critic,
+            optimizer=optimizer.init(params),
+            critic_optimizer=critic_optimizer.init(critic),
         )
 
     def sampled(params: Params, noise, rows: Array, is_even: Array) -> Array:
@@ -201,7 +218,7 @@ def label_wgan(
         log_probs = jnp.sum(model.node_log_probs(params, rows) * drawn, axis=-1)
         return score_function_loss(log_probs, rewards, baseline)
 
-    def mixed(batch: Batch) -> tuple[Array, Array]:
+    def rows_of_step(batch: Batch) -> tuple[Array, Array]:
         """The batch's rows, every fourth one with even roots, and which, bool [B]."""
         if "even_rows" not in batch:
             return batch["rows"], jnp.zeros(batch["rows"].shape[1], bool)
@@ -211,7 +228,11 @@ def label_wgan(
 
     def step(state: WGANState, batch: Batch, key: Key):
         key_fake, key_mix, key_model = jax.random.split(key, 3)
-        rows, is_even = mixed(batch)
+        rows, is_even = rows_of_step(batch)
+
+        # First moves: `num_critic_steps` of the critic, each on a batch of its own,
+        # sampled by the label model as the last step left it (the inner loop of
+        # Gulrajani et al. 2017, algorithm 1).
         real = model.encode(rows)
         fake = fake_rows(state.params, key_fake, rows, is_even)
         mix = jax.random.uniform(key_mix, (num_critic_steps, batch_size))
@@ -219,6 +240,9 @@ def label_wgan(
         (critic, critic_state), (losses, distances) = jax.lax.scan(
             update_critic, (state.critic, state.critic_optimizer), (real, fake, mix)
         )
+
+        # Last move: the label model, up the value that the moved critic gives its rows
+        # (the last line of algorithm 1); its moving average follows.
         gradients = parallel.mean(
             jax.grad(model_loss)(state.params, critic, rows[-1], is_even, key_model)
         )
@@ -228,14 +252,28 @@ def label_wgan(
         params = optax.apply_updates(state.params, updates)
         average = averaged(state.average, params, average_rate)
         info = WGANInfo(
-            jnp.mean(losses), jnp.mean(distances), optax.global_norm(gradients)
+            critic_loss=jnp.mean(losses),
+            distance=jnp.mean(distances),
+            gradient_norm=optax.global_norm(gradients),
         )
-        new_state = WGANState(params, average, critic, optimizer_state, critic_state)
+        new_state = WGANState(
+            params=params,
+            average=average,
+            critic=critic,
+            optimizer=optimizer_state,
+            critic_optimizer=critic_state,
+        )
         return new_state, info
 
-    batch_shape = (num_critic_steps, batch_size)
-    return Algorithm(init, step, lambda state: state.average, batch_shape)
+    return Algorithm(
+        init=init,
+        step=step,
+        params=lambda state: state.average,
+        batch_shape=(num_critic_steps, batch_size),
+    )
 
 
-def _schedule(rate: float, num_steps: int, final: float, decay: bool):
+def _cosine_or_constant(
+    rate: float, num_steps: int, final: float, decay: bool
+) -> optax.Schedule | float:
     return optax.cosine_decay_schedule(rate, num_steps, final) if decay else rate

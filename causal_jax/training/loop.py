@@ -73,7 +73,11 @@ def fit(
     if checkpoints and (latest := checkpoints.latest()) is not None:
         state, first = checkpoints.restore_state(latest, state), latest
     if first >= num_steps:
-        return Fit(algorithm.params(state), state, time.monotonic() - started)
+        return Fit(
+            params=algorithm.params(state),
+            state=state,
+            seconds=time.monotonic() - started,
+        )
     trim_log(workdir, stage, first)
     steps = functools.cache(partial(parallel.train_steps, algorithm))
     state, data = parallel.replicate(state), parallel.replicate(data)
@@ -86,7 +90,7 @@ def fit(
             size = min(steps_per_dispatch, num_steps - step)
             state, info = steps(num_steps=size)(state, data, key_steps, step)
             step += size
-            values = _finite(parallel.unreplicate(info), step, stage)
+            values = _require_finite_values(parallel.unreplicate(info), step, stage)
             append_log(workdir, stage, step, values)
             if on_log:
                 on_log(step, values)
@@ -98,10 +102,15 @@ def fit(
                 checkpoints.save(step, one, algorithm.params(one))
                 saved = time.monotonic()
     state = parallel.unreplicate(state)
-    return Fit(algorithm.params(state), state, time.monotonic() - started)
+    return Fit(
+        params=algorithm.params(state),
+        state=state,
+        seconds=time.monotonic() - started,
+    )
 
 
-def _finite(info: Any, step: int, stage: str) -> dict[str, float]:
+def _require_finite_values(info: Any, step: int, stage: str) -> dict[str, float]:
+    """The logged values as numbers."""
     values = {name: float(value) for name, value in info._asdict().items()}
     bad = [name for name, value in values.items() if not math.isfinite(value)]
     if bad:
@@ -129,12 +138,12 @@ def trim_log(workdir: str | Path | None, stage: str, first: int) -> None:
     if not path or not path.is_file():
         return
     lines = path.read_text(encoding="utf-8").splitlines()
-    kept = [line for line in lines if not _is_after(line, stage, first)]
+    kept = [line for line in lines if not _is_after_step(line, stage, first)]
     if kept != lines:
         path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
 
-def _is_after(line: str, stage: str, first: int) -> bool:
+def _is_after_step(line: str, stage: str, first: int) -> bool:
     try:
         entry = json.loads(line)
     except json.JSONDecodeError:  # a line cut short when the run was killed

@@ -58,17 +58,27 @@ def noise_encoder(
 ) -> Algorithm:
     """The encoder of a trained generator, whose weights stay as they are.
 
+    A start for an inversion by descent, as in Zhu et al. (2016, arXiv 1609.03552); the
+    loss is the module's.
+
     Args:
       generator: the image node's mechanism.
       generator_params: its trained parameters.
       num_steps: length of the schedule: Adam, 2 % warm-up, then a cosine to 0.
-      batch_size: images a step, over all devices.
+      batch_size: images per step, over all devices.
       learning_rate: at its peak.
       image_weight: of the second term; 0 is regression alone.
       width: of the encoder.
 
     Returns:
       An `Algorithm` over batches {"rows": int [B, n]}: labels of images to draw.
+
+    Example:
+      >>> generator = ImageGenerator((2, 2), resolution=16, width=4)
+      >>> params = generator.init(jax.random.key(0), ())
+      >>> algorithm = noise_encoder(generator, params, num_steps=2, batch_size=8)
+      >>> algorithm.batch_shape
+      (8,)
     """
     module = encoder_module(generator, width)
     warmup = max(num_steps // 50, 1)
@@ -79,7 +89,7 @@ def noise_encoder(
 
     def init(key: Key) -> EncoderState:
         params = init_encoder(generator, key, width)
-        return EncoderState(params, optimizer.init(params))
+        return EncoderState(params=params, optimizer=optimizer.init(params))
 
     def step(state: EncoderState, batch: Batch, key: Key):
         codes = jax.vmap(lambda row: generator.encode(tuple(row)))(batch["rows"])
@@ -92,16 +102,23 @@ def noise_encoder(
             noise_error = jnp.mean((z - noise["z"]) ** 2)
             image_error = jnp.mean(jnp.abs(again - images))
             loss = noise_error + image_weight * image_error
-            return loss, EncoderInfo(noise_error, image_error)
+            info = EncoderInfo(noise_error=noise_error, image_error=image_error)
+            return loss, info
 
         gradients, info = jax.grad(loss_fn, has_aux=True)(state.params)
         updates, optimizer_state = optimizer.update(
             parallel.mean(gradients), state.optimizer
         )
         params = optax.apply_updates(state.params, updates)
-        return EncoderState(params, optimizer_state), parallel.mean(info)
+        new_state = EncoderState(params=params, optimizer=optimizer_state)
+        return new_state, parallel.mean(info)
 
-    return Algorithm(init, step, lambda state: state.params, (batch_size,))
+    return Algorithm(
+        init=init,
+        step=step,
+        params=lambda state: state.params,
+        batch_shape=(batch_size,),
+    )
 
 
 def encoder_module(generator: ImageGenerator, width: int = 32) -> NoiseEncoder:

@@ -31,17 +31,17 @@ def fit_seeds(
     workdirs: Sequence[str | Path] = (),
     progress: bool = True,
 ) -> Params:
-    """Trains one run a key; the same as `loop.fit` with each key alone, to rounding.
+    """Trains one run per key; the same as `loop.fit` with each key alone, to rounding.
 
     Args:
       algorithm: what to train.
       data: {name: [N, ...]}, shared by all runs; or [S, N, ...] with `data_axis=0`.
-      keys: [S] keys, one a run.
+      keys: [S] keys, one per run.
       num_steps: of every run.
       steps_per_dispatch: steps compiled into one call; also how often is logged.
       data_axis: 0 where every run has data of its own.
       stage: names the progress bar, the log lines and the checkpoints.
-      workdirs: S folders, one a run, in which `metrics.jsonl` and the last step's
+      workdirs: S folders, one per run, in which `metrics.jsonl` and the last step's
         checkpoint are left as `loop.fit` leaves them; an interrupted call begins anew.
       progress: shows a progress bar.
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from causal_jax.types import Array, Key
 
-_ROUNDS = 6
+_FEISTEL_ROUNDS = 6
 
 
 def rows(key: Key, step: Array, batch_shape: tuple[int, ...], num_rows: int) -> Array:
@@ -29,12 +29,14 @@ def rows(key: Key, step: Array, batch_shape: tuple[int, ...], num_rows: int) -> 
       num_rows: N, at most 2^30.
     """
     size = math.prod(batch_shape)
-    epoch, place = _position(step, size, num_rows)
-    keys = jax.vmap(lambda e: jax.random.bits(jax.random.fold_in(key, e), (_ROUNDS,)))
+    epoch, place = _epoch_and_place(step, size, num_rows)
+    keys = jax.vmap(
+        lambda e: jax.random.bits(jax.random.fold_in(key, e), (_FEISTEL_ROUNDS,))
+    )
     return permuted(place, keys(epoch), num_rows).reshape(batch_shape)
 
 
-def _position(step: Array, size: int, num_rows: int) -> tuple[Array, Array]:
+def _epoch_and_place(step: Array, size: int, num_rows: int) -> tuple[Array, Array]:
     """Epoch and place in it of a batch's rows: step * size + i, without overflow."""
     # step * size = whole epochs and a rest, by steps that begin an epoch together.
     period = num_rows // math.gcd(size, num_rows)  # steps
@@ -55,21 +57,21 @@ def permuted(places: Array, round_keys: Array, num_rows: int) -> Array:
     half = max(4, -(-(num_rows - 1).bit_length() // 2))  # bits
     mask = jnp.uint32(2**half - 1)
 
-    def once(value, keys):
+    def encrypted(value, keys):
         left, right = value >> half, value & mask
-        for i in range(_ROUNDS):
-            left, right = right, left ^ (_mixed(right ^ keys[i]) & mask)
+        for i in range(_FEISTEL_ROUNDS):
+            left, right = right, left ^ (_hash_of_bits(right ^ keys[i]) & mask)
         return (left << half) | right
 
     def walk(place, keys):
-        value = once(place.astype(jnp.uint32), keys)
+        value = encrypted(place.astype(jnp.uint32), keys)
         outside = lambda value: value >= num_rows  # noqa: E731
-        return jax.lax.while_loop(outside, lambda value: once(value, keys), value)
+        return jax.lax.while_loop(outside, lambda value: encrypted(value, keys), value)
 
     return jax.vmap(walk)(places, round_keys).astype(jnp.int32)
 
 
-def _mixed(x: Array) -> Array:
+def _hash_of_bits(x: Array) -> Array:
     """A hash of 32 bits (the finaliser of MurmurHash3)."""
     x = (x ^ (x >> 16)) * jnp.uint32(0x85EBCA6B)
     x = (x ^ (x >> 13)) * jnp.uint32(0xC2B2AE35)

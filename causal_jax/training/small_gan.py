@@ -51,7 +51,16 @@ class SmallGANInfo(NamedTuple):
 
 
 def rows(scm: SCM, params: Params, noise: Noise) -> Array:
-    """What a generator makes of noise: its nodes' values side by side, [B, d]."""
+    """What a generator makes of noise: its nodes' values side by side.
+
+    Args:
+      scm: nodes continuous or vectors; [d] numbers in all.
+      params: {node: params}.
+      noise: of B units.
+
+    Returns:
+      [B, d], in the graph's declared order.
+    """
     values = jax.vmap(scm.evaluate, in_axes=(None, 0))(params, noise)
     num_rows = jax.tree.leaves(noise)[0].shape[0]
     return jnp.concatenate(
@@ -68,14 +77,22 @@ def small_gan(
 ) -> Algorithm:
     """A GAN whose generator is the SCM `scm`.
 
+    Goodfellow et al. (2014), algorithm 1 with the non-saturating loss.
+
     Args:
       scm: nodes continuous or vectors; [d] numbers in all.
       discriminator_fn: (num_rows=, axis_name=) -> a module from [B, d] to logits [B].
-      batch_size: rows a step, over all devices.
+      batch_size: rows per step, over all devices.
       learning_rate: of both; Adam with its own betas.
 
     Returns:
-      An `Algorithm` over batches {"rows": [B, d]}.
+      An `Algorithm` over batches {"rows": float [B, d]}.
+
+    Example:
+      >>> from causal_jax.networks.synthetic import RowDiscriminator, wired
+      >>> algorithm = small_gan(wired("A -> B"), RowDiscriminator, batch_size=8)
+      >>> algorithm.batch_shape
+      (8,)
     """
     optimizer = optax.adam(learning_rate)
     shapes = jax.eval_shape(
@@ -89,10 +106,10 @@ def small_gan(
         module = discriminator_fn(num_rows=batch_size)
         discriminator = module.init(key_discriminator, jnp.zeros(shapes.shape))
         return SmallGANState(
-            params,
-            discriminator,
-            optimizer.init(params),
-            optimizer.init(discriminator),
+            params=params,
+            discriminator=discriminator,
+            optimizer=optimizer.init(params),
+            discriminator_optimizer=optimizer.init(discriminator),
         )
 
     def step(state: SmallGANState, batch: Batch, key: Key):
@@ -111,17 +128,36 @@ def small_gan(
             fake = rows(scm, params, noise)
             return generator_loss(module.apply(state.discriminator, fake))
 
-        losses, updated = [], []
-        for loss_fn, weights, moments in (
-            (loss_of_discriminator, state.discriminator, state.discriminator_optimizer),
-            (loss_of_generator, state.params, state.optimizer),
-        ):
-            loss, gradients = jax.value_and_grad(loss_fn)(weights)
-            updates, moments = optimizer.update(parallel.mean(gradients), moments)
-            losses.append(loss)
-            updated.append((optax.apply_updates(weights, updates), moments))
-        (discriminator, discriminator_moments), (params, moments) = updated
-        new_state = SmallGANState(params, discriminator, moments, discriminator_moments)
-        return new_state, SmallGANInfo(*losses)
+        # First move: the discriminator, on rows of the generator as the last step left
+        # it (Goodfellow et al. 2014, eq. 1).
+        of_discriminator, gradients = jax.value_and_grad(loss_of_discriminator)(
+            state.discriminator
+        )
+        updates, discriminator_moments = optimizer.update(
+            parallel.mean(gradients), state.discriminator_optimizer
+        )
+        discriminator = optax.apply_updates(state.discriminator, updates)
 
-    return Algorithm(init, step, lambda state: state.params, (batch_size,))
+        # Second move: the generator, on the same noise and against the discriminator
+        # as it was *before* its move, as if both moved at once.
+        of_generator, gradients = jax.value_and_grad(loss_of_generator)(state.params)
+        updates, moments = optimizer.update(parallel.mean(gradients), state.optimizer)
+        params = optax.apply_updates(state.params, updates)
+
+        new_state = SmallGANState(
+            params=params,
+            discriminator=discriminator,
+            optimizer=moments,
+            discriminator_optimizer=discriminator_moments,
+        )
+        info = SmallGANInfo(
+            discriminator_loss=of_discriminator, generator_loss=of_generator
+        )
+        return new_state, info
+
+    return Algorithm(
+        init=init,
+        step=step,
+        params=lambda state: state.params,
+        batch_shape=(batch_size,),
+    )

@@ -1,4 +1,4 @@
-"""States that never meet in the data: a woman with a mustache.
+"""States that never co-occur in the data: a woman with a mustache.
 
 How two states act together on an image cannot be learned where no image has both. The
 plain assumption is that each acts by itself, additively: with one noise z, and labels l
