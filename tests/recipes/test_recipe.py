@@ -1,0 +1,79 @@
+"""Train, resume and evaluate are one for all families."""
+
+import json
+
+import pytest
+
+from causal_jax.recipes import recipe, registry, settings
+
+
+def test_run_leaves_what_the_contract_names(run):
+    for name in ("config.json", "scm.json", "metrics.jsonl", "metrics.json"):
+        assert (run / name).is_file()
+    assert (run / "checkpoints").is_dir()
+    metrics = json.loads((run / "metrics.json").read_text())
+    labels = {"tvd", "do_tvd_mean", "do_tvd_max", "floor", "trainer"}
+    images = {
+        "label_accuracy_mean",
+        "label_accuracy_min",
+        "unseen_accuracy",
+        "diversity",
+        "frechet",
+        "frechet_floor",
+    }
+    assert labels <= metrics["labels"].keys()
+    assert images <= metrics["images"].keys()
+    assert {"steps", "seconds", "seed", "config_hash"} <= metrics.keys()
+    assert metrics["steps"] == {"labels": 2, "images": 2}
+
+
+def test_the_receipt_names_the_runs_config_and_the_time_of_its_stages(run):
+    metrics = json.loads((run / "metrics.json").read_text())
+    config = settings.plain(registry.get_config("faces_causal_gan:quicktest"))
+    assert recipe.open_run(run).config == config
+    assert metrics["config_hash"] == settings.config_hash(config)
+    assert metrics["seconds"].keys() == {"labels", "images"}
+    assert all(seconds > 0 for seconds in metrics["seconds"].values())
+
+
+def test_finished_run_is_not_trained_again(run):
+    before = (run / "metrics.jsonl").read_text()
+    seconds = recipe.train(registry.get_config("faces_causal_gan:quicktest"), run)
+    assert (run / "metrics.jsonl").read_text() == before
+    assert seconds.keys() == {"labels", "images"}
+
+
+def test_a_config_of_any_kind_is_the_same_run(run):
+    """A config file's, a command line's or a run's own."""
+    before = (run / "metrics.jsonl").read_text()
+    kept = json.loads((run / "config.json").read_text())
+    recipe.train(kept, run)
+    recipe.train(settings.plain(kept), run)
+    assert (run / "metrics.jsonl").read_text() == before
+    assert json.loads((run / "config.json").read_text()) == kept
+
+
+def test_folder_of_another_config_is_refused(run):
+    config = registry.get_config("faces_causal_gan:quicktest")
+    config.seed = 1
+    with pytest.raises(ValueError, match=r"another config's run \(seed 0 there, 1"):
+        recipe.train(config, run)
+
+
+def test_folder_with_other_files_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(ValueError, match="no run"):
+        recipe.train(registry.get_config("faces_labels:quicktest"), tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_an_option_of_another_family_is_named(digits_run):
+    with pytest.raises(ValueError, match="--judge is not for this run, mnist_cgn"):
+        recipe.evaluate(digits_run, judge="judge.npz")
+
+
+@pytest.mark.parametrize("function", [recipe.open_run, recipe.evaluate])
+def test_a_folder_without_a_run_says_how_to_train_one(tmp_path, function):
+    with pytest.raises(ValueError, match="causal-jax train --config=NAME") as raised:
+        function(tmp_path)
+    assert "\n" not in str(raised.value)
