@@ -1,4 +1,4 @@
-"""Soundness keeps what it measured of every unit; a model of noise is measured."""
+"""Soundness keeps what it measured of every unit: of a quick run, of one of noise."""
 
 import json
 from types import SimpleNamespace
@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import imagination, soundness
-from experiments.cases import Cases
+from causal_jax.cli.soundness import table
+from causal_jax.recipes.labels_images import soundness
+from causal_jax.recipes.labels_images.cases import Cases
 
 NAMES = ("A", "B")
 STRATA = ["A=0 to 1", "B=1 to 0", "B=0 to 1"]
@@ -35,10 +36,12 @@ def measured(tmp_path, monkeypatch):
     labels, others = random.integers(0, 2, (2, *shape, len(NAMES)))
     cases = Cases(STRATA, np.array([0, 1, 1]), images, labels, others, true)
     reader = SimpleNamespace(label_names=NAMES)
-    model = SimpleNamespace(workdir=tmp_path, label_scm=SimpleNamespace(nodes=NAMES))
+    label_scm = SimpleNamespace(nodes=NAMES)
+    model = SimpleNamespace(trained=SimpleNamespace(label_scm=label_scm))
     for module, name, value in (
-        (imagination, "open_model", lambda workdir: model),
-        (imagination, "imagine_fn", _imagine_fn),
+        (soundness, "open_run", lambda workdir: None),
+        (soundness, "open_imagination", lambda run: model),
+        (soundness, "imagine_fn", _imagine_fn),
         (soundness, "open_cases", lambda *args: (reader, cases)),
         (soundness, "reconstruction", lambda *args: {"error": 0.0, "labels_kept": 1.0}),
         (soundness, "sheet", lambda *args: Image.new("RGB", (8, 8))),
@@ -80,3 +83,41 @@ def test_the_smaller_number_of_cases_of_composition_is_said(measured):
 
 def test_at_least_one_case_is_composed():
     assert [soundness.num_composed(num) for num in (2, 7, 60)] == [1, 1, 15]
+
+
+def test_soundness_writes_its_figures_and_a_sheet(imagination_model, monkeypatch):
+    monkeypatch.setattr(soundness, "ROUNDS", 2)
+    folder = imagination_model.trained.run.workdir
+    figures = soundness.evaluate(folder, num=2)
+    kept = json.loads((folder / "soundness.json").read_text())
+    assert kept.keys() == figures.keys()
+    assert (folder / "soundness.png").is_file()
+    found = figures["variants"]["residual"]["all"]
+    assert found["composition_1"]["value"] < 1e-4  # the residual gives it back
+    alone = figures["variants"]["generator alone"]["all"]
+    assert alone["composition_1"]["value"] == pytest.approx(
+        figures["reconstruction"]["error"], rel=0.5
+    )
+    assert 0 <= found["effective"]["low"] <= found["effective"]["high"] <= 1
+    assert "effective" in table(figures)
+    _check_units(folder, figures)
+
+
+def _check_units(folder, figures):
+    """Every mean of the figures is that of the units kept beside them."""
+    assert figures["composition_num_per_stratum"] == 1  # of 2: a quarter, at least 1
+    units = np.load(folder / "soundness_units.npz", allow_pickle=False)
+    assert len(units["strata"]) == figures["strata"] == 18
+    for variant, prefix in (
+        ("residual", "residual"),
+        ("generator alone", "generator_alone"),
+    ):
+        for quantity, interval in figures["variants"][variant]["all"].items():
+            name, _, number = quantity.partition("_")
+            values = units[f"{prefix}_{name}"]
+            if name == "composition":
+                assert values.shape == (2, 18, 1)
+                values = values[int(number) - 1]
+            else:
+                assert values.shape == (18, 2)
+            assert values.mean() == pytest.approx(interval["value"], rel=1e-5)

@@ -1,0 +1,26 @@
+"""A run opened for imagining has an encoder of its noise."""
+
+import shutil
+
+import jax
+import numpy as np
+import pytest
+
+from causal_jax.recipes.labels_images import imagination
+from causal_jax.recipes.recipe import open_run
+
+
+def test_the_encoder_is_kept_in_the_runs_folder(imagination_model):
+    run = imagination_model.trained.run
+    assert (run.workdir / "checkpoints" / "encoder" / "2").is_dir()
+    again = imagination.open_imagination(run)
+    same = jax.tree.map(np.array_equal, again.encoder, imagination_model.encoder)
+    assert all(jax.tree.leaves(same))
+
+
+def test_a_run_without_images_is_refused(run, tmp_path):
+    workdir = tmp_path / "labels"
+    shutil.copytree(run, workdir)
+    shutil.rmtree(workdir / "checkpoints" / "images")
+    with pytest.raises(ValueError, match="has no images"):
+        imagination.open_imagination(open_run(workdir))

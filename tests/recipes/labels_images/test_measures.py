@@ -1,0 +1,54 @@
+import json
+
+import pytest
+
+from causal_jax.recipes import recipe, registry
+from causal_jax.recipes.labels_images import measures
+
+
+def test_labels_have_marginals_and_pair_tables_beside_the_truths(run):
+    labels = json.loads((run / "metrics.json").read_text())["labels"]
+    assert len(labels["marginals"]) == 9
+    for marginal in labels["marginals"].values():
+        assert marginal.keys() == {"model", "truth"}
+        assert [sum(p) for p in marginal.values()] == pytest.approx([1, 1], abs=1e-5)
+    distances = list(labels["largest_pair_tvds"].values())
+    assert len(distances) == 36 and distances == sorted(distances, reverse=True)
+
+
+def test_celeba_labels_run_from_tfds(tmp_path, celeba_dir):
+    config = registry.get_config("celeba_labels:male_mustache_lipstick,quicktest")
+    config.data_dir = str(celeba_dir)
+    recipe.train(config, tmp_path)
+    measured = measures.measure(recipe.open_run(tmp_path)).metrics["labels"]
+    assert measured["rows"] == 12  # every split
+    assert 0 <= measured["tvd"] <= 1
+
+
+def test_all_attributes_have_pairs_and_a_held_out_likelihood(tmp_path, celeba_dir):
+    config = registry.get_config("celeba_labels:complete_all,mle,quicktest")
+    config.data_dir, config.hidden = str(celeba_dir), (2,)
+    recipe.train(config, tmp_path)
+    measured = measures.measure(recipe.open_run(tmp_path)).metrics["labels"]
+    assert measured["tvd"] is None
+    assert 0 < measured["pair_tvd_mean"] < 1
+    largest = next(iter(measured["largest_pair_tvds"].values()))
+    assert largest == pytest.approx(measured["pair_tvd_max"])
+    assert measured["marginals"]["Bald"].keys() == {"model", "data"}
+    assert measured["held_out_log_likelihood"] < 0
+    assert measured["tree_log_likelihood"] < 0
+
+
+def test_celeba_images_run_from_tfds(tmp_path, celeba_dir, monkeypatch):
+    config = registry.get_config("celeba_causal_gan:quicktest")
+    config.data_dir = str(celeba_dir)
+    config.image_size = 32
+    recipe.train(config, tmp_path)
+    monkeypatch.setattr(measures, "NUM_PER_STATE", 4)
+    monkeypatch.setattr(measures, "NUM_NEIGHBOURS", 4)
+    metrics = recipe.evaluate(tmp_path)
+    assert (tmp_path / "judge.npz").is_file()  # trained on the training split
+    assert metrics["images"]["judge_accuracy"].keys() == set(
+        metrics["images"]["label_accuracy"]
+    )
+    assert metrics["images"]["diversity"] is None

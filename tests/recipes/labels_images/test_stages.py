@@ -1,0 +1,91 @@
+import jax
+import numpy as np
+import pytest
+
+import causal_jax
+from causal_jax.recipes import recipe, registry
+
+
+def test_loaded_model_sees_does_and_imagines(run):
+    scm, params = causal_jax.load(run)
+    key = jax.random.key(0)
+    seen = scm.sample(params, key, num=3)
+    done = scm.sample(params, key, num=3, do={"Mustache": 1})
+    assert seen["image"].shape == (3, 32, 32, 3)
+    np.testing.assert_array_equal(seen["Male"], done["Male"])
+    labels = {name: seen[name] for name in scm.discrete}
+    changed = scm.counterfactual(params, key, labels, do={"Smiling": 1})
+    np.testing.assert_array_equal(changed["Male"], seen["Male"])
+
+
+@pytest.mark.parametrize(
+    "variant", ["quicktest", "mle,quicktest", "reference,quicktest"]
+)
+def test_faces_labels_runs(tmp_path, variant):
+    recipe.train(registry.get_config(f"faces_labels:{variant}"), tmp_path)
+    scm, params = causal_jax.load(tmp_path)
+    assert set(scm.sample(params, jax.random.key(0), num=2)["Bald"].tolist()) <= {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("trainer", "magic", "trainer is one of wgan, mle, not 'magic'"),
+        ("controller", "big", "controller is one of neural, reference, not 'big'"),
+        ("num_steps", -1, "at least"),
+        ("table", "none.csv", "there is no table"),
+        ("graph", "big_casual_graph", "did you mean 'big_causal_graph'"),
+    ],
+)
+def test_impossible_settings_are_refused(tmp_path, key, value, message):
+    config = registry.get_config("faces_labels:quicktest")
+    config[key] = value
+    with pytest.raises(ValueError, match=message):
+        recipe.train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_settings_of_another_algorithm_are_named_before_anything_is_written(tmp_path):
+    config = registry.get_config("faces_causal_gan:quicktest")
+    config.algorithm = "causal_began"
+    message = "causal_began has no setting .*'joint', .*'smoothness': it has .*gammas"
+    with pytest.raises(ValueError, match=message) as raised:
+        recipe.train(config, tmp_path / "run")
+    assert "\n" not in str(raised.value) and "unseen" not in str(raised.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        (
+            "faces_causal_began:reference",
+            {"decay": True},
+            "halve_every or num_steps",
+        ),
+        ("faces_causal_began:", {"gan.label_loss": "theory"}, "not 'theory'"),
+        ("faces_causal_gan:", {"gan.label_loss": "xe"}, "not 'xe'"),
+        (
+            "faces_causal_gan:mle",
+            {"trainer_settings": {"penalty_weight": 1.0}},
+            "mle has no setting 'penalty_weight': it has learning_rate$",
+        ),
+    ],
+)
+def test_impossible_settings_are_refused_before_the_label_stage(
+    tmp_path, name, change, message
+):
+    config = registry.get_config(f"{name},quicktest")
+    config.update_from_flattened_dict(change)
+    with pytest.raises(ValueError, match=message):
+        recipe.train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_unknown_algorithm_is_refused(tmp_path):
+    config = registry.get_config("faces_causal_gan:quicktest")
+    config.algorithm = "began"
+    message = "algorithm is one of causal_gan, causal_began, not 'began'"
+    with pytest.raises(ValueError, match=message):
+        recipe.train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
