@@ -6,11 +6,9 @@ import zipfile
 
 import numpy as np
 import pytest
-from absl import flags
 from PIL import Image
 
-from causal_jax.data import celeba, tfds
-from experiments import prepare
+from causal_jax.data import celeba, originals, tfds
 
 FILES = [f"{i:06}.jpg" for i in range(1, 7)]
 
@@ -59,7 +57,7 @@ def digits(tmp_path):
 
 def test_celeba_by_hand_reads_back(manual, tmp_path):
     data_dir = tmp_path / "data"
-    path = prepare.prepare("celeb_a", data_dir=data_dir, manual_dir=manual)
+    path = originals.prepare("celeb_a", data_dir=data_dir, manual_dir=manual)
     assert path == data_dir / "celeb_a" / "2.1.0"
     assert [p.name for p in data_dir.iterdir()] == ["celeb_a"]
     for k, split in enumerate(celeba.SPLITS):
@@ -78,11 +76,11 @@ def test_landmarks_identity_and_a_folder_of_pictures_are_taken(manual, tmp_path)
         archive.extractall(manual)
     (manual / "img_align_celeba.zip").unlink()
     points = "".join(f"{f} {' '.join(map(str, range(10)))}\n" for f in FILES)
-    header = " ".join(prepare.LANDMARKS)
+    header = " ".join(originals.LANDMARKS)
     (manual / "list_landmarks_align_celeba.txt").write_text(f"6\n{header}\n{points}")
     identities = "".join(f"{f} {i + 70}\n" for i, f in enumerate(FILES))
     (manual / "identity_CelebA.txt").write_text(identities)
-    prepare.prepare("celeb_a", data_dir=tmp_path / "data", manual_dir=manual)
+    originals.prepare("celeb_a", data_dir=tmp_path / "data", manual_dir=manual)
     examples = tfds.source("celeb_a", "train", data_dir=tmp_path / "data")
     assert {e["identity"]["Identity_No"] for e in examples} == {70, 71}
     assert examples[0]["landmarks"]["rightmouth_y"] == 9
@@ -90,7 +88,7 @@ def test_landmarks_identity_and_a_folder_of_pictures_are_taken(manual, tmp_path)
 
 @pytest.mark.parametrize("dataset", ["mnist", "fashion_mnist"])
 def test_idx_files_by_hand_read_back(digits, tmp_path, dataset):
-    prepare.prepare(dataset, data_dir=tmp_path, manual_dir=digits)
+    originals.prepare(dataset, data_dir=tmp_path, manual_dir=digits)
     for split, num in (("train", 5), ("test", 3)):
         examples = tfds.source(dataset, split, data_dir=tmp_path)
         assert sorted(e["label"] for e in examples) == list(range(num))
@@ -100,15 +98,15 @@ def test_idx_files_by_hand_read_back(digits, tmp_path, dataset):
 
 def test_prepared_data_is_left_alone(manual, tmp_path, monkeypatch, capsys):
     data_dir = tmp_path / "data"
-    path = prepare.prepare("celeb_a", data_dir=data_dir, manual_dir=manual)
+    path = originals.prepare("celeb_a", data_dir=data_dir, manual_dir=manual)
     before = {p: p.stat().st_mtime_ns for p in path.iterdir()}
-    assert prepare.prepare("celeb_a", data_dir=data_dir) == path
+    assert originals.prepare("celeb_a", data_dir=data_dir) == path
     assert {p: p.stat().st_mtime_ns for p in path.iterdir()} == before
 
 
 def _refusal(dataset, **settings):
     with pytest.raises(ValueError) as raised:
-        prepare.prepare(dataset, **settings)
+        originals.prepare(dataset, **settings)
     assert "\n" not in str(raised.value)
     return str(raised.value)
 
@@ -153,20 +151,3 @@ def test_refused_download_says_what_to_fetch_by_hand(tmp_path, monkeypatch):
     assert not (tmp_path / "data").exists()
     assert "quota" in _refusal("cifar10", data_dir=tmp_path / "data")
     assert "unknown data set" in _refusal("horses", data_dir=tmp_path / "data")
-
-
-def test_command_line_says_what_it_did(manual, tmp_path, capsys):
-    known = flags.FlagValues()
-    for name in ("dataset", "data_dir", "manual_dir"):
-        flags.DEFINE_string(name, None, "", flag_values=known)
-    data_dir = tmp_path / "data"
-    args = ["prepare", "--dataset=celeb_a", f"--data_dir={data_dir}"]
-    known([*args, f"--manual_dir={manual}"])
-    prepare.run(known)
-    prepare.run(known)
-    output = capsys.readouterr().out
-    assert f"prepared: {data_dir}" in output and "already prepared" in output
-    known.data_dir = str(tmp_path / "other")
-    known.manual_dir = str(tmp_path / "none")
-    with pytest.raises(SystemExit, match="prepare: there is no folder"):
-        prepare.run(known)
