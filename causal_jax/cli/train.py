@@ -22,7 +22,7 @@ and with pictures named in the table's first column: --config=table:images
 """
 
 import sys
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from absl import flags
 from ml_collections import config_flags
@@ -79,4 +79,6 @@ def _file_of(value: str) -> str:
     try:
         return f"{registry.config_file(path.stem)}{colon}{variant}"
     except ValueError as error:
+        if Path(name).is_file():  # one's own, in a folder of the old name
+            return value
         raise SystemExit(f"usage: {error}; or give a FILE.py of your own") from error
