@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import sample
+from causal_jax.cli import sample
 
 SETTINGS = {"num": 6, "do": "", "given": "", "seed": 0, "twin": False}
 
@@ -79,3 +79,32 @@ def test_bad_questions_are_one_line(run, settings, message):
 def test_unknown_ending_is_refused_before_anything_is_drawn(tmp_path):
     with pytest.raises(ValueError, match=r"must end in \.csv, \.npz, \.png"):
         sample.require_ending(tmp_path / "out.jpg")
+
+
+def test_a_network_of_digits_is_sampled(digits_run, tmp_path):
+    scm, values = sample.draw(
+        digits_run, num=3, do="texture_label=3", given="", seed=0, twin=False
+    )
+    assert (values["texture_label"] == 3).all()
+    sample.write(tmp_path / "three.png", scm, values, twin=False)
+    assert (tmp_path / "three.png").is_file()
+
+
+def test_the_command_writes_what_its_flags_ask_for(run, tmp_path, python_m):
+    out = tmp_path / "done.csv"
+    done = python_m(
+        "experiments.sample",
+        f"--workdir={run}",
+        "--num=5",
+        "--do=Mustache=1",
+        "--given=Male=0",
+        "--seed=3",
+        f"--out={out}",
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout == f"wrote 5 units to {out}\n"
+    scm, values = sample.draw(
+        run, num=5, do="Mustache=1", given="Male=0", seed=3, twin=False
+    )
+    sample.write(tmp_path / "here.csv", scm, values, twin=False)
+    assert out.read_text() == (tmp_path / "here.csv").read_text()

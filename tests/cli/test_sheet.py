@@ -4,10 +4,10 @@ import pytest
 from PIL import Image
 
 import causal_jax
+from causal_jax.cli import sheet
 from causal_jax.networks.controller import controller
 from causal_jax.networks.image import ImageGenerator
 from causal_jax.reporting import sheets
-from experiments import sheet
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def loaded(monkeypatch):
     image = ImageGenerator((2, 2, 2), resolution=8, width=4, noise_size=4)
     scm = labels.extend("image", parents=list(graph), mechanism=image)
     params = scm.init(jax.random.key(0))
-    monkeypatch.setattr(causal_jax, "load", lambda workdir: (scm, params))
+    monkeypatch.setattr(sheet, "load", lambda workdir: (scm, params))
 
 
 @pytest.mark.parametrize(

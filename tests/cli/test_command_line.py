@@ -1,0 +1,119 @@
+"""What all commands do alike, tried with the two that need no run."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from causal_jax.cli import command_line, sample, train
+from causal_jax.cli.__main__ import COMMANDS, overview
+
+ROOT = Path(__file__).resolve().parents[2]
+FLAGS = {
+    "quickstart": {"workdir", "seed"},
+    "train": {"config", "workdir"},
+    "evaluate": {"workdir"},
+    "sample": {"workdir", "num", "do", "given", "seed", "out"},
+    "counterfactual": {"workdir", "image", "do", "labels", "out", "seed"},
+}
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_is_the_text_and_our_flags_alone(python_m, flag):
+    module = {"--help": "experiments.sample", "-h": "experiments.train"}[flag]
+    done = python_m(module, flag)
+    assert done.returncode == 0, done.stderr
+    command = {"--help": sample, "-h": train}[flag]
+    text, _, listed = done.stdout.partition("\nFlags:\n")
+    assert text.strip() == command.__doc__.strip()
+    names = [line.split(":")[0].strip() for line in listed.splitlines()]
+    own = {"experiments.sample": [*FLAGS["sample"], "twin"]}
+    assert sorted(names) == sorted(
+        f"--{name}" for name in own.get(module, FLAGS["train"])
+    )
+
+
+def test_help_of_train_names_every_config(python_m):
+    done = python_m("causal_jax.cli", "train", "--help")
+    assert done.returncode == 0
+    for name in ("faces_labels", "mnist_classifier", "networks_labels", "table"):
+        assert name in done.stdout.partition("\nFlags:\n")[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--workdir=run", "--out=a.csv", "stray"], "usage: 'stray' is no flag"),
+        (
+            ["--workdir=run", "--out=a.csv", "--sed=1"],
+            "Unknown command line flag 'sed'",
+        ),
+        (["--workdir=run", "--out=a.csv", "--num=many"], "--num"),
+        (["--workdir=run"], "--out"),
+        (["--workdir=nowhere", "--out=a.csv"], "sample: nowhere holds no run"),
+        (["--workdir=run", "--out=a.jpg"], "sample: --out=a.jpg must end in .csv"),
+    ],
+)
+def test_mistakes_are_one_line(python_m, assert_one_line, arguments, message):
+    assert_one_line(python_m("experiments.sample", *arguments), message)
+
+
+# --- the commands as one --------------------------------------------------------------
+
+
+def test_without_a_command_all_nine_are_listed_with_a_line_each(python_m):
+    done = python_m("causal_jax.cli")
+    assert done.returncode == 0 and len(COMMANDS) == 9
+    listed = done.stdout.splitlines()[2:]
+    assert [line.split()[0] for line in listed] == list(COMMANDS)
+    assert all(len(line.split()) > 3 for line in listed)
+    assert done.stdout == overview() + "\n"
+
+
+def test_an_unknown_command_is_one_line(python_m, assert_one_line):
+    done = python_m("causal_jax.cli", "smaple", "--num=3")
+    assert_one_line(done, "usage: 'smaple' is no command: did you mean 'sample'")
+
+
+def test_every_command_is_a_module_and_a_launch_in_experiments():
+    for command in COMMANDS:
+        tree = ast.parse((ROOT / "causal_jax/cli" / f"{command}.py").read_text())
+        defined = {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
+        assert {"define_flags", "main"} <= defined, command
+        launch = (ROOT / "experiments" / f"{command}.py").read_text()
+        assert "command_line" in launch and f'"{command}"' in launch
+
+
+@pytest.mark.parametrize("command", FLAGS)
+def test_the_public_commands_have_their_flags(flags_of, command):
+    module = __import__(f"causal_jax.cli.{command}", fromlist=["main"])
+    assert vars(flags_of(module)).keys() >= FLAGS[command]
+
+
+# --- reading a value ------------------------------------------------------------------
+
+
+def test_assignments_are_read_with_and_without_spaces():
+    read = command_line.assignments(" Mustache=1, Bald = no ,", "do")
+    assert read == {"Mustache": "1", "Bald": "no"}
+    assert command_line.assignments("", "do") == {}
+
+
+@pytest.mark.parametrize("text", ["Mustache", "=1", "Mustache=", "Male=1,Male=0"])
+def test_assignments_that_are_none_name_the_flag(text):
+    with pytest.raises(ValueError, match="^--given"):
+        command_line.assignments(text, "given")
+
+
+def test_an_error_of_the_library_is_one_line_and_a_bug_is_not(monkeypatch):
+    monkeypatch.delenv("CAUSAL_JAX_TRACEBACK", raising=False)
+    with (
+        pytest.raises(SystemExit, match="^train: one two$"),
+        command_line.one_line_errors("train"),
+    ):
+        raise ValueError("one\n  two")
+    with pytest.raises(KeyError), command_line.one_line_errors("train"):
+        raise KeyError("a bug")
+    monkeypatch.setenv("CAUSAL_JAX_TRACEBACK", "1")
+    with pytest.raises(ValueError), command_line.one_line_errors("train"):
+        raise ValueError("shown whole")
