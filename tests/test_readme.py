@@ -2,6 +2,10 @@ import re
 import runpy
 from pathlib import Path
 
+from causal_jax.cli import train
+from causal_jax.cli.__main__ import COMMANDS
+from causal_jax.recipes import registry
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -15,8 +19,26 @@ def test_readme_example_runs(tmp_path):
 
 
 def test_readme_names_only_files_that_exist():
-    for name in re.findall(r"\]\((docs/[^)]+)\)|(experiments/configs/\w+\.py)", README):
-        assert (ROOT / "".join(name)).is_file(), name
+    for name in re.findall(r"\]\((docs/[^)]+)\)", README):
+        assert (ROOT / name).is_file(), name
+
+
+def test_readme_names_only_configs_and_variants_that_exist():
+    values = re.findall(r"--config[= ]([\w/.:,]+)", README)
+    assert len(values) >= 5
+    for value in values:
+        (argument,) = train.with_config_file([f"--config={value}"])
+        name = Path(argument.partition("=")[2].partition(":")[0]).stem
+        registry.get_config(f"{name}:{value.partition(':')[2]}")
+
+
+def test_readme_names_only_commands_that_exist():
+    modules = re.findall(r"python -m ((?:experiments|benchmarks)\.\w+)", README)
+    assert {"experiments.quickstart", "experiments.train"} <= set(modules)
+    for module in modules:
+        assert (ROOT / f"{module.replace('.', '/')}.py").is_file(), module
+    for command in re.findall(r"^causal-jax ([a-z]\w+)", README, re.M):
+        assert command in COMMANDS
 
 
 def test_readme_has_the_two_commands():
