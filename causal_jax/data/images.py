@@ -1,21 +1,22 @@
-"""Pictures as arrays: what every image reader of the library returns, and decoding.
+"""Pictures as arrays: decoding, and folders of pictures with a table beside them.
 
 Decoding follows CausalGAN (Kocaoglu et al. 2017, `data_loader.py`): central crop, then
 area resize. The random horizontal flip and the scaling to [-1, 1] happen on the device.
 """
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-if TYPE_CHECKING:
-    pass
+from causal_jax.data import tables
+from causal_jax.data.records import ImageData
 
+FILE_COLUMNS = ("image", "file", "filename", "image_id")
 _SHOWN = 3  # how many offenders an error names
 
 
@@ -48,10 +49,10 @@ def decode(data: bytes, *, size: int, crop: int | None = None) -> np.ndarray:
         image = Image.open(io.BytesIO(data)).convert("RGB")
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"not a readable picture ({error})") from error
-    return np.asarray(_resized(_cropped(image, crop), size))
+    return np.asarray(_resized_square(_central_square(image, crop), size))
 
 
-def _cropped(image: Image.Image, crop: int | None) -> Image.Image:
+def _central_square(image: Image.Image, crop: int | None) -> Image.Image:
     width, height = image.size
     side = min(width, height) if crop is None else crop
     if not 1 <= side <= min(width, height):
@@ -65,7 +66,7 @@ def _cropped(image: Image.Image, crop: int | None) -> Image.Image:
     return image.crop((left, top, left + side, top + side))
 
 
-def _resized(image: Image.Image, size: int) -> Image.Image:
+def _resized_square(image: Image.Image, size: int) -> Image.Image:
     if image.width == size:
         return image
     # BOX is the area average; enlarging, it would only repeat pixels.
@@ -84,6 +85,56 @@ def with_progress(items: Iterable, *, total: int, text: str, show: bool) -> Iter
     return iter(tqdm(items, total=total, desc=text, disable=not show, leave=False))
 
 
+def image_folder(
+    images_dir: str | os.PathLike,
+    csv_path: str | os.PathLike,
+    *,
+    size: int,
+    label_names: Sequence[str] | None = None,
+    crop: int | None = None,
+    image_column: str | None = None,
+    states: Mapping[str, Sequence[str]] | None = None,
+    progress: bool = True,
+) -> ImageData:
+    """Reads a folder of pictures and the table that labels them.
+
+    Args:
+      images_dir: where the pictures lie.
+      csv_path: a table with a column of file names relative to `images_dir`.
+      size: side of the returned pictures.
+      label_names: which columns are labels; None takes all but the file names.
+      crop: side of the central square that is kept; None keeps the largest one.
+      image_column: the column of file names; None takes a column named image, file,
+        filename or image_id, else the first.
+      states: as in `tables.read_csv`.
+      progress: shows a progress bar.
+
+    Returns:
+      images uint8 [N, size, size, 3] in [0, 255] and the table without the file names.
+
+    Raises:
+      ValueError: missing or unreadable pictures (the first few are named), or anything
+        that `tables.read_csv` refuses.
+    """
+    check_size(size)
+    rows = tables.read_rows(csv_path)
+    at = _file_column(rows, image_column)
+    labels = [name for i, name in enumerate(rows.names) if i != at]
+    names = labels if label_names is None else label_names
+    table = tables.encode_rows(rows, names, states)
+    paths = find_pictures(Path(images_dir), [row[at] for row in rows.cells])
+    pictures = read_pictures(paths, size=size, crop=crop, progress=progress)
+    return ImageData(images=pictures, table=table)
+
+
+def _file_column(rows: tables.TextRows, image_column: str | None) -> int:
+    """Which column names the pictures' files."""
+    if image_column is not None:
+        return rows.position(image_column)
+    lowered = [name.lower() for name in rows.names]
+    return next((lowered.index(n) for n in FILE_COLUMNS if n in lowered), 0)
+
+
 def find_pictures(images_dir: Path, files: Sequence[str]) -> list[Path]:
     """Returns the pictures' paths.
 
@@ -98,7 +149,7 @@ def find_pictures(images_dir: Path, files: Sequence[str]) -> list[Path]:
     if missing:
         raise ValueError(
             f"{len(missing)} of {len(files)} pictures are not in {images_dir}: "
-            f"{_first(missing, ', ')}"
+            f"{_first_few(missing, ', ')}"
         )
     return paths
 
@@ -122,10 +173,11 @@ def read_pictures(
             bad.append(f"{path.name}: {error}")
     if bad:
         raise ValueError(
-            f"{len(bad)} of {len(paths)} pictures cannot be used; {_first(bad, '; ')}"
+            f"{len(bad)} of {len(paths)} pictures cannot be used; "
+            f"{_first_few(bad, '; ')}"
         )
     return images
 
 
-def _first(items: list[str], separator: str) -> str:
+def _first_few(items: list[str], separator: str) -> str:
     return separator.join(items[:_SHOWN]) + (" ..." if len(items) > _SHOWN else "")

@@ -1,4 +1,4 @@
-"""Tables of discrete labels: own CSV files, and folders of pictures with a CSV beside.
+"""Tables of discrete labels: own CSV files, read and written.
 
 A table holds state *indices*; the names of the states stand beside them, so that
 binary and categorical columns are one thing. How a column's states are found:
@@ -20,23 +20,32 @@ from typing import NamedTuple
 
 import numpy as np
 
-from causal_jax.data import images as images_lib
-from causal_jax.data.records import ImageData, Table
+from causal_jax.data.records import Table
 from causal_jax.graph import BINARY, suggestion
 
 MAX_STATES = 100  # more distinct values look continuous, or like an identifier
-FILE_COLUMNS = ("image", "file", "filename", "image_id")
 _MISSING = ("", "nan", "NaN")
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")
 
 
-class _Rows(NamedTuple):
-    """A CSV file as text: header, cells row by row, line number of each row."""
+class TextRows(NamedTuple):
+    """A CSV file as text, before its columns have states.
+
+    Attributes:
+      path: where it lies.
+      names: the columns, as the header has them.
+      cells: row by row, as many as there are columns.
+      lines: the line number of each row.
+    """
 
     path: Path
     names: tuple[str, ...]
     cells: list[list[str]]
     lines: list[int]
+
+    def position(self, name: str) -> int:
+        """Which column has this name; raises ValueError if none has."""
+        return _column_position(name, self.names, self.path.name)
 
 
 def read_csv(
@@ -60,7 +69,7 @@ def read_csv(
     Raises:
       ValueError: what is wrong, in one line with column and line number.
     """
-    return _encoded(_read_rows(path), columns, states or {})
+    return encode_rows(read_rows(path), columns, states)
 
 
 def select(table: Table, names: Sequence[str]) -> Table:
@@ -69,9 +78,10 @@ def select(table: Table, names: Sequence[str]) -> Table:
     Raises:
       ValueError: a name that the table does not have.
     """
-    where = [_position(name, table.names, "the data") for name in names]
+    where = [_column_position(name, table.names, "the data") for name in names]
     states = {name: table.states[name] for name in names}
-    return Table(tuple(names), states, table.values[:, where])
+    values = table.values[:, where]
+    return Table(names=tuple(names), states=states, values=values)
 
 
 def write_csv(path: str | os.PathLike, table: Table) -> None:
@@ -87,47 +97,6 @@ def write_csv(path: str | os.PathLike, table: Table) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-
-
-def image_folder(
-    images_dir: str | os.PathLike,
-    csv_path: str | os.PathLike,
-    *,
-    size: int,
-    label_names: Sequence[str] | None = None,
-    crop: int | None = None,
-    image_column: str | None = None,
-    states: Mapping[str, Sequence[str]] | None = None,
-    progress: bool = True,
-) -> ImageData:
-    """Reads a folder of pictures and the table that labels them.
-
-    Args:
-      images_dir: where the pictures lie.
-      csv_path: a table with a column of file names relative to `images_dir`.
-      size: side of the returned pictures.
-      label_names: which columns are labels; None takes all but the file names.
-      crop: side of the central square that is kept; None keeps the largest one.
-      image_column: the column of file names; None takes a column named image, file,
-        filename or image_id, else the first.
-      states: as in `read_csv`.
-      progress: shows a progress bar.
-
-    Returns:
-      images uint8 [N, size, size, 3] in [0, 255] and the table without the file names.
-
-    Raises:
-      ValueError: missing or unreadable pictures (the first few are named), or anything
-        that `read_csv` refuses.
-    """
-    images_lib.check_size(size)
-    rows = _read_rows(csv_path)
-    at = _file_column(rows, image_column)
-    labels = [name for i, name in enumerate(rows.names) if i != at]
-    table = _encoded(rows, labels if label_names is None else label_names, states or {})
-    paths = images_lib.find_pictures(Path(images_dir), [row[at] for row in rows.cells])
-    pictures = images_lib.read_pictures(paths, size=size, crop=crop, progress=progress)
-    return ImageData(pictures, table)
 
 
 def encode(
@@ -164,24 +133,31 @@ def _sorted_states(distinct: set[str]) -> tuple[str, ...]:
         return tuple(sorted(distinct))
 
 
-def _encoded(
-    rows: _Rows,
-    columns: Sequence[str] | None,
-    states: Mapping[str, Sequence[str]],
+def encode_rows(
+    rows: TextRows,
+    columns: Sequence[str] | None = None,
+    states: Mapping[str, Sequence[str]] | None = None,
 ) -> Table:
+    """Turns the text of columns into state indices; arguments as `read_csv` has them.
+
+    Raises:
+      ValueError: a column that is not there, a cell that is no state, or a column that
+        has too many states or one alone.
+    """
     names = rows.names if columns is None else tuple(columns)
-    where = [_position(name, rows.names, rows.path.name) for name in names]
+    states = states or {}
+    where = [rows.position(name) for name in names]
     values = np.empty((len(rows.cells), len(names)), np.int32)
     found = {}
     for i, (name, at) in enumerate(zip(names, where, strict=True)):
         cells = [row[at] for row in rows.cells]
-        found[name], indices = _checked(rows, name, cells, states.get(name))
+        found[name], indices = _encoded_column(rows, name, cells, states.get(name))
         values[:, i] = indices
-    return Table(names, found, values)
+    return Table(names=names, states=found, values=values)
 
 
-def _checked(
-    rows: _Rows, name: str, cells: list[str], states: Sequence[str] | None
+def _encoded_column(
+    rows: TextRows, name: str, cells: list[str], states: Sequence[str] | None
 ) -> tuple[tuple[str, ...], list[int]]:
     """Encodes a column, or says which cell is wrong."""
     _refuse_missing(rows, name, cells, states or ())
@@ -207,7 +183,7 @@ def _checked(
 
 
 def _refuse_missing(
-    rows: _Rows, name: str, cells: list[str], states: Sequence[str]
+    rows: TextRows, name: str, cells: list[str], states: Sequence[str]
 ) -> None:
     for missing in _MISSING:
         if missing in cells and missing not in states:
@@ -218,7 +194,13 @@ def _refuse_missing(
             )
 
 
-def _read_rows(path: str | os.PathLike) -> _Rows:
+def read_rows(path: str | os.PathLike) -> TextRows:
+    """Reads a CSV file with a header as text.
+
+    Raises:
+      ValueError: no such file, not UTF-8 text, not CSV, no rows, or rows that do not
+        fit the header.
+    """
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"there is no table {path}; name a CSV file with a header")
@@ -237,7 +219,7 @@ def _read_rows(path: str | os.PathLike) -> _Rows:
     return _with_header(path, numbered)
 
 
-def _with_header(path: Path, numbered: list[tuple[list[str], int]]) -> _Rows:
+def _with_header(path: Path, numbered: list[tuple[list[str], int]]) -> TextRows:
     if len(numbered) < 2:
         what = "holds only a header" if numbered else "is empty"
         raise ValueError(f"{path.name} {what}; one row a unit must follow the header")
@@ -255,20 +237,14 @@ def _with_header(path: Path, numbered: list[tuple[list[str], int]]) -> _Rows:
                 f"{path.name}, line {line}: {len(row)} cells under a header of "
                 f"{len(names)}; commas separate cells, quote a cell that holds one"
             )
-    return _Rows(path, names, *(list(x) for x in zip(*numbered[1:], strict=True)))
+    cells, lines = (list(part) for part in zip(*numbered[1:], strict=True))
+    return TextRows(path=path, names=names, cells=cells, lines=lines)
 
 
-def _position(name: str, existing: Sequence[str], where: str) -> int:
+def _column_position(name: str, existing: Sequence[str], where: str) -> int:
     if name not in existing:
         raise ValueError(f"no column {name!r} in {where}; {suggestion(name, existing)}")
     return list(existing).index(name)
-
-
-def _file_column(rows: _Rows, image_column: str | None) -> int:
-    if image_column is not None:
-        return _position(image_column, rows.names, rows.path.name)
-    lowered = [name.lower() for name in rows.names]
-    return next((lowered.index(n) for n in FILE_COLUMNS if n in lowered), 0)
 
 
 def _state_rows(table: Table):

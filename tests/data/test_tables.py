@@ -1,10 +1,10 @@
-"""Own tables and folders of pictures: how states are found, and what is refused."""
+"""Own tables: how states are found, and what is refused."""
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from causal_jax.data import tables
+from causal_jax.data.records import Table
 
 
 def _csv(tmp_path, text, name="data.csv"):
@@ -56,7 +56,7 @@ def test_columns_are_selected_in_order_and_others_ignored(tmp_path):
 def test_written_table_reads_back_equal(tmp_path):
     states = {"a": ("0", "1"), "c, d": ("no", "so, so", "yes")}
     values = np.array([[0, 2], [1, 1], [1, 0]], np.int32)
-    table = tables.Table(("a", "c, d"), states, values)
+    table = Table(("a", "c, d"), states, values)
     tables.write_csv(tmp_path / "out.csv", table)
     again = tables.read_csv(tmp_path / "out.csv")
     assert again.names == table.names and again.states == states
@@ -66,7 +66,7 @@ def test_written_table_reads_back_equal(tmp_path):
 
 def test_failed_write_leaves_the_old_file(tmp_path):
     path = _csv(tmp_path, "old")
-    broken = tables.Table(("a",), {"a": ("0",)}, np.array([[7]]))
+    broken = Table(("a",), {"a": ("0",)}, np.array([[7]]))
     with pytest.raises(IndexError):
         tables.write_csv(path, broken)
     assert path.read_text() == "old"
@@ -110,47 +110,3 @@ def test_missing_label_is_named_with_the_nearest(tmp_path):
         tables.select(tables.read_csv(path), ["Bald"])
     with pytest.raises(ValueError, match="there is no table"):
         tables.read_csv(tmp_path / "none.csv")
-
-
-@pytest.fixture
-def folder(tmp_path):
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
-    wide = np.zeros((8, 16, 3), np.uint8)
-    wide[:, 4:12] = (255, 0, 0)  # the central square is red
-    Image.fromarray(wide).save(pictures / "wide.png")
-    Image.fromarray(np.full((8, 8), 100, np.uint8)).save(pictures / "grey.png")
-    Image.fromarray(np.full((4, 4, 4), 200, np.uint8)).save(pictures / "alpha.png")
-    _csv(tmp_path, "y,Filename\n1,wide.png\n0,grey.png\n1,alpha.png\n")
-    return tmp_path
-
-
-def test_image_folder_crops_resizes_and_converts(folder):
-    data = tables.image_folder(
-        folder / "pictures", folder / "data.csv", size=4, progress=False
-    )
-    assert data.images.shape == (3, 4, 4, 3) and data.images.dtype == np.uint8
-    assert (data.images[0] == (255, 0, 0)).all()
-    assert (data.images[1] == 100).all() and (data.images[2] == 200).all()
-    assert data.table.names == ("y",)
-    assert data.labels[:, 0].tolist() == [1, 0, 1]
-
-
-def test_image_folder_names_missing_and_unreadable_pictures(folder):
-    def read(**settings):
-        return tables.image_folder(
-            folder / "pictures", folder / "data.csv", progress=False, **settings
-        )
-
-    with pytest.raises(ValueError, match="crop=6 .*4x4"):
-        read(size=4, crop=6)
-    with pytest.raises(ValueError, match="size=0"):
-        read(size=0)
-    with pytest.raises(ValueError, match="no column 'files'"):
-        read(size=4, image_column="files")
-    (folder / "pictures" / "grey.png").write_bytes(b"no picture")
-    with pytest.raises(ValueError, match="1 of 3 pictures .*grey.png"):
-        read(size=4)
-    (folder / "pictures" / "grey.png").unlink()
-    with pytest.raises(ValueError, match="1 of 3 pictures are not in .*: grey.png"):
-        read(size=4)

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from causal_jax import graph as graphs
 from causal_jax.data import celeba, celeba_graphs, faces, networks, tables, tfds
+from causal_jax.data.images import image_folder
 from causal_jax.data.records import ImageData, Table
 from causal_jax.mechanism import Tabular
 from causal_jax.recipes.settings import Settings
@@ -154,7 +155,7 @@ def images(config: Settings, graph: nx.DiGraph, split: str = "train") -> ImageDa
     names = tuple(graph)
     if config.images:
         states = {name: graphs.states(graph, name) for name in names}
-        return tables.image_folder(
+        return image_folder(
             config.images,
             config.table,
             size=config.image_size,
