@@ -88,7 +88,7 @@ def read(
     if shape != (SIZE, SIZE, 3):
         raise ValueError(
             f"the pictures of {name!r} are {shape}, not {SIZE}x{SIZE} in colour: name "
-            "a set that experiments.generate wrote"
+            "a set that `causal-jax generate` wrote"
         )
     images = np.empty((len(records), SIZE, SIZE, 3), np.uint8)
     rows = np.empty((len(records), len(LABELS)), np.int32)

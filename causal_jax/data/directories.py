@@ -38,17 +38,18 @@ def versions(base: Path) -> dict[str, Path]:
     """The whole versions of a data set: {version: directory}."""
     if not base.is_dir():
         return {}
-    return {p.name: p for p in base.iterdir() if _version_key(p.name) and _whole(p)}
+    return {p.name: p for p in base.iterdir() if _version_key(p.name) and _is_whole(p)}
 
 
 def absence(root: Path, base: str, *, is_known: bool) -> str:
     """Why there is no such data set, and what would be right."""
     path = root / base
     if not path.exists() and not is_known:
-        here = _names(root) or ["celeb_a", "mnist"]
+        here = _prepared_names(root)
+        hint = suggestion(base, here) if here else "nothing is prepared there"
         return (
             f"unknown data set {base!r}: it is not in {root} and tensorflow-datasets "
-            f"does not know it; {suggestion(base, here)}"
+            f"does not know it; {hint}"
         )
     if not root.is_dir():
         reason = f"the data directory {root} does not exist"
@@ -70,13 +71,13 @@ def command(name: str, root: Path | str) -> str:
     return f"causal-jax prepare --dataset={name} --data_dir={root}"
 
 
-def _names(root: Path) -> list[str]:
+def _prepared_names(root: Path) -> list[str]:
     if not root.is_dir():
         return []
     return sorted(p.name for p in root.iterdir() if p.is_dir() and versions(p))
 
 
-def _whole(path: Path) -> bool:
+def _is_whole(path: Path) -> bool:
     return (path / _INFO).is_file() and (path / "features.json").is_file()
 
 

@@ -67,7 +67,7 @@ def test_a_set_is_not_overwritten(tmp_path):
 @pytest.mark.parametrize(
     ("side", "label", "message"),
     [
-        (4, 0, "experiments.generate"),
+        (4, 0, "causal-jax generate"),
         (32, 11, "11 to 11: name a set whose labels are 0 to 9"),
     ],
 )

@@ -115,7 +115,7 @@ def _refusal(*args, **settings):
 
 
 def test_absent_data_names_the_command_that_prepares_it(tmp_path):
-    command = "python -m experiments.prepare --dataset=celeb_a --data_dir="
+    command = "causal-jax prepare --dataset=celeb_a --data_dir="
     missing = _refusal("celeb_a", "train", data_dir=tmp_path / "none")
     assert "does not exist" in missing and command in missing
     empty = _refusal("celeb_a", "train", data_dir=tmp_path)
