@@ -74,8 +74,8 @@ spread | collapsed | to reach | s |
 
 def write() -> None:
     """Writes docs/mnist.md."""
-    rows = [row for row in results.rows() if row["cell"].startswith(PREFIX)]
-    workdirs.write_text(results.FOLDER.parent / "mnist.md", markdown(rows))
+    page = markdown(results.rows(PREFIX))
+    workdirs.write_text(results.FOLDER.parent / "mnist.md", page)
 
 
 def markdown(rows: list[dict]) -> str:

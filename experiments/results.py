@@ -63,9 +63,10 @@ def write(cell: str, row: dict) -> None:
     workdirs.write_text(FOLDER / f"{cell}.json", json.dumps(row, indent=1) + "\n")
 
 
-def rows() -> list[dict]:
-    """All finished rows, by cell."""
-    return [json.loads(p.read_text("utf-8")) for p in sorted(FOLDER.glob("*.json"))]
+def rows(prefix: str = "") -> list[dict]:
+    """All finished rows whose cell's name starts with `prefix`, by that name."""
+    found = [json.loads(p.read_text("utf-8")) for p in sorted(FOLDER.glob("*.json"))]
+    return [row for row in found if row["cell"].startswith(prefix)]
 
 
 def require_alike(prefix: str, *, rerun: Collection[str] = (), **settings: int) -> None:
@@ -82,9 +83,7 @@ def require_alike(prefix: str, *, rerun: Collection[str] = (), **settings: int) 
     Raises:
       ValueError: a row that is kept has other settings.
     """
-    for row in rows():
-        if not row["cell"].startswith(prefix):
-            continue
+    for row in rows(prefix):
         cell = row["cell"].removeprefix(prefix)
         had = {
             name: len(row["seed"]) if name == "num_seeds" else row["config"][name]
@@ -169,10 +168,12 @@ def _rate(value: float | None) -> str:
 
 
 def command(config: str, overrides: dict) -> str:
-    """The training command of a row, as README shows it."""
+    """The training command of a row, as README shows it.
+
+    Args:
+      config: "NAME" or "NAME:variant".
+      overrides: of its keys.
+    """
     keys = "".join(f" --config.{key}={value}" for key, value in overrides.items())
     name = Path(sys.executable).name.rstrip("0123456789.")
-    return (
-        f"{name} -m experiments.train --config=experiments/configs/{config}"
-        f"{keys} --workdir=DIR"
-    )
+    return f"{name} -m experiments.train --config={config}{keys} --workdir=DIR"
