@@ -28,14 +28,15 @@ import numpy as np
 from absl import flags
 
 import causal_jax
+from causal_jax.cli import command_line
 from causal_jax.data import faces
 from causal_jax.metrics import images
+from causal_jax.recipes import recipe, registry
 from causal_jax.recipes.labels_images.faces_judge import load_faces_judge
 from causal_jax.reporting import grids
 from causal_jax.runs import folder as workdirs
 from causal_jax.runs.load import IMAGE
-from experiments import command_line, results, stages
-from experiments.configs import faces_causal_gan
+from experiments import results, study
 
 PREFIX = "ablation_"
 # Weights of the mean label terms; the paper's sum over nine labels is 9 times the mean.
@@ -55,7 +56,7 @@ _KEY = 41
 
 def config(variant: str, seed: int, num_steps: int):
     """The faces' default, but for what is studied."""
-    chosen = faces_causal_gan.get_config("mle")
+    chosen = registry.get_config("faces_causal_gan:mle")
     chosen.seed, chosen.num_steps = seed, num_steps
     chosen.gan.update({"joint": False, "additivity": 0.0, **VARIANTS[variant]})
     return chosen
@@ -70,42 +71,44 @@ def cells(num_seeds: int) -> dict[str, tuple[str, int]]:
     }
 
 
-def run(cell: str, variant: str, seed: int, num_steps: int, folder: Path) -> None:
+def run(args: flags.FlagValues, cell: str) -> None:
     """Trains and measures a cell, draws its pictures, writes its row."""
-    workdir = folder / cell
-    seconds = stages.train(config(variant, seed, num_steps), workdir)
+    variant, seed = cells(args.num_seeds)[cell]
+    num_steps, workdir = args.num_steps, Path(args.workdir) / cell
+    seconds = recipe.train(config(variant, seed, num_steps), workdir)
     scm, params = causal_jax.load(workdir)
     model, key = (scm, params, load_faces_judge()), jax.random.key(_KEY)
     accuracy = images.label_accuracy(*model, key)
     spread = images.diversity(*model, key, truth=faces.scm())
     shown = scm.sample(params, key, num=NUM_SHOWN, do=SHOWN)[IMAGE]
+    metrics = {
+        "label_accuracy_mean": accuracy.mean,
+        "label_accuracy_min": accuracy.min,
+        "diversity": spread.diversity,
+        "label_accuracy": accuracy.by_label,
+        "diversity_by_nuisance": spread.by_nuisance,
+        "diversity_by_label": {
+            label: float(np.mean(list(ratios.values())))
+            for label, ratios in spread.table.items()
+        },
+    }
     row = {
         "command": f"python -m experiments.ablation --only={cell} "
         f"--num_steps={num_steps}",
         "seconds": seconds,
         "config": {"variant": variant, "num_steps": num_steps, **VARIANTS[variant]},
         "seed": seed,
-        "metrics": {
-            "images": {
-                "label_accuracy_mean": accuracy.mean,
-                "label_accuracy_min": accuracy.min,
-                "diversity": spread.diversity,
-                "label_accuracy": accuracy.by_label,
-                "diversity_by_nuisance": spread.by_nuisance,
-                "diversity_by_label": {
-                    label: float(np.mean(list(ratios.values())))
-                    for label, ratios in spread.table.items()
-                },
-            }
-        },
+        "metrics": {"images": metrics},
     }
     np.savez_compressed(workdir / "shown.npz", images=grids.to_uint8(shown))
     results.write(PREFIX + cell, row)
+    figures = {k: v for k, v in metrics.items() if isinstance(v, float)}
+    print(cell, ", ".join(f"{k} {v:.3f}" for k, v in figures.items()))
 
 
 def finished() -> dict[str, list[dict]]:
     """{variant: its finished rows' image metrics}, in the study's order."""
-    rows = [row for row in results.rows() if row["cell"].startswith(PREFIX)]
+    rows = results.rows(PREFIX)
     by_variant = {
         variant: [
             row["metrics"]["images"]
@@ -202,47 +205,34 @@ def picture(folder: Path):
     )
 
 
-def write_documents(folder: Path) -> None:
+def write_pages(args: flags.FlagValues) -> None:
     """Writes the table and, where the runs are at hand, the picture."""
     docs = results.FOLDER.parent
     workdirs.write_text(docs / "ablation.md", markdown(finished()))
-    drawn = picture(folder)
+    drawn = picture(Path(args.workdir))
     if drawn:
         grids.save_png(docs / "ablation.png", drawn)
 
 
-def main(argv: list[str]) -> None:
-    command_line.refuse_arguments(argv)
-    args = flags.FLAGS
-    folder = Path(args.workdir)
-    chosen = {
-        cell: what
-        for cell, what in cells(args.num_seeds).items()
-        if cell.startswith(args.only)
-    }
-    with command_line.one_line_errors("ablation"):
-        if not chosen:
-            raise ValueError(
-                f"--only={args.only}: there are {', '.join(cells(args.num_seeds))}"
-            )
-        rerun = chosen if args.again else ()
-        results.require_alike(PREFIX, rerun=rerun, num_steps=args.num_steps)
-        for cell, (variant, seed) in chosen.items():
-            if results.read(PREFIX + cell) and not args.again:
-                print(f"{cell}: done before")
-                continue
-            run(cell, variant, seed, args.num_steps, folder)
-            metrics = results.read(PREFIX + cell)["metrics"]["images"]
-            figures = {k: v for k, v in metrics.items() if isinstance(v, float)}
-            print(cell, ", ".join(f"{k} {v:.3f}" for k, v in figures.items()))
-        write_documents(folder)
-        results.write_page()
+STUDY = study.Study(
+    prefix=PREFIX,
+    cells=lambda args: cells(args.num_seeds),
+    run=run,
+    write_pages=write_pages,
+    alike=("num_steps",),
+)
 
 
-if __name__ == "__main__":
-    flags.DEFINE_string("only", "", "Only cells whose name starts with this.")
+def define_flags() -> None:
+    study.define_flags()
     flags.DEFINE_string("workdir", "runs/ablation", "Where the runs go.")
     flags.DEFINE_integer("num_seeds", 3, "Seeds of a variant.", 1)
     flags.DEFINE_integer("num_steps", 3000, "Steps of the image stage.", 1)
-    flags.DEFINE_bool("again", False, "Runs finished cells again.")
-    command_line.run(main)
+
+
+def main(args: flags.FlagValues) -> None:
+    study.main(STUDY, args)
+
+
+if __name__ == "__main__":
+    command_line.run("ablation", define_flags, main, help_text=__doc__)

@@ -29,13 +29,14 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
+from causal_jax.cli import command_line
 from causal_jax.data import synthetic
 from causal_jax.networks.synthetic import RowDiscriminator, unstructured, wired
 from causal_jax.scm import SCM
 from causal_jax.training import parallel
 from causal_jax.training.small_gan import rows, small_gan
 from causal_jax.types import Array, Key, Params
-from experiments import command_line, documents, results
+from experiments import documents, results, study
 
 PREFIX = "synthetic_"
 GENERATORS: dict[str, SCM] = {
@@ -48,18 +49,6 @@ NUM_SAMPLES = 50_000  # of a histogram
 NUM_BINS = 10  # a variable
 NUM_POINTS = 20  # measurements over training, besides the one before it
 _KEY_DATA, _KEY_TRAIN, _KEY_MEASURE = 1709, 2023, 50
-
-
-def chosen_cells(only: str) -> list[str]:
-    """Cells that start with `only`.
-
-    Raises:
-      ValueError: there are none.
-    """
-    found = [cell for cell in CELLS if cell.startswith(only)]
-    if not found:
-        raise ValueError(f"--only={only}: there are {', '.join(CELLS)}")
-    return found
 
 
 def draw_data(name: str, num_seeds: int, num_rows: int, num_samples: int) -> list:
@@ -161,8 +150,10 @@ def train(
     return steps, np.stack(found, axis=-1)
 
 
-def run(generator: str, names: list[str], num_seeds: int, num_steps: int) -> None:
-    """Trains a generator on the data of several graphs and writes their rows."""
+def run(args: flags.FlagValues, *cells: str) -> None:
+    """Trains one generator on the data of several cells and writes their rows."""
+    generator, num_seeds = CELLS[cells[0]][1], args.num_seeds
+    names = [CELLS[cell][0] for cell in cells]
     drawn = [draw_data(name, num_seeds, NUM_ROWS, NUM_SAMPLES) for name in names]
     data, real, again = (jnp.concatenate(parts) for parts in zip(*drawn, strict=True))
     fold = jax.vmap(jax.random.fold_in, in_axes=(None, 0))
@@ -174,12 +165,14 @@ def run(generator: str, names: list[str], num_seeds: int, num_steps: int) -> Non
         ]
     )
     started = time.monotonic()
-    steps, found = train(GENERATORS[generator], data, real, keys, num_steps, generator)
-    seconds = (time.monotonic() - started) / len(names)
+    steps, found = train(
+        GENERATORS[generator], data, real, keys, args.num_steps, generator
+    )
+    seconds = (time.monotonic() - started) / len(cells)
     floors = np.asarray(tvds(real, again))
-    for i, name in enumerate(names):
+    for i, cell in enumerate(cells):
         part = slice(i * num_seeds, (i + 1) * num_seeds)
-        _write(f"{name}_{generator}", steps, found[part], floors[part], seconds)
+        _write(cell, steps, found[part], floors[part], seconds)
 
 
 def _write(cell: str, steps: list[int], found, floors, seconds: float) -> None:
@@ -203,37 +196,31 @@ def _write(cell: str, steps: list[int], found, floors, seconds: float) -> None:
     results.write(PREFIX + cell, row)
 
 
-def finished() -> dict[str, dict]:
-    """{cell: its row} of all finished cells."""
-    found = {cell: results.read(PREFIX + cell) for cell in CELLS}
-    return {cell: row for cell, row in found.items() if row}
+def write_pages(args: flags.FlagValues) -> None:
+    """Writes docs/synthetic.png and docs/synthetic.md."""
+    del args
+    documents.write_synthetic(study.finished(PREFIX, CELLS), results.FOLDER.parent)
 
 
-def main(argv: list[str]) -> None:
-    command_line.refuse_arguments(argv)
-    args = flags.FLAGS
-    with command_line.one_line_errors("synthetic"):
-        cells = chosen_cells(args.only)
-        results.require_alike(
-            PREFIX,
-            rerun=cells if args.again else (),
-            num_seeds=args.num_seeds,
-            num_steps=args.num_steps,
-        )
-        if not args.again:
-            cells = [cell for cell in cells if not results.read(PREFIX + cell)]
-        for generator in GENERATORS:
-            names = [CELLS[cell][0] for cell in cells if CELLS[cell][1] == generator]
-            if names:
-                run(generator, names, args.num_seeds, args.num_steps)
-        done = list(finished().values())
-        documents.write_synthetic(done, results.FOLDER.parent)
-        results.write_page()
+STUDY = study.Study(
+    prefix=PREFIX,
+    cells=lambda args: CELLS,
+    run=run,
+    write_pages=write_pages,
+    alike=("num_seeds", "num_steps"),
+    group=lambda args, cell: CELLS[cell][1],  # its generator
+)
+
+
+def define_flags() -> None:
+    study.define_flags(only="Only cells (DATA_GENERATOR) that start so.")
+    flags.DEFINE_integer("num_seeds", 5, "Seeds of a cell, trained at once.", 1)
+    flags.DEFINE_integer("num_steps", 10_000, "Steps; the original's are 50001.", 1)
+
+
+def main(args: flags.FlagValues) -> None:
+    study.main(STUDY, args)
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("only", "", "Only cells (DATA_GENERATOR) that start so.")
-    flags.DEFINE_integer("num_seeds", 5, "Seeds of a cell, trained at once.", 1)
-    flags.DEFINE_integer("num_steps", 10_000, "Steps; the original's are 50001.", 1)
-    flags.DEFINE_bool("again", False, "Runs finished cells again.")
-    command_line.run(main)
+    command_line.run("synthetic", define_flags, main, help_text=__doc__)

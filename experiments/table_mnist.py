@@ -26,15 +26,17 @@ docs/results/mnist_CELL.json and are skipped; interrupted ones resume from --wor
 --together trains the seeds of a set in one vmapped program.
 """
 
-import importlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from absl import flags
 
+from causal_jax.cli import command_line
 from causal_jax.data.mnist import VARIANTS
-from experiments import command_line, evaluate, mnist_page, results, train
+from causal_jax.recipes import recipe, registry
+from experiments import mnist_page, results, study
 
 OFFICIAL = "OFFICIAL"  # stands for --official in a cell's generator
 _BASELINES = ("original", "gan", "original_gan", "original_cgn", "irm")
@@ -45,7 +47,7 @@ class Cell(NamedTuple):
     """One run.
 
     Attributes:
-      config: file and variant.
+      config: name and variant.
       overrides: of the config.
       generator: the cell whose run draws the pictures; `OFFICIAL`; "" for none.
     """
@@ -131,8 +133,7 @@ def _cells_of_mnist(num_seeds: int, *, drawn: bool) -> dict[str, Cell]:
 
 def configuration(cell: Cell, generator: str, args: flags.FlagValues):
     """The config of a cell."""
-    file, _, variant = cell.config.partition(":")
-    config = importlib.import_module(f"experiments.configs.{file}").get_config(variant)
+    config = registry.get_config(cell.config)
     config.update_from_flattened_dict(cell.overrides)
     config.dataset = args.dataset
     if config.variant == VARIANTS[2]:
@@ -158,67 +159,73 @@ def official_path(folder: str, variant: str) -> str:
     )
 
 
-def train_together(names: list[str], known: dict[str, Cell], args) -> None:
+def known_cells(args: flags.FlagValues) -> dict[str, Cell]:
+    """The cells that the flags describe."""
+    return cells(args.num_seeds, drawn=not args.textures, dataset=args.dataset)
+
+
+def run(args: flags.FlagValues, *names: str) -> None:
+    """Trains and measures cells, their generators before them; writes the rows."""
+    started = [name for name in names if (Path(args.workdir) / name).exists()]
+    if len(names) > 1 and not started:
+        train_together(args, names)
+    for name in names:
+        print(f"{name} ...", flush=True)
+        row = run_one(args, name)
+        print(json.dumps(row["metrics"]["digits"])[:400], flush=True)
+
+
+def train_together(args: flags.FlagValues, names: Sequence[str]) -> None:
     """Trains cells that differ in their seed, and their generators, at once."""
-    folder = Path(args.workdir)
+    known, folder = known_cells(args), Path(args.workdir)
     generators = [known[name].generator for name in names]
-    missing = [
-        g for g in generators if g and not (folder / g / "metrics.json").exists()
-    ]
+    missing = [g for g in generators if g and not _is_measured(folder / g)]
     if missing and OFFICIAL not in generators:
-        train_together(missing, known, args)
+        train_together(args, missing)
         for generator in missing:
-            run(generator, known, args)
+            run_one(args, generator)
     configs = [
         configuration(known[name], str(folder / generator) if generator else "", args)
         for name, generator in zip(names, generators, strict=True)
     ]
-    folders = [folder / name for name in names]
-    train.TRAIN_TOGETHER[configs[0].stage](configs, folders)
+    recipe.train_together(configs, [folder / name for name in names])
 
 
-def train_peers(name: str, pending: list[str], known: dict[str, Cell], args) -> None:
-    """Trains a cell together with those that differ from it in their seed only."""
-    group = mnist_page.without_seed(name)
-    peers = [peer for peer in pending if mnist_page.without_seed(peer) == group]
-    started = [peer for peer in peers if (Path(args.workdir) / peer).exists()]
-    if len(peers) > 1 and not started:
-        train_together(peers, known, args)
+def _is_measured(workdir: Path) -> bool:
+    return (workdir / "metrics.json").is_file()
 
 
-def run(name: str, known: dict[str, Cell], args: flags.FlagValues) -> None:
-    """Trains and measures a cell, its generator before it, and writes the rows."""
-    cell, folder = known[name], Path(args.workdir)
+def run_one(args: flags.FlagValues, name: str) -> dict:
+    """Trains and measures a cell, its generator before it; returns its row."""
+    cell, folder = known_cells(args)[name], Path(args.workdir)
     generator = ""
     if cell.generator == OFFICIAL:
         generator = official_path(args.official, cell.config.partition(":")[2])
     elif cell.generator:
         generator = str(folder / cell.generator)
-        if not (folder / cell.generator / "metrics.json").is_file():
-            run(cell.generator, known, args)
+        if not _is_measured(folder / cell.generator):
+            run_one(args, cell.generator)
     config = configuration(cell, generator, args)
-    seconds = train.TRAIN[config.stage](config, folder / name)
-    metrics = evaluate.evaluate(folder / name)
-    results.write(
-        mnist_page.PREFIX + name,
-        {
-            "command": command(name, known, args),
-            "seconds": seconds,
-            "config": {
-                "variant": config.variant,
-                "dataset": config.dataset,
-                "textures": "a folder" if config.textures else "drawn",
-                **_settings(config),
-            },
-            "seed": [config.seed],
-            "metrics": {"digits": metrics},
+    seconds = recipe.train(config, folder / name)
+    metrics = recipe.evaluate(folder / name)
+    row = {
+        "command": command(name, cell, args),
+        "seconds": seconds,
+        "config": {
+            "variant": config.variant,
+            "dataset": config.dataset,
+            "textures": "a folder" if config.textures else "drawn",
+            **_settings(config),
         },
-    )
+        "seed": [config.seed],
+        "metrics": {"digits": metrics},
+    }
+    results.write(mnist_page.PREFIX + name, row)
+    return row
 
 
-def command(name: str, known: dict[str, Cell], args: flags.FlagValues) -> str:
+def command(name: str, cell: Cell, args: flags.FlagValues) -> str:
     """What makes a cell, `DIR` standing for folders."""
-    cell = known[name]
     options = [f"--only={name}"]
     if VARIANTS[2] in cell.config and args.textures:
         options.append("--textures=DIR")
@@ -241,44 +248,30 @@ def _settings(config) -> dict:
     return {key: config[key] for key in keys}
 
 
-def main(argv: list[str]) -> None:
-    command_line.refuse_arguments(argv)
-    args = flags.FLAGS
-    with command_line.one_line_errors("table_mnist"):
-        results.revision()  # what runs, whatever is checked out when a cell is done
-        known = cells(args.num_seeds, drawn=not args.textures, dataset=args.dataset)
-        # A whole name is that cell alone, though another may begin with it.
-        chosen = [name for name in known if name.startswith(args.only)]
-        chosen = [args.only] if args.only in known else chosen
-        if not chosen:
-            raise ValueError(f"--only={args.only}: there are {', '.join(known)}")
-        done = [name for name in chosen if results.read(mnist_page.PREFIX + name)]
-        pending = [name for name in chosen if args.again or name not in done]
-        for name in chosen:
-            if name not in pending:
-                print(f"{name}: done before")
-                continue
-            print(f"{name} ...", flush=True)
-            if args.together:
-                train_peers(name, pending, known, args)
-            run(name, known, args)
-            row = results.read(mnist_page.PREFIX + name)
-            print(json.dumps(row["metrics"]["digits"])[:400], flush=True)
-        mnist_page.write()
-        results.write_page()
+STUDY = study.Study(
+    prefix=mnist_page.PREFIX,
+    cells=known_cells,
+    run=run,
+    write_pages=lambda args: mnist_page.write(),
+    group=lambda args, name: mnist_page.without_seed(name) if args.together else name,
+)
 
 
-if __name__ == "__main__":
-    flags.DEFINE_string("only", "", "Only cells whose name starts with this.")
+def define_flags() -> None:
+    study.define_flags(
+        again="Measures finished cells again (trains them in a new --workdir)."
+    )
     flags.DEFINE_integer("num_seeds", 1, "Trainings of each CGN, and classifiers.", 1)
     flags.DEFINE_string("workdir", "runs/mnist", "Where the runs go.")
     flags.DEFINE_string("dataset", _MNIST, "A tfds set of 28x28 grey pictures.")
     flags.DEFINE_string("textures", "", "Folder of wildlife's pictures; else drawn.")
     flags.DEFINE_string("official", "", "Folder of the published checkpoints.")
     flags.DEFINE_bool("together", False, "Trains seeds at once, begun anew if cut.")
-    flags.DEFINE_bool(
-        "again",
-        False,
-        "Measures finished cells again (trains them in a new --workdir).",
-    )
-    command_line.run(main)
+
+
+def main(args: flags.FlagValues) -> None:
+    study.main(STUDY, args)
+
+
+if __name__ == "__main__":
+    command_line.run("table_mnist", define_flags, main, help_text=__doc__)

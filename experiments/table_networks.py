@@ -29,6 +29,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import flags
 
+from causal_jax.cli import command_line
 from causal_jax.data.networks import read_bif
 from causal_jax.metrics import coupled_sampling, discrete
 from causal_jax.networks.controller import controller
@@ -40,7 +41,7 @@ from causal_jax.training.label_counts import family_counts, label_counts
 from causal_jax.training.label_wgan import even_roots, label_wgan
 from causal_jax.training.seeds import fit_seeds
 from causal_jax.types import Params
-from experiments import command_line, networks_page, results
+from experiments import networks_page, results, study
 
 NETWORKS = (
     *("asia", "cancer", "earthquake", "survey", "sachs"),
@@ -162,15 +163,14 @@ def distance_fn(
     scm = truth[0]
     if np.prod(laws.cardinalities(scm), dtype=float) > MAX_JOINT:
         return coupled_sampling.Reference(*truth).distances
-    settings = [None, *({n: v} for n, v in laws.single_interventions(scm))]
-    laws = [laws.exact_law(*truth, do) for do in settings]
+    true_laws = laws.exact_laws(*truth)
 
     def distances(params: Params) -> coupled_sampling.Distances:
-        seen, *done = (
-            discrete.tvd(law, laws.exact_law(scm, params, do))
-            for law, do in zip(laws, settings, strict=True)
+        found = laws.exact_laws(scm, params)
+        done = [discrete.tvd(law, found.done[do]) for do, law in true_laws.done.items()]
+        return coupled_sampling.Distances(
+            seen=discrete.tvd(true_laws.seen, found.seen), done=np.array(done)
         )
-        return coupled_sampling.Distances(seen, np.array(done))
 
     return distances
 
@@ -210,9 +210,10 @@ def over_seeds(figures: list[dict]) -> dict:
     return result
 
 
-def run(name: str, folder: str, num_seeds: int) -> dict:
-    """Trains and measures all methods on a network; returns its row."""
-    truth = read_bif(path_of(name, folder))
+def run(args: flags.FlagValues, name: str) -> None:
+    """Trains and measures all methods on a network and writes its row."""
+    num_seeds = args.num_seeds
+    truth = read_bif(path_of(name, args.networks))
     rows = draw_rows(truth, num_seeds)
     few = [rare(truth[0], table) for table in rows]
     distances = distance_fn(truth)
@@ -227,7 +228,7 @@ def run(name: str, folder: str, num_seeds: int) -> dict:
         ]
         metrics[method] = over_seeds(figures)
         print(name, method, {k: v["mean"] for k, v in metrics[method].items()})
-    return {
+    row = {
         "command": f"python -m experiments.table_networks --networks=DIR --only={name} "
         f"--num_seeds={num_seeds}",
         "seconds": seconds,
@@ -237,6 +238,7 @@ def run(name: str, folder: str, num_seeds: int) -> dict:
         "seed": list(range(num_seeds)),
         "metrics": metrics,
     }
+    results.write(networks_page.PREFIX + name, row)
 
 
 def facts(truth: tuple[SCM, Params], few: list[Rare]) -> dict:
@@ -257,39 +259,38 @@ def facts(truth: tuple[SCM, Params], few: list[Rare]) -> dict:
     }
 
 
-def main(argv: list[str]) -> None:
-    command_line.refuse_arguments(argv)
-    args = flags.FLAGS
-    with command_line.one_line_errors("table_networks"):
-        chosen = [name for name in NETWORKS if args.only in ("", name)]
-        if not chosen:
-            raise ValueError(f"--only={args.only}: there are {', '.join(NETWORKS)}")
-        if args.num_seeds < 1:
-            raise ValueError(f"--num_seeds={args.num_seeds}: at least 1 is needed")
-        results.require_alike(
-            networks_page.PREFIX,
-            rerun=chosen if args.again else (),
-            num_seeds=args.num_seeds,
-        )
-        for name in chosen:
-            if results.read(networks_page.PREFIX + name) and not args.again:
-                print(f"{name}: done before")
-                continue
-            row = run(name, args.networks, args.num_seeds)
-            results.write(networks_page.PREFIX + name, row)
-        rows = [results.read(networks_page.PREFIX + name) for name in NETWORKS]
-        page = networks_page.markdown([row for row in rows if row])
-        workdirs.write_text(results.FOLDER.parent / "networks.md", page)
-        results.write_page()
+def write_pages(args: flags.FlagValues) -> None:
+    """Writes docs/networks.md."""
+    del args
+    page = networks_page.markdown(study.finished(networks_page.PREFIX, NETWORKS))
+    workdirs.write_text(results.FOLDER.parent / "networks.md", page)
 
 
-if __name__ == "__main__":
+STUDY = study.Study(
+    prefix=networks_page.PREFIX,
+    cells=lambda args: NETWORKS,
+    run=run,
+    write_pages=write_pages,
+    alike=("num_seeds",),
+)
+
+
+def define_flags() -> None:
+    study.define_flags(
+        only="One network, or those that start so.",
+        again="Runs finished networks again.",
+    )
     flags.DEFINE_string(
         "networks",
         os.environ.get("CAUSAL_JAX_NETWORKS", ""),
         "Folder of the BIF files; $CAUSAL_JAX_NETWORKS if empty.",
     )
-    flags.DEFINE_string("only", "", "One network.")
-    flags.DEFINE_integer("num_seeds", 5, "Runs of each method, trained at once.")
-    flags.DEFINE_bool("again", False, "Runs finished networks again.")
-    command_line.run(main)
+    flags.DEFINE_integer("num_seeds", 5, "Runs of each method, trained at once.", 1)
+
+
+def main(args: flags.FlagValues) -> None:
+    study.main(STUDY, args)
+
+
+if __name__ == "__main__":
+    command_line.run("table_networks", define_flags, main, help_text=__doc__)

@@ -45,6 +45,7 @@ import numpy as np
 from absl import flags
 
 from causal_jax import graph as graphs
+from causal_jax.cli import command_line
 from causal_jax.data import faces
 from causal_jax.metrics import discrete
 from causal_jax.networks.controller import controller
@@ -56,7 +57,7 @@ from causal_jax.training.label_counts import family_counts, label_counts
 from causal_jax.training.label_wgan import even_roots, label_wgan
 from causal_jax.training.seeds import fit_seeds
 from causal_jax.types import Params
-from experiments import command_line, documents, results
+from experiments import documents, results, study
 
 PREFIX = "wrong_graph_"
 NUM_ROWS = 202_599  # as many as CelebA has
@@ -107,18 +108,6 @@ CELLS = {
 }
 
 
-def chosen_cells(only: str) -> list[str]:
-    """Cells that start with `only` or whose trainer it is.
-
-    Raises:
-      ValueError: there are none.
-    """
-    found = [c for c in CELLS if c.startswith(only) or c.endswith(f"_{only}")]
-    if not found:
-        raise ValueError(f"--only={only}: there are {', '.join([*CELLS, *TRAINERS])}")
-    return found
-
-
 def draw_rows(truth: tuple[SCM, Params], seed: int, num: int = NUM_ROWS) -> np.ndarray:
     """A training table of its own for each seed, uint8 [num, n]."""
     key = jax.random.fold_in(jax.random.key(_KEY_ROWS), seed)
@@ -157,11 +146,18 @@ def train(scm: SCM, trainer: str, rows: np.ndarray, cell: str) -> Params:
     )
 
 
-def measure(model: tuple[SCM, Params], truth: tuple[SCM, Params]) -> dict:
-    """Distances of a model from the truth; exact."""
-    found = discrete.compare(*model, truth, num_rows=NUM_ROWS, key=jax.random.key(0))
-    mass = left_open(model[0].graph, truth)
-    identified = [v for name, v in found.by_intervention.items() if mass[name] == 0]
+def measure(
+    model: tuple[SCM, Params], truth: laws.Laws, guessed: dict[str, float]
+) -> dict:
+    """Distances of a model from the truth; exact.
+
+    Args:
+      model: an explicit label model and its parameters.
+      truth: the true laws.
+      guessed: how much of each of them the model's graph leaves open.
+    """
+    found = discrete.compare(laws.exact_laws(*model), truth, num_rows=NUM_ROWS)
+    identified = [v for name, v in found.by_intervention.items() if guessed[name] == 0]
     return {
         "tvd": found.tvd,
         "do_tvd_mean": found.do_tvd_mean,
@@ -173,22 +169,20 @@ def measure(model: tuple[SCM, Params], truth: tuple[SCM, Params]) -> dict:
     }
 
 
-def run(cell: str, num_seeds: int) -> None:
+def run(args: flags.FlagValues, cell: str) -> None:
     """Trains and measures a cell and writes its row."""
     graph, trainer = CELLS[cell]
-    truth = faces.label_scm()
+    truth, num_seeds = faces.label_scm(), args.num_seeds
+    true_laws, guessed = laws.exact_laws(*truth), left_open(GRAPHS[graph], truth)
     scm = controller(GRAPHS[graph])
     rows = np.stack([draw_rows(truth, seed) for seed in range(num_seeds)])
     started = time.monotonic()
     params = jax.block_until_ready(train(scm, trainer, rows, cell))
     seconds = time.monotonic() - started
-    learned = [
-        measure((scm, jax.tree.map(lambda leaf, s=s: leaf[s], params)), truth)
-        for s in range(num_seeds)
-    ]
-    counted = [
-        measure(laws.tabular_fit(scm, table, prior=0.5), truth) for table in rows
-    ]
+    of_seed = [jax.tree.map(lambda x, s=s: x[s], params) for s in range(num_seeds)]
+    fits = [laws.tabular_fit(scm, table, prior=0.5) for table in rows]
+    learned = [measure((scm, one), true_laws, guessed) for one in of_seed]
+    counted = [measure(fit, true_laws, guessed) for fit in fits]
     mean = {
         name: float(np.mean([one[name] for one in learned]))
         for name in ("tvd", "do_tvd_mean", "do_tvd_max", "do_tvd_identified", "floor")
@@ -201,40 +195,36 @@ def run(cell: str, num_seeds: int) -> None:
         | {"num_steps": TRAINERS[trainer].num_steps, **TRAINERS[trainer].settings},
         "seed": list(range(num_seeds)),
         "metrics": {"labels": mean, "learned": learned, "counted": counted},
-        "left_open": {
-            name: mass for name, mass in left_open(scm.graph, truth).items() if mass > 0
-        },
+        "left_open": {name: mass for name, mass in guessed.items() if mass > 0},
     }
     results.write(PREFIX + cell, row)
+    print(cell, ", ".join(f"{k} {v:.4f}" for k, v in mean.items()))
 
 
-def finished() -> dict[str, dict]:
-    """{cell: its row} of all finished cells, in the study's order."""
-    rows = {cell: results.read(PREFIX + cell) for cell in CELLS}
-    return {cell: row for cell, row in rows.items() if row}
+def write_pages(args: flags.FlagValues) -> None:
+    """Writes docs/wrong_graph.png and docs/wrong_graph.md."""
+    del args
+    documents.write_wrong_graph(study.finished(PREFIX, CELLS), results.FOLDER.parent)
 
 
-def main(argv: list[str]) -> None:
-    command_line.refuse_arguments(argv)
-    args = flags.FLAGS
-    with command_line.one_line_errors("wrong_graph"):
-        chosen = chosen_cells(args.only)
-        rerun = chosen if args.again else ()
-        results.require_alike(PREFIX, rerun=rerun, num_seeds=args.num_seeds)
-        for cell in chosen:
-            if results.read(PREFIX + cell) and not args.again:
-                print(f"{cell}: done before")
-                continue
-            run(cell, args.num_seeds)
-            metrics = results.read(PREFIX + cell)["metrics"]["labels"]
-            print(cell, ", ".join(f"{k} {v:.4f}" for k, v in metrics.items()))
-        rows = list(finished().values())
-        documents.write_wrong_graph(rows, results.FOLDER.parent)
-        results.write_page()
+STUDY = study.Study(
+    prefix=PREFIX,
+    cells=lambda args: CELLS,
+    run=run,
+    write_pages=write_pages,
+    alike=("num_seeds",),
+    endings=tuple(TRAINERS),
+)
+
+
+def define_flags() -> None:
+    study.define_flags(only="Only cells that start so, or of this trainer.")
+    flags.DEFINE_integer("num_seeds", 5, "Seeds of a cell, trained at once.", 1)
+
+
+def main(args: flags.FlagValues) -> None:
+    study.main(STUDY, args)
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("only", "", "Only cells that start so, or of this trainer.")
-    flags.DEFINE_integer("num_seeds", 5, "Seeds of a cell, trained at once.", 1)
-    flags.DEFINE_bool("again", False, "Runs finished cells again.")
-    command_line.run(main)
+    command_line.run("wrong_graph", define_flags, main, help_text=__doc__)

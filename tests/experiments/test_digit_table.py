@@ -4,15 +4,17 @@ import types
 
 import pytest
 
-from experiments import digit_sets, mnist_page, results, table_mnist, train
+from causal_jax.data.mnist import VARIANTS
+from causal_jax.recipes import recipe, registry
+from experiments import mnist_page, results, study, table_mnist
 
 
 def test_every_cell_has_a_config_and_a_generator():
     for drawn in (False, True):
         known = table_mnist.cells(2, drawn=drawn)
         for cell in known.values():
-            file, _, variant = cell.config.partition(":")
-            assert variant.partition(",")[0] in digit_sets.mnist.VARIANTS
+            config = registry.get_config(cell.config)
+            assert config.variant in VARIANTS
             assert cell.generator in ("", table_mnist.OFFICIAL, *known)
     assert "official_wildlife" not in table_mnist.cells(drawn=True)
 
@@ -26,7 +28,7 @@ def test_another_set_has_cells_of_its_own():
     )
     name = "fashion_mnist_counterfactual_colored_seed0"
     expected = f"--only={name} --dataset=fashion_mnist"
-    assert table_mnist.command(name, known, args).endswith(expected)
+    assert table_mnist.command(name, known[name], args).endswith(expected)
 
 
 @pytest.mark.parametrize(
@@ -46,45 +48,72 @@ def test_a_row_says_the_command_that_makes_it(name, options):
         together=False,
         dataset="mnist",
     )
-    known = table_mnist.cells(3)
+    cell = table_mnist.cells(3)[name]
     expected = f"python -m experiments.table_mnist --only={name}{options}"
-    assert table_mnist.command(name, known, args) == expected
+    assert table_mnist.command(name, cell, args) == expected
 
 
-def test_peers_are_trained_with_their_generators(tmp_path, monkeypatch):
+@pytest.fixture
+def calls(monkeypatch, tmp_path):
+    """What is trained: lists of (seed, folder) at once, names alone."""
+    found = []
+    monkeypatch.setattr(results, "FOLDER", tmp_path / "docs" / "results")
+    monkeypatch.setattr(
+        recipe,
+        "train_together",
+        lambda configs, folders: found.append(
+            [
+                (config.seed, folder.name)
+                for config, folder in zip(configs, folders, strict=True)
+            ]
+        ),
+    )
+
+    def run_one(args, name):
+        found.append(name)
+        return {"metrics": {"digits": {}}}
+
+    monkeypatch.setattr(table_mnist, "run_one", run_one)
+    return found
+
+
+def together(folder, **changed):
+    """The flags of --together with three seeds."""
+    given = {"num_seeds": 3, "textures": "", "dataset": "mnist", "together": True}
+    given |= {"only": "", "again": False, "workdir": str(folder)} | changed
+    return types.SimpleNamespace(**given)
+
+
+def test_peers_are_trained_with_their_generators(tmp_path, calls):
     """One call for the missing generators, one for the classifiers of all seeds."""
-    args = types.SimpleNamespace(workdir=str(tmp_path), dataset="mnist", textures="")
-    known, calls = table_mnist.cells(3), []
-    monkeypatch.setattr(
-        train,
-        "TRAIN_TOGETHER",
-        {
-            kind: lambda configs, folders: calls.append(
-                [
-                    (config.seed, folder.name)
-                    for config, folder in zip(configs, folders, strict=True)
-                ]
-            )
-            for kind in ("cgn", "classifier")
-        },
-    )
-    monkeypatch.setattr(
-        table_mnist, "run", lambda name, known, args: calls.append(name)
-    )
     (tmp_path / "cgn_colored_seed0").mkdir()
     (tmp_path / "cgn_colored_seed0" / "metrics.json").touch()
     names = [f"counterfactual_colored_seed{seed}" for seed in range(3)]
-    table_mnist.train_peers(names[0], [*names, "official_colored"], known, args)
+    table_mnist.run(together(tmp_path), *names)
     generators = ["cgn_colored_seed1", "cgn_colored_seed2"]
     assert calls == [
         [(1, generators[0]), (2, generators[1])],
         *generators,
         list(enumerate(names)),
+        *names,
     ]
     calls.clear()
     (tmp_path / names[2]).mkdir()  # started alone: it is resumed alone
-    table_mnist.train_peers(names[2], names, known, args)
-    assert not calls
+    table_mnist.run(together(tmp_path), *names)
+    assert calls == names
+
+
+@pytest.mark.parametrize("is_together", [True, False])
+def test_unfinished_seeds_of_a_cell_are_peers(tmp_path, calls, is_together):
+    names = [f"cgn_colored_seed{seed}" for seed in range(3)]
+    row = {"command": "", "seconds": {}, "metrics": {}}
+    results.write(mnist_page.PREFIX + names[1], row)
+    table = table_mnist.STUDY._replace(
+        cells=lambda args: [*names, "official_colored"], write_pages=lambda args: None
+    )
+    study.main(table, together(tmp_path, together=is_together))
+    at_once = [[(0, names[0]), (2, names[2])]] if is_together else []
+    assert calls == [*at_once, names[0], names[2], "official_colored"]
 
 
 def test_an_official_checkpoint_is_found(tmp_path):

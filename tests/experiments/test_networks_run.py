@@ -1,11 +1,13 @@
 import json
+import types
 
 import numpy as np
 import pytest
 
 from causal_jax.data.networks import read_bif
-from experiments import data, evaluate, networks_page, results, stages, table_networks
-from experiments.configs import networks_labels
+from causal_jax.recipes import recipe, registry
+from causal_jax.recipes.labels_images import data
+from experiments import networks_page, results, table_networks
 
 NET = """network tiny { }
 variable A { type discrete [ 2 ] { a0, a1 }; }
@@ -27,16 +29,16 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize("variant", ["quicktest", "mle,quicktest"])
 def test_a_network_is_trained_and_evaluated_like_any_data(folder, variant):
-    config = networks_labels.get_config(variant)
+    config = registry.get_config(f"networks_labels:{variant}")
     config.bif = str(folder / "asia.bif")
-    stages.train(config, folder / "run")
-    found = evaluate.evaluate(folder / "run")["labels"]
+    recipe.train(config, folder / "run")
+    found = recipe.evaluate(folder / "run")["labels"]
     assert found["exact"] and found["rows"] == 500
     assert "B=b2" in found["by_intervention"]
 
 
 def test_rows_graph_and_truth_are_the_networks(folder):
-    config = networks_labels.get_config("quicktest")
+    config = registry.get_config("networks_labels:quicktest")
     config.bif = str(folder / "asia.bif")
     labels = data.labels(config)
     scm, params = read_bif(config.bif)
@@ -49,7 +51,7 @@ def test_rows_graph_and_truth_are_the_networks(folder):
 
 def test_a_config_without_its_file_says_which_flag_names_it():
     with pytest.raises(ValueError, match="--config.bif=FILE"):
-        data.labels(networks_labels.get_config())
+        data.labels(registry.get_config("networks_labels"))
 
 
 @pytest.fixture
@@ -61,10 +63,17 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(table_networks, "WGAN", {"num_steps": 2, "batch_size": 8})
 
 
+def run(folder, num_seeds):
+    """The row of asia."""
+    args = types.SimpleNamespace(networks=str(folder), num_seeds=num_seeds)
+    table_networks.run(args, "asia")
+    return results.read("networks_asia")
+
+
 @pytest.mark.parametrize("max_joint", [4096, 4])
 def test_a_row_holds_every_method_and_figure(folder, small, monkeypatch, max_joint):
     monkeypatch.setattr(table_networks, "MAX_JOINT", max_joint)
-    row = table_networks.run("asia", str(folder), 2)
+    row = run(folder, 2)
     assert row["network"]["interventions"] == 7
     assert row["network"]["rare_interventions"] == 1  # A=a1: two rows in 2000
     assert row["network"]["rare_configurations"] == 4
@@ -79,9 +88,7 @@ def test_a_row_holds_every_method_and_figure(folder, small, monkeypatch, max_joi
 
 
 def test_the_page_says_what_is_missed(folder, small):
-    row = table_networks.run("asia", str(folder), 1)
-    results.write("networks_asia", row)
-    page = networks_page.markdown([results.read("networks_asia")])
+    page = networks_page.markdown([run(folder, 1)])
     assert "at most 1.3 times tabular: **missed** on 1 of 1: asia (" in page
     table = [line for line in page.splitlines() if line.startswith("|")]
     assert len(table) == 5 and len({line.count("|") for line in table}) == 1

@@ -2,11 +2,14 @@
 
 import pytest
 
+from causal_jax.cli import command_line
 from experiments import (
     ablation,
     networks_page,
     results,
     synthetic,
+    table,
+    table_mnist,
     table_networks,
     wrong_graph,
 )
@@ -58,38 +61,40 @@ class Flags:
     """What was typed: the study's own number of seeds and steps, or others."""
 
     only, again, workdir, networks = "", False, "", ""
+    textures, dataset, together = "", "mnist", False
 
     def __init__(self, num_seeds=2, num_steps=2):
         self.num_seeds, self.num_steps = num_seeds, num_steps
 
 
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.__name__)
-def test_every_study_refuses_to_mix_settings(study, monkeypatch):
+def test_every_study_refuses_to_mix_settings(study):
     prefix, cell = STUDIES[study]
     _write(prefix + cell, seed=[0, 1], config={"num_steps": 2})
-    monkeypatch.setattr(study.flags, "FLAGS", Flags(num_seeds=7, num_steps=9))
-    with pytest.raises(SystemExit) as raised:
-        study.main(["study"])
+    with pytest.raises(SystemExit) as raised, command_line.one_line_errors("study"):
+        study.main(Flags(num_seeds=7, num_steps=9))
     assert f"{cell} was run with --num_" in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.__name__)
-def test_every_study_makes_the_page_of_all_rows(study, monkeypatch, elsewhere):
+@pytest.mark.parametrize(
+    "study", [*STUDIES, table, table_mnist], ids=lambda study: study.__name__
+)
+def test_every_study_makes_its_pages_and_that_of_all_rows(study, monkeypatch):
     written = []
-    monkeypatch.setattr(study.flags, "FLAGS", Flags())
-    monkeypatch.setattr(results, "write_page", lambda: written.append(True))
-    monkeypatch.setattr(study, "run", lambda *args: {"cell": "", "metrics": {}})
-    monkeypatch.setattr(
-        results, "read", lambda cell: {"metrics": {"labels": {}, "images": {}}}
+    monkeypatch.setattr(results, "write_page", lambda: written.append("all"))
+    monkeypatch.setattr(results, "read", lambda cell: {"cell": cell})  # all finished
+    without_runs = study.STUDY._replace(
+        run=None, write_pages=lambda args: written.append("own")
     )
-    for module, name in (
-        (study, "write_documents"),
-        (getattr(study, "documents", None), "write_synthetic"),
-        (getattr(study, "documents", None), "write_wrong_graph"),
-        (getattr(study, "networks_page", None), "markdown"),
-    ):
-        if hasattr(module, name):
-            monkeypatch.setattr(module, name, lambda *args: "")
-    study.main(["study"])
-    assert written == [True]
+    monkeypatch.setattr(study, "STUDY", without_runs)
+    study.main(Flags())
+    assert written == ["own", "all"]
+
+
+def test_a_row_says_its_training_command():
+    text = results.command("faces_labels:random,mle", {"table_seed": 3})
+    assert text.endswith(
+        " -m experiments.train --config=faces_labels:random,mle --config.table_seed=3 "
+        "--workdir=DIR"
+    )
