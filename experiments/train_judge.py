@@ -16,35 +16,31 @@ import time
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import app, flags
+from absl import flags
 from tqdm import tqdm
 
+from causal_jax.cli import command_line
 from causal_jax.data import faces
-from causal_jax.networks import judge as judges
+from causal_jax.metrics.accuracy import r_squared
 from causal_jax.networks.classifier import average_pool
-
-_NUM_STEPS = flags.DEFINE_integer("num_steps", 6000, "Gradient steps.", lower_bound=1)
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "Faces a step.", lower_bound=4)
-_NUM_HELD_OUT = flags.DEFINE_integer(
-    "num_held_out", 20000, "Fresh faces a size for the printed figures.", lower_bound=2
-)
-_SEED = flags.DEFINE_integer("seed", 0, "Seed of weights and faces.")
-_OUT = flags.DEFINE_string("out", str(judges.FACES_JUDGE), "Where the weights go.")
+from causal_jax.networks.judge import Judge, load_judge, save_judge
+from causal_jax.recipes.labels_images.faces_judge import FACES_JUDGE
+from causal_jax.training.judge import Example, train_judge
 
 _KEY_HELD_OUT = 2**31 - 1  # folded into the seed: no step of training draws these
 
 
-def draw_faces(key: jax.Array, num: int, size: int) -> judges.Example:
+def draw_faces(key: jax.Array, num: int, size: int) -> Example:
     """Faces with independent labels at 1/2 and uniform nuisances, at one size."""
     key_labels, key_nuisances = jax.random.split(key)
     labels = jax.random.bernoulli(key_labels, 0.5, (num, len(faces.LABELS)))
     labels = labels.astype(jnp.float32)
     nuisances = jax.random.uniform(key_nuisances, (num, len(faces.NUISANCES)))
     draw = jax.vmap(lambda y, u: faces.render(y, u, size=size))
-    return judges.Example(draw(labels, nuisances), labels, nuisances)
+    return Example(draw(labels, nuisances), labels, nuisances)
 
 
-def mixed_batch(data: tuple, key: jax.Array, batch_size: int) -> judges.Example:
+def mixed_batch(data: tuple, key: jax.Array, batch_size: int) -> Example:
     """Three quarters drawn at 32 pixels, a quarter at 64 and pooled."""
     del data
     key_small, key_large = jax.random.split(key)
@@ -55,7 +51,7 @@ def mixed_batch(data: tuple, key: jax.Array, batch_size: int) -> judges.Example:
     return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), small, large)
 
 
-def held_out(judge: judges.Judge, key: jax.Array, num: int, size: int):
+def held_out(judge: Judge, key: jax.Array, num: int, size: int):
     """Accuracy `[9]` and R2 `[8]` on fresh faces, drawn and read in chunks."""
     draw = jax.jit(draw_faces, static_argnums=(1, 2))
     parts = []
@@ -65,10 +61,10 @@ def held_out(judge: judges.Judge, key: jax.Array, num: int, size: int):
         parts.append((reading[:2], example[1:]))
     (labels, nuisances), true = jax.tree.map(lambda *x: np.concatenate(x), *parts)
     accuracy = ((labels > 0.5) == (true[0] > 0.5)).mean(0)
-    return accuracy, judges.r_squared(nuisances, true[1])
+    return accuracy, r_squared(nuisances, true[1])
 
 
-def report(judge: judges.Judge, seed: int, num: int) -> None:
+def report(judge: Judge, seed: int, num: int) -> None:
     """Prints the held-out figures at both sizes."""
     key = jax.random.fold_in(jax.random.key(seed), _KEY_HELD_OUT)
     for size in (32, 64):
@@ -80,23 +76,34 @@ def report(judge: judges.Judge, seed: int, num: int) -> None:
             print(f"  R2       {name:20s} {value:.3f}")
 
 
-def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"unknown argument {argv[1]!r}")
+def define_flags() -> None:
+    flags.DEFINE_integer("num_steps", 6000, "Gradient steps.", lower_bound=1)
+    flags.DEFINE_integer("batch_size", 64, "Faces a step.", lower_bound=4)
+    flags.DEFINE_integer(
+        "num_held_out",
+        20000,
+        "Fresh faces a size for the printed figures.",
+        lower_bound=2,
+    )
+    flags.DEFINE_integer("seed", 0, "Seed of weights and faces.")
+    flags.DEFINE_string("out", str(FACES_JUDGE), "Where the weights go.")
+
+
+def main(args: flags.FlagValues) -> None:
     start = time.perf_counter()
-    judge = judges.train_judge(
+    judge = train_judge(
         mixed_batch,
         label_names=faces.LABELS,
         nuisance_names=faces.NUISANCES,
-        num_steps=_NUM_STEPS.value,
-        batch_size=_BATCH_SIZE.value,
-        seed=_SEED.value,
+        num_steps=args.num_steps,
+        batch_size=args.batch_size,
+        seed=args.seed,
         progress_fn=lambda steps: tqdm(steps, desc="judge", unit="step"),
     )
-    judges.save_judge(_OUT.value, judge)
-    print(f"trained in {time.perf_counter() - start:.0f} s, written to {_OUT.value}")
-    report(judges.load_judge(_OUT.value), _SEED.value, _NUM_HELD_OUT.value)
+    save_judge(args.out, judge)
+    print(f"trained in {time.perf_counter() - start:.0f} s, written to {args.out}")
+    report(load_judge(args.out), args.seed, args.num_held_out)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.run("train_judge", define_flags, main, help_text=__doc__)
