@@ -41,9 +41,10 @@ _SYNTHETIC = """# Three variables, six generators
 
 Made by `python -m experiments.synthetic --num_seeds={num_seeds}
 --num_steps={num_steps}` (one cell: `--only=DATA_GENERATOR`) from the rows in
-`docs/results/synthetic_*.json`. TVD between generator and data after {num_steps:,}
-steps, mean ± standard error over {num_seeds} seeds, each with data of its own;
-histograms of 50,000 samples in 10 x 10 x 10 bins. Floor: two samples of the data.
+`docs/results/synthetic_*.json`.
+TVD between generator and data after {num_steps:,} steps, mean ± standard error over
+{num_seeds} seeds, each with data of its own; histograms of 50,000 samples in 10 x 10 x
+10 bins. Floor: two samples of the data.
 
 ![TVD over training](synthetic.png)
 
