@@ -59,7 +59,7 @@ def read_annotations(path: str | os.PathLike) -> Annotations:
     """Like `read_attributes`, with the pictures' file names."""
     lines = read_lines(path)
     count = int(lines.pop(0)[1]) if lines and lines[0][1].isdecimal() else None
-    names = _header(path, lines)
+    names = _attribute_names(path, lines)
     files, rows = [], []
     code = {"-1": 0, "1": 1}
     for number, line in lines[1:]:
@@ -79,7 +79,8 @@ def read_annotations(path: str | os.PathLike) -> Annotations:
             f"{'nothing' if count is None else count}; is it cut off?"
         )
     states = dict.fromkeys(names, BINARY)
-    return Annotations(tuple(files), Table(names, states, np.array(rows, np.int32)))
+    table = Table(names=names, states=states, values=np.array(rows, np.int32))
+    return Annotations(tuple(files), table)
 
 
 def read_partition(path: str | os.PathLike) -> dict[str, str]:
@@ -124,8 +125,8 @@ def labels_from_tfds(
     names, found = _attribute_states(name, label_names, data_dir)
     keys = [f"attributes/{n}" for n in names]
     records = tfds.Records(name, split, keys, data_dir=data_dir, limit=limit)
-    rows = list(_bar(records, "reading labels", progress))
-    return _table(names, found, rows)
+    rows = list(_with_progress_bar(records, "reading labels", progress))
+    return _table_of_cells(names, found, rows)
 
 
 def images_from_tfds(
@@ -169,10 +170,12 @@ def images_from_tfds(
         crop = ALIGNED_CROP if tuple(shape[:2]) == ALIGNED_SHAPE else None
     images = np.empty((len(records), size, size, 3), np.uint8)
     rows = []
-    for i, (image, *row) in enumerate(_bar(records, "reading pictures", progress)):
+    for i, (image, *row) in enumerate(
+        _with_progress_bar(records, "reading pictures", progress)
+    ):
         images[i] = images_lib.decode(image, size=size, crop=crop)
         rows.append(row)
-    return ImageData(images, _table(names, found, rows))
+    return ImageData(images, _table_of_cells(names, found, rows))
 
 
 def read_lines(path: str | os.PathLike) -> list[tuple[int, str]]:
@@ -185,14 +188,14 @@ def read_lines(path: str | os.PathLike) -> list[tuple[int, str]]:
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
     try:
-        text = _unpacked(path).decode("utf-8")
+        text = _unpacked_bytes(path).decode("utf-8")
     except (UnicodeDecodeError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is damaged or not text ({error})") from error
     numbered = enumerate(text.splitlines(), start=1)
     return [(number, line.strip()) for number, line in numbered if line.strip()]
 
 
-def _unpacked(path: Path) -> bytes:
+def _unpacked_bytes(path: Path) -> bytes:
     data = path.read_bytes()
     if data.startswith(b"\x1f\x8b"):
         return gzip.decompress(data)
@@ -205,7 +208,9 @@ def _unpacked(path: Path) -> bytes:
         return archive.read(texts[0])
 
 
-def _header(path: str | os.PathLike, lines: list[tuple[int, str]]) -> tuple[str, ...]:
+def _attribute_names(
+    path: str | os.PathLike, lines: list[tuple[int, str]]
+) -> tuple[str, ...]:
     names = tuple(lines[0][1].split()) if lines else ()
     if not names or set(names[1:]) & {"-1", "1"} or len(set(names)) < len(names):
         raise ValueError(
@@ -254,23 +259,23 @@ def _feature_states(feature: Any) -> tuple[str, ...] | None:
     return BINARY if feature.np_dtype == np.bool_ else None
 
 
-def _table(names: Sequence[str], found: dict, rows: list[list]) -> Table:
+def _table_of_cells(names: Sequence[str], found: dict, rows: list[list]) -> Table:
     """Values as recorded; what is no boolean goes by the rules of `tables`."""
     states = dict(found)
     values = np.empty((len(rows), len(names)), np.int32)
     for i, name in enumerate(names):
         cells = [row[i] for row in rows]
         if states[name] is None:
-            states[name], cells = tables.encode([_text(cell) for cell in cells])
+            states[name], cells = tables.encode([_cell_text(cell) for cell in cells])
         values[:, i] = cells
-    return Table(tuple(names), states, values)
+    return Table(names=tuple(names), states=states, values=values)
 
 
-def _text(cell: Any) -> str:
+def _cell_text(cell: Any) -> str:
     return cell.decode("utf-8") if isinstance(cell, bytes) else str(cell)
 
 
-def _bar(records: tfds.Records, text: str, progress: bool):
+def _with_progress_bar(records: tfds.Records, text: str, progress: bool):
     return images_lib.with_progress(
         records, total=len(records), text=text, show=progress
     )

@@ -75,7 +75,7 @@ def embedded() -> Split:
         ) from error
     found = load_digits()
     pixels = np.round(found.images * (255 / 16)).astype(np.uint8)
-    images = np.stack([_enlarged(picture) for picture in pixels])
+    images = np.stack([_enlarged_digit(picture) for picture in pixels])
     digits = checked(Digits(images, found.target.astype(np.int32)))
     return Split(digits.rows(None, -_EMBEDDED_TEST), digits.rows(-_EMBEDDED_TEST, None))
 
@@ -137,7 +137,7 @@ def checked(digits: Digits) -> Digits:
     return digits
 
 
-def _enlarged(picture: np.ndarray) -> np.ndarray:
+def _enlarged_digit(picture: np.ndarray) -> np.ndarray:
     inner = Image.fromarray(picture).resize((_EMBEDDED_SIZE,) * 2, Image.BICUBIC)
     level = (np.asarray(inner, np.float32) - _BLACK) / (_WHITE - _BLACK)
     sharp = np.round(255 * np.clip(level, 0, 1)).astype(np.uint8)

@@ -120,10 +120,9 @@ def render(labels: Array, nuisances: Array, *, size: int = 32) -> Array:
     Returns:
       [size, size, 3] float32 in [-1, 1].
     """
-    scene, canvas = _begin(labels, nuisances, size)
-    for draw in (_body, _head, _hair, _age, _brows, _eyes, _nose, _cheeks, _mouth):
+    scene, canvas = _scene_and_background(labels, nuisances, size)
+    for draw in _BACK_TO_FRONT:
         canvas = draw(scene, canvas)
-    canvas = _glasses(scene, _mustache(scene, canvas))
     return 2.0 * canvas - 1.0
 
 
@@ -155,7 +154,7 @@ def _box(x, y, centre, half, corner):
     return outside + jnp.minimum(jnp.maximum(u, v), 0.0) - corner
 
 
-def _cover(scene, distance):
+def _coverage(scene, distance):
     """[size, size] in [0, 1]: how much of each pixel lies inside (smoothstep)."""
     t = jnp.clip(0.5 - distance / (1.25 * scene.pixel), 0.0, 1.0)
     return t * t * (3.0 - 2.0 * t)
@@ -173,13 +172,13 @@ def _paint(canvas, cover, colour):
 # --- the drawing, back to front ----------------------------------------------------
 
 
-def _begin(labels, nuisances, size):
+def _scene_and_background(labels, nuisances, size):
     """The scene and the empty background."""
     n = dict(zip(NUISANCES, jnp.asarray(nuisances, jnp.float32), strict=True))
     named = dict(zip(LABELS, jnp.asarray(labels, jnp.float32), strict=True))
     ticks = (jnp.arange(size, dtype=jnp.float32) + 0.5) * (2.0 / size) - 1.0
     y, x = jnp.meshgrid(ticks, ticks, indexing="ij")
-    canvas = _background(y, n)
+    canvas = _background_colours(y, n)
     x = (x - _MAX_SHIFT * (2.0 * n["offset_x"] - 1.0)) / (
         1.0 + _MAX_WIDENING * (2.0 * n["face_width"] - 1.0)
     )
@@ -191,99 +190,110 @@ def _begin(labels, nuisances, size):
         _blend(*_HAIR_OLD, n["hair_tone"]),
     )
     hair = _blend(old, young, named["Young"])
-    return _Scene(x, y, jnp.abs(x), 2.0 / size, named, skin, hair), canvas
+    scene = _Scene(
+        x=x,
+        y=y,
+        side=jnp.abs(x),
+        pixel=2.0 / size,
+        labels=named,
+        skin=skin,
+        hair=hair,
+    )
+    return scene, canvas
 
 
-def _background(y, n):
+def _background_colours(y, n):
     cold = _blend(*_BACKGROUND_COLD, n["background_light"])
     warm = _blend(*_BACKGROUND_WARM, n["background_light"])
     colour = _blend(cold, warm, n["background_warmth"])
     return colour * (0.95 - 0.05 * y[..., None])  # a little lighter at the top
 
 
-def _body(s, canvas):
+def _draw_body(s, canvas):
     """Shirt, collar and neck."""
     canvas = _paint(
-        canvas, _cover(s, _ellipse(s.x, s.y, (0.0, 1.22), (0.78, 0.46))), _SHIRT
+        canvas, _coverage(s, _ellipse(s.x, s.y, (0.0, 1.22), (0.78, 0.46))), _SHIRT
     )
     canvas = _paint(
-        canvas, _cover(s, _ellipse(s.x, s.y, (0.0, 0.80), (0.26, 0.13))), _COLLAR
+        canvas, _coverage(s, _ellipse(s.x, s.y, (0.0, 0.80), (0.26, 0.13))), _COLLAR
     )
     neck = _box(s.x, s.y, (0.0, 0.66), (0.18, 0.20), 0.10)
-    return _paint(canvas, _cover(s, neck), 0.80 * s.skin)
+    return _paint(canvas, _coverage(s, neck), 0.80 * s.skin)
 
 
-def _head(s, canvas):
+def _draw_head(s, canvas):
     """Ears, long hair at the sides (women) and the head with its jaw (wider: men)."""
     ear = _ellipse(s.side, s.y, (0.52, 0.02), (0.09, 0.13))
-    canvas = _paint(canvas, _cover(s, ear), 0.92 * s.skin)
+    canvas = _paint(canvas, _coverage(s, ear), 0.92 * s.skin)
     strand = _capsule(s.side, s.y, (0.50, -0.10), (0.53, 0.64), 0.145)
-    canvas = _paint(canvas, (1.0 - s.labels["Male"]) * _cover(s, strand), s.hair)
+    canvas = _paint(canvas, (1.0 - s.labels["Male"]) * _coverage(s, strand), s.hair)
     oval = _ellipse(s.x, s.y, (0.0, 0.02), (0.50, 0.68))
     jaw = _box(s.x, s.y, (0.0, 0.34), (0.43, 0.36), 0.24)
     jaw = jaw + (1.0 - s.labels["Male"])  # moved out of sight for women
-    return _paint(canvas, _cover(s, jnp.minimum(oval, jaw)), s.skin)
+    return _paint(canvas, _coverage(s, jnp.minimum(oval, jaw)), s.skin)
 
 
-def _hair(s, canvas):
+def _draw_hair(s, canvas):
     """Temples, which nobody loses, and the crown, which the bald have lost."""
     temple = _capsule(s.side, s.y, (0.47, -0.30), (0.52, -0.10), 0.075)
     outer = _ellipse(s.x, s.y, (0.0, -0.06), (0.57, 0.74))
     inner = _ellipse(s.x, s.y, (0.07, 0.02), (0.45, 0.50))
     crown = jnp.maximum(jnp.maximum(outer, -inner), s.y + 0.16)
-    canvas = _paint(canvas, _cover(s, temple), s.hair)
-    return _paint(canvas, (1.0 - s.labels["Bald"]) * _cover(s, crown), s.hair)
+    canvas = _paint(canvas, _coverage(s, temple), s.hair)
+    return _paint(canvas, (1.0 - s.labels["Bald"]) * _coverage(s, crown), s.hair)
 
 
-def _age(s, canvas):
+def _draw_wrinkles(s, canvas):
     """Wrinkles of the old: one across the forehead and two beside the nose."""
     forehead = _capsule(s.side, s.y, (0.0, -0.405), (0.24, -0.39), 0.022)
     fold = _capsule(s.side, s.y, (0.17, 0.17), (0.31, 0.34), 0.020)
-    cover = _cover(s, jnp.minimum(forehead, fold))
+    cover = _coverage(s, jnp.minimum(forehead, fold))
     return _paint(canvas, 0.9 * (1.0 - s.labels["Young"]) * cover, 0.62 * s.skin)
 
 
-def _brows(s, canvas):
+def _draw_brows(s, canvas):
     radius = _blend(0.030, 0.052, s.labels["Male"])
     brow = _capsule(s.side, s.y, (0.14, -0.285), (0.37, -0.305), radius)
-    return _paint(canvas, _cover(s, brow), 0.75 * s.hair)
+    return _paint(canvas, _coverage(s, brow), 0.75 * s.hair)
 
 
-def _eyes(s, canvas):
+def _draw_eyes(s, canvas):
     """White, iris and glint; lashes for women."""
     height = _blend(0.130, 0.040, s.labels["Narrow_Eyes"])
     eye = _ellipse(s.side, s.y, (0.25, -0.05), (0.145, height))
-    white = _cover(s, eye)
-    iris = _cover(s, _length(s.side - 0.24, s.y + 0.05) - 0.078)
-    glint = _cover(s, _length(s.x - jnp.sign(s.x) * 0.24 + 0.025, s.y + 0.08) - 0.022)
+    white = _coverage(s, eye)
+    iris = _coverage(s, _length(s.side - 0.24, s.y + 0.05) - 0.078)
+    glint = _coverage(
+        s, _length(s.x - jnp.sign(s.x) * 0.24 + 0.025, s.y + 0.08) - 0.022
+    )
     lash = jnp.maximum(jnp.abs(eye - 0.01) - 0.024, s.y + 0.045)
     wing = _capsule(s.side, s.y, (0.37, -0.08), (0.43, -0.12), 0.020)
-    lash = (1.0 - s.labels["Male"]) * _cover(s, jnp.minimum(lash, wing))
+    lash = (1.0 - s.labels["Male"]) * _coverage(s, jnp.minimum(lash, wing))
     canvas = _paint(canvas, white, _WHITE)
     canvas = _paint(canvas, white * iris, _IRIS)
     return _paint(_paint(canvas, white * iris * glint, _WHITE), lash, _DARK)
 
 
-def _nose(s, canvas):
+def _draw_nose(s, canvas):
     canvas = _paint(
         canvas,
-        _cover(s, _ellipse(s.x, s.y, (0.0, 0.135), (0.085, 0.055))),
+        _coverage(s, _ellipse(s.x, s.y, (0.0, 0.135), (0.085, 0.055))),
         0.80 * s.skin,
     )
     return _paint(
         canvas,
-        0.6 * _cover(s, _ellipse(s.x, s.y, (0.0, 0.105), (0.055, 0.040))),
+        0.6 * _coverage(s, _ellipse(s.x, s.y, (0.0, 0.105), (0.055, 0.040))),
         jnp.minimum(1.10 * s.skin, 1.0),
     )
 
 
-def _cheeks(s, canvas):
+def _draw_cheeks(s, canvas):
     """Smiling: rosy, raised cheeks."""
-    cheek = _cover(s, _ellipse(s.side, s.y, (0.365, 0.215), (0.095, 0.075)))
+    cheek = _coverage(s, _ellipse(s.side, s.y, (0.365, 0.215), (0.095, 0.075)))
     return _paint(canvas, 0.55 * s.labels["Smiling"] * cheek, _BLUSH)
 
 
-def _mouth(s, canvas):
+def _draw_mouth(s, canvas):
     """Lips along a parabola (Smiling), parted (Open), coloured (Lipstick)."""
     smiling, parted = s.labels["Smiling"], s.labels["Mouth_Slightly_Open"]
     u2 = (s.x / _blend(0.20, 0.27, smiling)) ** 2
@@ -295,29 +305,35 @@ def _mouth(s, canvas):
     lips = jnp.maximum(lips, 0.25 * (u2 - 1.0))
     natural = _blend(s.skin, _NATURAL_LIP, 0.55)
     colour = _blend(natural, _LIPSTICK, s.labels["Wearing_Lipstick"])
-    canvas = _paint(canvas, _cover(s, lips), colour)
+    canvas = _paint(canvas, _coverage(s, lips), colour)
     inside = jnp.maximum(jnp.abs(from_middle) - gap, 0.25 * (u2 - 0.92))
-    canvas = _paint(canvas, parted * _cover(s, inside), _MOUTH_INSIDE)
+    canvas = _paint(canvas, parted * _coverage(s, inside), _MOUTH_INSIDE)
     teeth = jnp.maximum(inside, jnp.abs(from_middle + gap - 0.02) - 0.028)
-    canvas = _paint(canvas, parted * _cover(s, teeth), _WHITE)
+    canvas = _paint(canvas, parted * _coverage(s, teeth), _WHITE)
     line = jnp.maximum(jnp.abs(from_middle) - 0.015, 0.25 * (u2 - 0.9))
-    return _paint(canvas, 0.7 * (1.0 - parted) * _cover(s, line), _MOUTH_INSIDE)
+    return _paint(canvas, 0.7 * (1.0 - parted) * _coverage(s, line), _MOUTH_INSIDE)
 
 
-def _mustache(s, canvas):
+def _draw_mustache(s, canvas):
     wing = _capsule(s.side, s.y, (0.04, 0.245), (0.20, 0.285), 0.055)
-    return _paint(canvas, s.labels["Mustache"] * _cover(s, wing), _DARK)
+    return _paint(canvas, s.labels["Mustache"] * _coverage(s, wing), _DARK)
 
 
-def _glasses(s, canvas):
+def _draw_glasses(s, canvas):
     """Faintly tinted lenses, a dark frame, a bridge and the arms."""
     worn = s.labels["Eyeglasses"]
     lens = _box(s.side, s.y, (0.255, -0.045), (0.195, 0.165), 0.08)
     bridge = _box(s.side, s.y, (0.0, -0.07), (0.08, 0.026), 0.02)
     arm = _box(s.side, s.y, (0.49, -0.09), (0.06, 0.026), 0.02)
     frame = jnp.minimum(jnp.abs(lens) - 0.030, jnp.minimum(bridge, arm))
-    canvas = _paint(canvas, 0.22 * worn * _cover(s, lens), _LENS)
-    return _paint(canvas, worn * _cover(s, frame), _FRAME)
+    canvas = _paint(canvas, 0.22 * worn * _coverage(s, lens), _LENS)
+    return _paint(canvas, worn * _coverage(s, frame), _FRAME)
+
+
+_BACK_TO_FRONT = (
+    *(_draw_body, _draw_head, _draw_hair, _draw_wrinkles, _draw_brows, _draw_eyes),
+    *(_draw_nose, _draw_cheeks, _draw_mouth, _draw_mustache, _draw_glasses),
+)
 
 
 # --- the mechanism and the models ----------------------------------------------------

@@ -109,8 +109,8 @@ def by_protocol(split: Split, variant: str, protocol: str = "t10k") -> Split:
     Raises:
       ValueError: an unknown variant or protocol.
     """
-    _require(variant, VARIANTS, "variant")
-    _require(protocol, PROTOCOLS, "protocol")
+    _require_known(variant, VARIANTS, "variant")
+    _require_known(protocol, PROTOCOLS, "protocol")
     if variant == "colored":
         return split
     first = len(split.train) - len(split.train) // _HELD_OUT
@@ -141,7 +141,7 @@ def paint(
       ValueError: an unknown variant, digits of another shape, labels out of range, or
         `wildlife` without textures.
     """
-    _require(variant, VARIANTS, "variant")
+    _require_known(variant, VARIANTS, "variant")
     checked(Digits(np.asarray(digits.images), np.asarray(digits.labels)))
     if (variant == "wildlife") != (textures is not None):
         raise ValueError(
@@ -150,7 +150,7 @@ def paint(
         )
     if textures is not None:
         _require_textures(textures)
-    return _paint(
+    return _paint_rows(
         jnp.asarray(digits.images),
         jnp.asarray(digits.labels, jnp.int32),
         key,
@@ -161,7 +161,7 @@ def paint(
 
 
 @partial(jax.jit, static_argnames=("variant", "correlated"))
-def _paint(images, labels, key, textures, variant, correlated) -> Pictures:
+def _paint_rows(images, labels, key, textures, variant, correlated) -> Pictures:
     def one(row):
         digit, label, index = row
         key_indices, key_object, key_background = jax.random.split(
@@ -170,37 +170,39 @@ def _paint(images, labels, key, textures, variant, correlated) -> Pictures:
         drawn = jax.random.randint(key_indices, (2,), 0, NUM_CLASSES)
         k, j = (label, label) if correlated else (drawn[0], drawn[1])
         if variant == "colored":
-            image, mask = _colored(digit, k, key_object)
-            return Pictures(image, label, Truth(mask, k, jnp.int32(0)))
-        mask = _binary(digit)
+            image, mask = _colored_picture(digit, k, key_object)
+            truth = Truth(masks=mask, objects=k, backgrounds=jnp.int32(0))
+            return Pictures(images=image, labels=label, truth=truth)
+        mask = _binary_mask(digit)
         if variant == "double_colored":
-            figure = _jittered(OBJECT_PALETTE, k, key_object)
-            ground = _jittered(BACKGROUND_PALETTE, j, key_background)
+            figure = _jittered_colour(OBJECT_PALETTE, k, key_object)
+            ground = _jittered_colour(BACKGROUND_PALETTE, j, key_background)
         else:
-            figure = _crop(textures.objects[k], key_object)
-            ground = _crop(textures.backgrounds[j], key_background)
+            figure = _random_crop(textures.objects[k], key_object)
+            ground = _random_crop(textures.backgrounds[j], key_background)
         image = mask * figure + (1 - mask) * ground
-        return Pictures(2 * image - 1, label, Truth(mask, k, j))
+        truth = Truth(masks=mask, objects=k, backgrounds=j)
+        return Pictures(images=2 * image - 1, labels=label, truth=truth)
 
     rows = images, labels, jnp.arange(images.shape[0])
     return jax.lax.map(one, rows, batch_size=min(_BLOCK, images.shape[0]))
 
 
-def _colored(digit: Array, k: Array, key: Key) -> tuple[Array, Array]:
+def _colored_picture(digit: Array, k: Array, key: Key) -> tuple[Array, Array]:
     """The image in [-1, 1], in 8 bits as in the original file, and the grey digit."""
     mean = jnp.asarray(COLORED_PALETTE)[k] / 255
     jitter = jnp.sqrt(COLORED_VARIANCE) * jax.random.normal(key, (3,))
     colour = jnp.clip(mean + jitter, 0, 1)
-    grey = _nearest(digit, centred=True)[..., None].astype(jnp.float32) / 255
+    grey = _nearest_resize(digit, centred=True)[..., None].astype(jnp.float32) / 255
     return 2 * jnp.round(255 * grey * colour) / 255 - 1, grey
 
 
-def _binary(digit: Array) -> Array:
-    grey = _nearest(digit, centred=False)[..., None].astype(jnp.float32) / 255
+def _binary_mask(digit: Array) -> Array:
+    grey = _nearest_resize(digit, centred=False)[..., None].astype(jnp.float32) / 255
     return (grey > _THRESHOLD).astype(jnp.float32)
 
 
-def _nearest(digit: Array, *, centred: bool) -> Array:
+def _nearest_resize(digit: Array, *, centred: bool) -> Array:
     """[28, 28] to [32, 32].
 
     Pillow, which the reference uses for `colored`, samples at the middle of a pixel;
@@ -211,20 +213,20 @@ def _nearest(digit: Array, *, centred: bool) -> Array:
     return digit[rows][:, rows]
 
 
-def _jittered(palette: tuple, index: Array, key: Key) -> Array:
+def _jittered_colour(palette: tuple, index: Array, key: Key) -> Array:
     """A colour of the palette, RGB about [0, 1], [3]."""
     jitter = DOUBLE_COLORED_DEVIATION * jax.random.normal(key, (3,))
     return jnp.asarray(palette)[index] / 255 + jitter
 
 
-def _crop(texture: Array, key: Key) -> Array:
+def _random_crop(texture: Array, key: Key) -> Array:
     """A random 32x32 part of a texture, float in [0, 1]."""
     row, column = jax.random.randint(key, (2,), 0, TEXTURE_SIZE - SIZE + 1)
     part = jax.lax.dynamic_slice(texture, (row, column, 0), (SIZE, SIZE, 3))
     return part.astype(jnp.float32) / 255
 
 
-def _require(value: str, known: tuple[str, ...], what: str) -> None:
+def _require_known(value: str, known: tuple[str, ...], what: str) -> None:
     if value not in known:
         raise ValueError(f"unknown {what} {value!r}: {suggestion(value, known)}")
 

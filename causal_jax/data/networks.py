@@ -52,14 +52,14 @@ def read_bif(path: str | Path) -> tuple[SCM, Params]:
     """
     text = text_of(Path(path))
     try:
-        return _network(Tokens(text))
+        return _read_network(Tokens(text))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _network(tokens: Tokens) -> tuple[SCM, Params]:
+def _read_network(tokens: Tokens) -> tuple[SCM, Params]:
     states: dict[str, tuple[str, ...]] = {}
-    blocks: dict[str, _Block] = {}
+    blocks: dict[str, _TableBlock] = {}
     tokens.expect("network")
     tokens.take()
     _skip_properties(tokens)
@@ -79,7 +79,7 @@ def _network(tokens: Tokens) -> tuple[SCM, Params]:
                 f"node {name!r} has no probability block: the file is truncated, or "
                 "the block is missing"
             )
-    return _model(states, blocks)
+    return _model_of_blocks(states, blocks)
 
 
 def _skip_properties(tokens: Tokens) -> None:
@@ -119,7 +119,7 @@ def _read_variable(tokens: Tokens, states: dict[str, tuple[str, ...]]) -> None:
     states[name] = tuple(names)
 
 
-class _Block:
+class _TableBlock:
     """The table of one node, in the block's own order of parents.
 
     Attributes:
@@ -169,21 +169,21 @@ class _Block:
         elif missing.any():
             index = np.argwhere(missing)[0]
             raise ValueError(f"{self.described(index)} has no probabilities")
-        self._refuse((self.table < 0).any(-1), "a negative probability")
+        self._refuse_rows((self.table < 0).any(-1), "a negative probability")
         sums = self.table.sum(-1)
         # The hair lets through sums that miss one by the tolerance and a rounding.
         wrong = ~(np.abs(sums - 1) <= TOLERANCE + 1e-9)
-        self._refuse(wrong, "probabilities that do not sum to one")
+        self._refuse_rows(wrong, "probabilities that do not sum to one")
         self.table /= sums[..., None]
 
-    def _refuse(self, wrong: np.ndarray, what: str) -> None:
+    def _refuse_rows(self, wrong: np.ndarray, what: str) -> None:
         if wrong.any():
             index = tuple(np.argwhere(wrong)[0])
             row = ", ".join(f"{p:g}" for p in self.table[index][:8])
             raise ValueError(f"{self.described(index)} has {what}: {row}")
 
 
-def _read_block(tokens: Tokens, states: dict, blocks: dict[str, _Block]) -> None:
+def _read_block(tokens: Tokens, states: dict, blocks: dict[str, _TableBlock]) -> None:
     tokens.expect("(")
     name = tokens.take()
     parents = []
@@ -205,12 +205,12 @@ def _read_block(tokens: Tokens, states: dict, blocks: dict[str, _Block]) -> None
             f"the parents of node {name!r}, {', '.join(parents)}, are not distinct "
             "other nodes"
         )
-    blocks[name] = _Block(name, parents, states)
+    blocks[name] = _TableBlock(name, parents, states)
     tokens.expect("{")
     _read_rows(tokens, blocks[name])
 
 
-def _read_rows(tokens: Tokens, block: _Block) -> None:
+def _read_rows(tokens: Tokens, block: _TableBlock) -> None:
     default = None
     while tokens.peek() != "}":
         kind = tokens.take()
@@ -219,28 +219,30 @@ def _read_rows(tokens: Tokens, block: _Block) -> None:
         elif kind == "table":
             _fill_table(tokens, block)
         elif kind == "default":
-            default = _numbers(tokens, block.table.shape[-1], f"node {block.name!r}")
+            default = _read_numbers(
+                tokens, block.table.shape[-1], f"node {block.name!r}"
+            )
         elif kind == "(":
             index = block.index(tokens.until(")"))
             where = block.described(index)
             if not np.isnan(block.table[index]).any():
                 raise ValueError(f"{where} has probabilities twice: keep one row")
-            block.table[index] = _numbers(tokens, block.table.shape[-1], where)
+            block.table[index] = _read_numbers(tokens, block.table.shape[-1], where)
         else:
             raise tokens.error("expected 'table', 'default' or a configuration")
     tokens.expect("}")
     block.finish(default)
 
 
-def _fill_table(tokens: Tokens, block: _Block) -> None:
+def _fill_table(tokens: Tokens, block: _TableBlock) -> None:
     if not np.isnan(block.table).all():
         raise ValueError(f"node {block.name!r} has probabilities twice: keep one table")
-    values = _numbers(tokens, block.table.size, f"node {block.name!r}")
+    values = _read_numbers(tokens, block.table.size, f"node {block.name!r}")
     shape = (block.table.shape[-1], *block.table.shape[:-1])
     block.table[...] = np.moveaxis(values.reshape(shape), 0, -1)
 
 
-def _numbers(tokens: Tokens, num: int, where: str) -> np.ndarray:
+def _read_numbers(tokens: Tokens, num: int, where: str) -> np.ndarray:
     words = tokens.until(";")
     try:
         values = np.array([float(word) for word in words])
@@ -253,7 +255,9 @@ def _numbers(tokens: Tokens, num: int, where: str) -> np.ndarray:
     return values
 
 
-def _model(states: dict, blocks: dict[str, _Block]) -> tuple[SCM, Params]:
+def _model_of_blocks(
+    states: dict, blocks: dict[str, _TableBlock]
+) -> tuple[SCM, Params]:
     edges = itertools.chain.from_iterable(
         ((parent, name) for parent in blocks[name].parents) for name in states
     )

@@ -98,7 +98,7 @@ def find_files(dataset: str, manual_dir: Path) -> dict[str, Path]:
     if not manual_dir.is_dir():
         raise ValueError(f"there is no folder --manual_dir={manual_dir}")
     wanted = FILES[dataset] + OPTIONAL_FILES.get(dataset, ())
-    found = {name: _find(manual_dir, name) for name in wanted}
+    found = {name: _find_in_any_form(manual_dir, name) for name in wanted}
     missing = [name for name in FILES[dataset] if found[name] is None]
     if missing:
         raise ValueError(
@@ -108,7 +108,7 @@ def find_files(dataset: str, manual_dir: Path) -> dict[str, Path]:
     return {name: path for name, path in found.items() if path is not None}
 
 
-def _find(folder: Path, name: str) -> Path | None:
+def _find_in_any_form(folder: Path, name: str) -> Path | None:
     """The file under its official name, packed, unpacked, or as a folder."""
     stem = name.removesuffix(".gz").removesuffix(".zip").removesuffix(".txt")
     dotted = stem.replace("-idx", ".idx")  # as some mirrors write it
@@ -121,9 +121,9 @@ def celeb_a_splits(files: Mapping[str, Path]) -> dict[str, Iterator]:
     names, table = celeba.read_annotations(files[_LIST])
     rows = dict(zip(names, table.values, strict=True))
     partition = celeba.read_partition(files[_PARTITION])
-    landmarks = _numbers(files.get(_LANDMARKS), len(LANDMARKS))
-    identity = _numbers(files.get(_IDENTITY), 1)
-    pictures = _pictures(files[_PICTURES])
+    landmarks = _integers_by_file(files.get(_LANDMARKS), len(LANDMARKS))
+    identity = _integers_by_file(files.get(_IDENTITY), 1)
+    pictures = _picture_readers(files[_PICTURES])
     for what, existing in ((_LIST, rows), (_PICTURES, pictures)):
         missing = [file for file in partition if file not in existing]
         if missing:
@@ -149,7 +149,7 @@ def celeb_a_splits(files: Mapping[str, Path]) -> dict[str, Iterator]:
     return {s: examples(s) for s in celeba.SPLITS if s in partition.values()}
 
 
-def _numbers(path: Path | None, width: int) -> dict[str, list[int]]:
+def _integers_by_file(path: Path | None, width: int) -> dict[str, list[int]]:
     """A list of file names and integers; a count and a header line are skipped."""
     numbers = {}
     for number, line in celeba.read_lines(path) if path else ():
@@ -168,7 +168,7 @@ def _numbers(path: Path | None, width: int) -> dict[str, list[int]]:
     return numbers
 
 
-def _pictures(path: Path) -> dict[str, Callable[[], bytes]]:
+def _picture_readers(path: Path) -> dict[str, Callable[[], bytes]]:
     """{file name: function that reads it}, of a zip or a folder."""
     if path.is_dir():
         return {p.name: p.read_bytes for p in path.rglob("*.jpg")}
@@ -176,12 +176,12 @@ def _pictures(path: Path) -> dict[str, Callable[[], bytes]]:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
         raise ValueError(f"{path} is no whole zip file; fetch it again") from error
-    read = functools.partial(_unzipped, archive)
+    read = functools.partial(_read_from_zip, archive)
     jpegs = [name for name in archive.namelist() if name.endswith(".jpg")]
     return {name.split("/")[-1]: functools.partial(read, name) for name in jpegs}
 
 
-def _unzipped(archive: zipfile.ZipFile, name: str) -> bytes:
+def _read_from_zip(archive: zipfile.ZipFile, name: str) -> bytes:
     try:
         return archive.read(name)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:

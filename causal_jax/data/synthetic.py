@@ -53,7 +53,7 @@ class Polynomial:
         coefficients = jax.random.uniform(key, shape, minval=-1.0)
         axes = [jnp.linspace(0.0, 1.0, _GRID)] * num_causes
         grid = jnp.stack([x.ravel() for x in jnp.meshgrid(*axes)], axis=-1)
-        values = jax.vmap(_cubic, in_axes=(None, 0))(coefficients, grid)
+        values = jax.vmap(_cubic_value, in_axes=(None, 0))(coefficients, grid)
         return {
             "coefficients": coefficients,
             "low": values.min(),
@@ -67,12 +67,12 @@ class Polynomial:
     def apply(self, params: Params, parents: tuple, noise: Array) -> Array:
         """The value in [.05, .95], []."""
         causes = [(jnp.asarray(parent) - LOW) / (HIGH - LOW) for parent in parents]
-        value = _cubic(params["coefficients"], jnp.stack([*causes, noise]))
+        value = _cubic_value(params["coefficients"], jnp.stack([*causes, noise]))
         scaled = (value - params["low"]) / (params["high"] - params["low"])
         return LOW + (HIGH - LOW) * jnp.clip(scaled, 0.0, 1.0)
 
 
-def _cubic(coefficients: Array, causes: Array) -> Array:
+def _cubic_value(coefficients: Array, causes: Array) -> Array:
     """sum_abc C_abc x_a x_b x_c with x = (1, causes), []."""
     x = jnp.concatenate([jnp.ones(1), causes])
     return coefficients @ x @ x @ x

@@ -53,8 +53,8 @@ def procedural(seed: int = 0) -> Textures:
     """Draws ten striped and ten veined textures; the same seed, the same textures."""
     random = np.random.default_rng(seed)
     return Textures(
-        np.stack([_stripes(random, i) for i in range(_NUM)]),
-        np.stack([_veins(random, i) for i in range(_NUM)]),
+        np.stack([_draw_stripes(random, i) for i in range(_NUM)]),
+        np.stack([_draw_veins(random, i) for i in range(_NUM)]),
     )
 
 
@@ -67,10 +67,12 @@ def _read_kind(folder: Path) -> np.ndarray:
             f"there is no folder {folder}: textures lie in DIR/object/ and "
             "DIR/background/ as <digit>_*.jpg"
         )
-    return np.stack([_read(_only(folder, digit)) for digit in range(_NUM)])
+    return np.stack(
+        [_read_picture(_only_picture(folder, digit)) for digit in range(_NUM)]
+    )
 
 
-def _only(folder: Path, digit: int) -> Path:
+def _only_picture(folder: Path, digit: int) -> Path:
     """The one picture of a digit."""
     found = sorted(p for p in folder.glob(f"{digit}_*") if p.suffix.lower() in _ENDINGS)
     if not found:
@@ -85,7 +87,7 @@ def _only(folder: Path, digit: int) -> Path:
     return found[0]
 
 
-def _read(path: Path) -> np.ndarray:
+def _read_picture(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as image:
             image = image.convert("RGB").resize((_INNER, _INNER), Image.NEAREST)
@@ -94,10 +96,10 @@ def _read(path: Path) -> np.ndarray:
         raise ValueError(
             f"{path} is not a readable picture ({reason}): give a JPEG or PNG"
         ) from error
-    return _bordered(np.asarray(image))
+    return _with_border(np.asarray(image))
 
 
-def _bordered(picture: np.ndarray) -> np.ndarray:
+def _with_border(picture: np.ndarray) -> np.ndarray:
     pads = ((_BORDER, _BORDER), (_BORDER, _BORDER), (0, 0))
     return np.pad(picture, pads, mode="reflect")
 
@@ -108,36 +110,36 @@ def _bordered(picture: np.ndarray) -> np.ndarray:
 _GOLDEN = 0.618
 
 
-def _stripes(random: np.random.Generator, index: int) -> np.ndarray:
+def _draw_stripes(random: np.random.Generator, index: int) -> np.ndarray:
     angle = np.pi * ((index * _GOLDEN) % 1)
     period = 5.0 + 5.0 * ((3 * index) % _NUM) / _NUM  # pixels, several in a crop
     y, x = np.mgrid[:_INNER, :_INNER]
     along = x * np.cos(angle) + y * np.sin(angle)
-    phase = along / period + 0.25 * _smooth(random, 18.0)
-    share = _step(np.sin(2 * np.pi * phase) * 2.5)
+    phase = along / period + 0.25 * _smooth_field(random, 18.0)
+    share = _soft_step(np.sin(2 * np.pi * phase) * 2.5)
     hue = index / _NUM
     dark = colorsys.hsv_to_rgb((hue + 0.08) % 1, 0.9, 0.25)
-    return _coloured(share, dark, colorsys.hsv_to_rgb(hue, 0.85, 1.0))
+    return _coloured_texture(share, dark, colorsys.hsv_to_rgb(hue, 0.85, 1.0))
 
 
-def _veins(random: np.random.Generator, index: int) -> np.ndarray:
+def _draw_veins(random: np.random.Generator, index: int) -> np.ndarray:
     scale = 5.0 + 6.0 * ((7 * index) % _NUM) / _NUM
-    field = _smooth(random, scale) + 0.4 * _smooth(random, scale / 2)
-    share = _step(4.0 * (np.abs(field) / 0.25 - 1.0))
-    share = share * (0.93 + 0.07 * np.clip(_smooth(random, 12.0), -1, 1))
+    field = _smooth_field(random, scale) + 0.4 * _smooth_field(random, scale / 2)
+    share = _soft_step(4.0 * (np.abs(field) / 0.25 - 1.0))
+    share = share * (0.93 + 0.07 * np.clip(_smooth_field(random, 12.0), -1, 1))
     hue = (index + 0.5) / _NUM
     vein = colorsys.hsv_to_rgb((hue + 0.5) % 1, 0.35, 0.95)
-    return _coloured(share, vein, colorsys.hsv_to_rgb(hue, 0.85, 0.6))
+    return _coloured_texture(share, vein, colorsys.hsv_to_rgb(hue, 0.85, 0.6))
 
 
-def _coloured(share: np.ndarray, low, high) -> np.ndarray:
+def _coloured_texture(share: np.ndarray, low, high) -> np.ndarray:
     """Blends two colours, RGB in [0, 1], by [150, 150] in [0, 1]; bordered, uint8."""
     low, high = np.asarray(low), np.asarray(high)
     mixed = low + share[..., None] * (high - low)
-    return _bordered(np.round(255 * np.clip(mixed, 0, 1)).astype(np.uint8))
+    return _with_border(np.round(255 * np.clip(mixed, 0, 1)).astype(np.uint8))
 
 
-def _smooth(random: np.random.Generator, scale: float) -> np.ndarray:
+def _smooth_field(random: np.random.Generator, scale: float) -> np.ndarray:
     """A Gaussian field of unit variance, correlated over about `scale` pixels."""
     frequency = np.fft.fftfreq(_INNER)
     squared = frequency[:, None] ** 2 + frequency[None] ** 2
@@ -147,5 +149,5 @@ def _smooth(random: np.random.Generator, scale: float) -> np.ndarray:
     return field / field.std()
 
 
-def _step(x: np.ndarray) -> np.ndarray:
+def _soft_step(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-x))

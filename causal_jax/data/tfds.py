@@ -58,7 +58,7 @@ def dataset_dir(name: str, data_dir: str | os.PathLike | None = None) -> Path:
 def is_prepared(name: str, data_dir: str | os.PathLike | None = None) -> bool:
     """Whether the data set is there and whole."""
     try:
-        _builder(name, data_dir)
+        _whole_builder(name, data_dir)
     except ValueError:
         return False
     return True
@@ -66,7 +66,7 @@ def is_prepared(name: str, data_dir: str | os.PathLike | None = None) -> bool:
 
 def features(name: str, *, data_dir: str | os.PathLike | None = None) -> Mapping:
     """Returns the features of one example, by name (nested as the examples are)."""
-    return _builder(name, data_dir).info.features
+    return _whole_builder(name, data_dir).info.features
 
 
 def source(
@@ -91,7 +91,7 @@ def source(
     Raises:
       ValueError: a missing or damaged data set, or an unknown split.
     """
-    builder = _builder(name, data_dir)
+    builder = _whole_builder(name, data_dir)
     decoders = None
     if skip_images:
         pictures = {
@@ -100,7 +100,7 @@ def source(
             if isinstance(feature, tfds.features.Image)
         }
         decoders = {key: tfds.decode.SkipDecoding() for key in pictures}
-    return _opened(builder, split, decoders=decoders)
+    return _open_split(builder, split, decoders=decoders)
 
 
 @dataclass(frozen=True)
@@ -125,19 +125,19 @@ class Records:
     def __post_init__(self):
         if self.limit is not None and self.limit < 1:
             raise ValueError(f"limit={self.limit} reads nothing; use 1 or more")
-        existing = _flat(features(self.name, data_dir=self.data_dir))
+        existing = _flat_feature_names(features(self.name, data_dir=self.data_dir))
         for key in self.keys:
             if key not in existing:
                 raise ValueError(
                     f"data set {self.name!r} has no feature {key!r}; "
                     f"{suggestion(key, existing)}"
                 )
-        object.__setattr__(self, "_source", self._open())
+        object.__setattr__(self, "_source", self._open_encoded())
 
-    def _open(self) -> Sequence[bytes]:
+    def _open_encoded(self) -> Sequence[bytes]:
         raw = tfds.decode.DeserializeMethod.RAW_BYTES
-        builder = _builder(self.name, self.data_dir)
-        return _opened(builder, self.split, deserialize_method=raw)
+        builder = _whole_builder(self.name, self.data_dir)
+        return _open_split(builder, self.split, deserialize_method=raw)
 
     def __len__(self) -> int:
         total = len(self._source)
@@ -150,7 +150,7 @@ class Records:
             for record in self._source.__getitems__(list(block)):
                 example = tf_example_pb2.Example.FromString(bytes(record))
                 fields = example.features.feature
-                yield [_scalar(fields[key]) for key in self.keys]
+                yield [_scalar_of_field(fields[key]) for key in self.keys]
 
 
 def write(
@@ -189,9 +189,9 @@ def write(
         name = known.name
 
         def _split_generators(self, dl_manager):
-            return splits_fn(_download(self, dl_manager) if download else {})
+            return splits_fn(_download_files(self, dl_manager) if download else {})
 
-    return _prepare(Prepared, data_root(data_dir), keep_downloads=download)
+    return _prepare_or_remove(Prepared, data_root(data_dir), keep_downloads=download)
 
 
 def write_new(
@@ -251,7 +251,7 @@ def write_new(
         def _generate_examples(self):
             raise NotImplementedError
 
-    return _prepare(Written, root, keep_downloads=False)
+    return _prepare_or_remove(Written, root, keep_downloads=False)
 
 
 def picture(height: int, width: int, channels: int) -> Any:
@@ -279,8 +279,8 @@ def download_and_prepare(
     settings = {"config": config} if config else {}
     try:
         known = tfds.builder_cls(base)
-        _reach(next(iter(known.url_infos or ()), None))
-        return _prepare(known, root, keep_downloads=True, **settings)
+        _require_answer(next(iter(known.url_infos or ()), None))
+        return _prepare_or_remove(known, root, keep_downloads=True, **settings)
     except ImportError as error:
         raise ValueError(
             f"preparing {name!r} needs {error.name} once (reading it does not): "
@@ -292,7 +292,7 @@ def download_and_prepare(
 
 def splits(name: str, *, data_dir: str | os.PathLike | None = None) -> tuple[str, ...]:
     """Names of the prepared splits of a data set."""
-    return tuple(_builder(name, data_dir).info.splits)
+    return tuple(_whole_builder(name, data_dir).info.splits)
 
 
 def is_known(name: str) -> bool:
@@ -300,11 +300,15 @@ def is_known(name: str) -> bool:
     return name.partition("/")[0] in tfds.list_builders(with_community_datasets=False)
 
 
-def _prepare(
+def _prepare_or_remove(
     builder_class: type, root: Path, *, keep_downloads: bool, **settings
 ) -> Path:
     downloads, home = root / "downloads", root / builder_class.name
-    before = {root, *_below(home), *_below(downloads)} if root.exists() else set()
+    before = (
+        {root, *_path_and_below(home), *_path_and_below(downloads)}
+        if root.exists()
+        else set()
+    )
     builder = builder_class(data_dir=root, file_format="array_record", **settings)
     path = Path(builder.data_dir)
     if path.exists():  # tensorflow-datasets would take it for prepared
@@ -316,16 +320,16 @@ def _prepare(
                 download_config=tfds.download.DownloadConfig(try_download_gcs=False),
             )
         except BaseException:
-            cut_off = [p for p in _below(downloads) if ".tmp." in p.as_posix()]
-            _remove_new([*cut_off, *_below(home)], before)
+            cut_off = [p for p in _path_and_below(downloads) if ".tmp." in p.as_posix()]
+            _remove_new([*cut_off, *_path_and_below(home)], before)
             raise
         finally:
-            _remove_new([p for p in _below(downloads) if p.is_dir()], before)
+            _remove_new([p for p in _path_and_below(downloads) if p.is_dir()], before)
             _remove_new([root], before)
     return path
 
 
-def _below(path: Path) -> list[Path]:
+def _path_and_below(path: Path) -> list[Path]:
     """The path and everything below it, children before parents."""
     return [*sorted(path.rglob("*"), reverse=True), path] if path.exists() else []
 
@@ -339,11 +343,11 @@ def _remove_new(paths: Sequence[Path], before: set[Path]) -> None:
             path.unlink()
 
 
-def _download(builder: Any, manager: Any) -> dict[str, Path]:
+def _download_files(builder: Any, manager: Any) -> dict[str, Path]:
     """Fetches every public file of the data set: {file name: path}."""
     urls = {info.filename: url for url, info in builder.url_infos.items()}
     try:
-        _reach(next(iter(urls.values())))
+        _require_answer(next(iter(urls.values())))
         return {key: Path(path) for key, path in manager.download(urls).items()}
     except Exception as error:  # any network's refusal, in many classes
         raise DownloadError(
@@ -351,7 +355,7 @@ def _download(builder: Any, manager: Any) -> dict[str, Path]:
         ) from error
 
 
-def _reach(url: str | None) -> None:
+def _require_answer(url: str | None) -> None:
     """Raises unless the host answers (the downloader itself retries for minutes)."""
     if url is None:
         return
@@ -366,7 +370,7 @@ def _first_line(error: Exception) -> str:
     return lines[0][:160]
 
 
-def _builder(name: str, data_dir: str | os.PathLike | None) -> Any:
+def _whole_builder(name: str, data_dir: str | os.PathLike | None) -> Any:
     path = dataset_dir(name, data_dir)
     try:
         builder = tfds.builder_from_directory(path)
@@ -383,7 +387,7 @@ def _builder(name: str, data_dir: str | os.PathLike | None) -> Any:
     return builder
 
 
-def _opened(builder: Any, split: str, **settings) -> Sequence:
+def _open_split(builder: Any, split: str, **settings) -> Sequence:
     try:
         return builder.as_data_source(split=split, **settings)
     except NotImplementedError as error:
@@ -399,14 +403,17 @@ def _opened(builder: Any, split: str, **settings) -> Sequence:
         ) from error
 
 
-def _flat(tree: Mapping, prefix: str = "") -> list[str]:
+def _flat_feature_names(tree: Mapping, prefix: str = "") -> list[str]:
     flat = []
     for key, feature in tree.items():
         nested = isinstance(feature, tfds.features.FeaturesDict)
-        flat += _flat(feature, f"{prefix}{key}/") if nested else [prefix + key]
+        if nested:
+            flat += _flat_feature_names(feature, f"{prefix}{key}/")
+        else:
+            flat.append(prefix + key)
     return flat
 
 
-def _scalar(field: Any) -> Any:
+def _scalar_of_field(field: Any) -> Any:
     kind = field.WhichOneof("kind")
     return getattr(field, kind).value[0]

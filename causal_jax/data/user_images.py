@@ -29,7 +29,7 @@ def read(path: str | Path, *, size: int) -> np.ndarray:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"there is no picture {path}")
-    images = _array(path) if path.suffix in _ARRAYS else _picture(path)[None]
+    images = _read_arrays(path) if path.suffix in _ARRAYS else _read_picture(path)[None]
     images = images[None] if images.ndim == 3 else images
     if images.ndim != 4 or images.shape[1:] != (size, size, 3) or not len(images):
         found = "x".join(map(str, images.shape[1:] if images.ndim == 4 else ()))
@@ -37,10 +37,10 @@ def read(path: str | Path, *, size: int) -> np.ndarray:
             f"{path} holds pictures of {found or images.shape}, the model draws "
             f"{size}x{size}x3: crop and resize them first"
         )
-    return _in_range(images, path)
+    return _in_value_range(images, path)
 
 
-def _picture(path: Path) -> np.ndarray:
+def _read_picture(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as image:
             mode = image.mode
@@ -54,7 +54,7 @@ def _picture(path: Path) -> np.ndarray:
     return pixels
 
 
-def _array(path: Path) -> np.ndarray:
+def _read_arrays(path: Path) -> np.ndarray:
     try:
         data = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
         if path.suffix == ".npz":
@@ -65,7 +65,7 @@ def _array(path: Path) -> np.ndarray:
         raise ValueError(f"{path} is no readable array ({error})") from error
 
 
-def _in_range(images: np.ndarray, path: Path) -> np.ndarray:
+def _in_value_range(images: np.ndarray, path: Path) -> np.ndarray:
     if images.dtype == np.uint8:
         return images.astype(np.float32) / 127.5 - 1.0
     if not np.issubdtype(images.dtype, np.floating):

@@ -113,8 +113,8 @@ def test_wildlife_is_made_of_crops(drawn):
 def test_enlarging_samples_as_the_reference_does(grey):
     digit = grey.images[0]
     pillow = Image.fromarray(digit).resize((32, 32), Image.NEAREST)
-    np.testing.assert_array_equal(mnist._nearest(digit, centred=True), pillow)
-    corner = mnist._nearest(digit, centred=False)
+    np.testing.assert_array_equal(mnist._nearest_resize(digit, centred=True), pillow)
+    corner = mnist._nearest_resize(digit, centred=False)
     assert corner[15, 8] == digit[13, 7] and corner[16, 9] == digit[14, 7]
 
 
