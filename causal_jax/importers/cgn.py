@@ -62,20 +62,20 @@ def convert(
       ValueError: an array is missing, left over or of another shape.
     """
     rest = {k: v for k, v in arrays.items() if not k.endswith(".num_batches_tracked")}
-    reader = _Reader(rest)
+    reader = _ArrayReader(rest)
     embedding = reader.take("label_emb.weight", (mnist.NUM_CLASSES, mnist.NUM_CLASSES))
-    inputs, width = _sizes(rest)
+    inputs, width = _input_size_and_width(rest)
     model = mnist.scm(
         width=width, noise_size=inputs - mnist.NUM_CLASSES, shuffle=shuffle
     )
     params: Params = {name: {} for name in model.nodes}
     for part in mnist.PARTS:
-        params[part] = _part(reader, part, embedding, inputs, width)
+        params[part] = _part_params(reader, part, embedding, inputs, width)
     reader.require_empty()
     return model, params
 
 
-class _Reader:
+class _ArrayReader:
     """Hands out arrays of known shapes, each once."""
 
     def __init__(self, arrays: Mapping[str, np.ndarray]):
@@ -83,47 +83,54 @@ class _Reader:
 
     def take(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
         if name not in self._rest:
-            raise ValueError(f"{_OTHER}: it has no {name}")
+            raise ValueError(f"{_OTHER_ARCHITECTURE}: it has no {name}")
         array = self._rest.pop(name)
         if array.shape != shape:
             raise ValueError(
-                f"{_OTHER}: {name} is {list(array.shape)}, not {list(shape)}"
+                f"{_OTHER_ARCHITECTURE}: {name} is {list(array.shape)}, not "
+                f"{list(shape)}"
             )
         return np.asarray(array, np.float32)
 
     def require_empty(self) -> None:
         if self._rest:
-            raise ValueError(f"{_OTHER}: it also has {next(iter(self._rest))}")
+            raise ValueError(
+                f"{_OTHER_ARCHITECTURE}: it also has {next(iter(self._rest))}"
+            )
 
 
-_OTHER = (
+_OTHER_ARCHITECTURE = (
     "is of another architecture than the MNIST CGN (give the ckp.pth of "
     "cgn_{colored,double_colored,wildlife}_MNIST)"
 )
 
 
-def _sizes(arrays: Mapping[str, np.ndarray]) -> tuple[int, int]:
+def _input_size_and_width(arrays: Mapping[str, np.ndarray]) -> tuple[int, int]:
     """Length of the networks' input and their width, as the first layer has them."""
     weight = arrays.get("f_shape.0.weight")
     pixels = (mnist.SIZE // 4) ** 2
     if weight is None or weight.ndim != 2:
-        raise ValueError(f"{_OTHER}: it has no f_shape.0.weight of two axes")
+        raise ValueError(
+            f"{_OTHER_ARCHITECTURE}: it has no f_shape.0.weight of two axes"
+        )
     outputs, inputs = weight.shape
     if inputs <= mnist.NUM_CLASSES or outputs % (2 * pixels):
         raise ValueError(
-            f"{_OTHER}: f_shape.0.weight is {[outputs, inputs]}, not "
+            f"{_OTHER_ARCHITECTURE}: f_shape.0.weight is {[outputs, inputs]}, not "
             f"[{2 * pixels} times the width, {mnist.NUM_CLASSES} and the noise]"
         )
     return inputs, outputs // (2 * pixels)
 
 
-def _part(reader: _Reader, part: str, embedding, inputs: int, width: int) -> Params:
+def _part_params(
+    reader: _ArrayReader, part: str, embedding, inputs: int, width: int
+) -> Params:
     """One part's Flax collections."""
     name, linear, convs, norms = _NETWORKS[part]
     hidden = (width, 1) if part == "shape" else (2 * width, width, 3)
     params = {
         "label_embedding": {"embedding": jnp.asarray(embedding)},
-        "linear": _linear(reader, f"{name}.{linear}", inputs, 2 * width),
+        "linear": _linear_params(reader, f"{name}.{linear}", inputs, 2 * width),
     }
     statistics, channels = {}, 2 * width
     for i, (conv, norm, features) in enumerate(zip(convs, norms, hidden, strict=True)):
@@ -145,7 +152,9 @@ def _part(reader: _Reader, part: str, embedding, inputs: int, width: int) -> Par
     return {"params": params, "batch_stats": statistics}
 
 
-def _linear(reader: _Reader, name: str, inputs: int, channels: int) -> Params:
+def _linear_params(
+    reader: _ArrayReader, name: str, inputs: int, channels: int
+) -> Params:
     side = mnist.SIZE // 4
     outputs = channels * side**2
 

@@ -80,7 +80,7 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
     except Exception as error:  # of a pickle cut or made up: any class
         reason = str(error).partition("\n")[0][:120] or type(error).__name__
         raise ValueError(f"{path} is damaged ({reason}): fetch it again") from error
-    return _arrays(path, content)
+    return _arrays_of_state_dict(path, content)
 
 
 class _RefusedError(ValueError):
@@ -194,7 +194,7 @@ def _from_stream(file: IO[bytes], num_bytes: int) -> Any:
     return content
 
 
-def _tensor(storage, offset, size, stride, *_) -> np.ndarray:
+def _rebuilt_tensor(storage, offset, size, stride, *_) -> np.ndarray:
     """`torch._utils._rebuild_tensor` and its second version: a view of a storage."""
     size, stride = tuple(map(int, size)), tuple(map(int, stride))
     if not isinstance(storage, np.ndarray) or len(size) != len(stride):
@@ -209,19 +209,19 @@ def _tensor(storage, offset, size, stride, *_) -> np.ndarray:
     return np.lib.stride_tricks.as_strided(storage[offset:], size, strides)
 
 
-def _parameter(data, *_) -> np.ndarray:
+def _rebuilt_parameter(data, *_) -> np.ndarray:
     """`torch._utils._rebuild_parameter`: the tensor alone."""
     return data
 
 
 _REBUILD = {
-    "_rebuild_tensor": _tensor,
-    "_rebuild_tensor_v2": _tensor,
-    "_rebuild_parameter": _parameter,
+    "_rebuild_tensor": _rebuilt_tensor,
+    "_rebuild_tensor_v2": _rebuilt_tensor,
+    "_rebuild_parameter": _rebuilt_parameter,
 }
 
 
-def _arrays(path: Path, content: Any) -> dict[str, np.ndarray]:
+def _arrays_of_state_dict(path: Path, content: Any) -> dict[str, np.ndarray]:
     """The arrays of a state dict, also where it lies under "state_dict"."""
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]

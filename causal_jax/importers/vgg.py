@@ -18,7 +18,7 @@ from causal_jax.types import Array, Params
 
 # Places of the convolutions in torchvision's `vgg16().features`.
 _PLACES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21)
-_WHAT = "VGG16's convolutions"
+_WANTED = "VGG16's convolutions"
 
 
 def load(path: str | os.PathLike) -> Params:
@@ -33,7 +33,7 @@ def load(path: str | os.PathLike) -> Params:
     path = Path(path).expanduser()
     if not path.is_file():
         raise ValueError(
-            f"there is no file {path}: give {_WHAT} as .npz, or torchvision's "
+            f"there is no file {path}: give {_WANTED} as .npz, or torchvision's "
             "vgg16 state dict (.pth)"
         )
     try:
@@ -41,7 +41,7 @@ def load(path: str | os.PathLike) -> Params:
             return convert(_read_npz(path))
         return convert_torchvision(torch_file.read(path))
     except _MisfitError as error:
-        raise ValueError(f"{path} does not hold {_WHAT}: {error}") from error
+        raise ValueError(f"{path} does not hold {_WANTED}: {error}") from error
 
 
 class _MisfitError(ValueError):
@@ -55,11 +55,13 @@ def convert(arrays: Mapping[str, np.ndarray]) -> Params:
       ValueError: an array is missing or of another shape.
     """
     params = {}
-    for i, (channels, features) in enumerate(_shapes()):
+    for i, (channels, features) in enumerate(_channels_of_convolutions()):
         names = {leaf: f"VGG16_0/Conv_{i}/{leaf}" for leaf in ("kernel", "bias")}
         params[f"conv_{i}"] = {
-            "kernel": _take(arrays, names["kernel"], (3, 3, channels, features)),
-            "bias": _take(arrays, names["bias"], (features,)),
+            "kernel": _require_array(
+                arrays, names["kernel"], (3, 3, channels, features)
+            ),
+            "bias": _require_array(arrays, names["bias"], (features,)),
         }
     return {"params": params}
 
@@ -72,24 +74,24 @@ def convert_torchvision(arrays: Mapping[str, np.ndarray]) -> Params:
     """
     params = {}
     for i, (place, (channels, features)) in enumerate(
-        zip(_PLACES, _shapes(), strict=True)
+        zip(_PLACES, _channels_of_convolutions(), strict=True)
     ):
         shape = (features, channels, 3, 3)
-        kernel = _take(arrays, f"features.{place}.weight", shape)
+        kernel = _require_array(arrays, f"features.{place}.weight", shape)
         params[f"conv_{i}"] = {
             "kernel": kernel.transpose(2, 3, 1, 0),
-            "bias": _take(arrays, f"features.{place}.bias", (features,)),
+            "bias": _require_array(arrays, f"features.{place}.bias", (features,)),
         }
     return {"params": params}
 
 
-def _shapes() -> list[tuple[int, int]]:
+def _channels_of_convolutions() -> list[tuple[int, int]]:
     """(channels in, channels out) of every convolution."""
     features = [number for block in BLOCKS for number in block]
     return list(zip([3, *features], features, strict=False))
 
 
-def _take(arrays: Mapping[str, np.ndarray], name: str, shape: tuple) -> Array:
+def _require_array(arrays: Mapping[str, np.ndarray], name: str, shape: tuple) -> Array:
     if name not in arrays:
         raise _MisfitError(f"it has no {name}")
     if arrays[name].shape != shape:

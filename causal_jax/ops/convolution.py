@@ -57,7 +57,7 @@ def conv(x, kernel, *, strides=1, method=None):
       ValueError: if ranks, channels, strides or method do not fit.
     """
     method = _checked_method(x, kernel, strides, method)
-    x, kernel = _promoted(x, kernel)
+    x, kernel = _in_common_type(x, kernel)
     if method == "native":
         return products.native_conv(x, kernel, strides)
     x = _padded_to_multiple(x, kernel.shape[:2], strides)
@@ -85,7 +85,7 @@ def conv_transpose(x, kernel, *, strides=2, method=None):
       ValueError: if ranks, channels, strides or method do not fit.
     """
     method = _checked_method(x, kernel, strides, method)
-    x, kernel = _promoted(x, kernel)
+    x, kernel = _in_common_type(x, kernel)
     if method == "native":
         return products.native_conv_transpose(x, kernel, strides)
     return _input_gradient_p.bind(
@@ -112,7 +112,7 @@ def conv_of_doubled(x, kernel, *, method=None):
       ValueError: if ranks, channels or method do not fit.
     """
     method = _checked_method(x, kernel, 2, method)
-    x, kernel = _promoted(x, kernel)
+    x, kernel = _in_common_type(x, kernel)
     if method == "native" or min(kernel.shape[2:]) < products.WINOGRAD_CHANNELS:
         return conv_transpose(x, products.spread(kernel), method=method)
     return _doubled_p.bind(x, kernel, kernel_size=(3, 3), strides=2)
@@ -134,7 +134,7 @@ def _checked_method(x, kernel, strides, method):
     return method
 
 
-def _promoted(x, kernel):
+def _in_common_type(x, kernel):
     """Both arrays in their common type."""
     dtype = jnp.result_type(x, kernel)
     return jnp.asarray(x, dtype), jnp.asarray(kernel, dtype)

@@ -22,7 +22,7 @@ _NATIVE_FORWARD_CHANNELS = 4
 
 # A stride of 1 with so many times fewer channels out than in: products come first
 # (measured: 32 to 3 channels, a sixth off the whole sampler's time).
-_FEW = 8
+_FEW_FEATURES = 8
 
 # From so many channels and pixels of the batch on Winograd's transforms pay (measured:
 # 64 to 64 channels 15.5 against 7.4 ms; 16 pixels an image, 512 channels: 9 against 22,
@@ -39,7 +39,7 @@ def conv(x, kernel, *, kernel_size, strides):
     if channels <= _NATIVE_FORWARD_CHANNELS:
         return native_conv(x, kernel, strides)
     odd = all(size % 2 for size in kernel_size)
-    if strides == 1 and odd and _FEW * features <= channels:
+    if strides == 1 and odd and _FEW_FEATURES * features <= channels:
         # Products first: adding few channels up is cheaper than copying many.
         return _fold_products(x, turned(kernel))
     if strides == 1 and _is_winograd(x, kernel.shape):
@@ -47,7 +47,9 @@ def conv(x, kernel, *, kernel_size, strides):
     matrix = kernel.reshape(-1, features)
     rows = x.shape[1] * x.shape[2] // strides**2
     return map_blocks(
-        lambda block: jnp.dot(_patches(block, kernel_size, strides), matrix),
+        lambda block: jnp.dot(
+            _patches_under_kernel(block, kernel_size, strides), matrix
+        ),
         x,
         rows,
         _BLOCK_ROWS,
@@ -71,7 +73,7 @@ def weight_gradient(x, g, *, kernel_size, strides):
     axes = ((0, 1, 2), (0, 1, 2))
 
     def block_fn(total, block):
-        patches = _patches(block[0], kernel_size, strides)
+        patches = _patches_under_kernel(block[0], kernel_size, strides)
         return total + jnp.tensordot(patches, block[1], axes), None
 
     total = jnp.zeros((math.prod(kernel_size) * x.shape[3], g.shape[3]), x.dtype)
@@ -121,12 +123,12 @@ def same_padding(size, kernel, strides):
     return total // 2, total - total // 2
 
 
-def _taps(kernel_size):
+def _kernel_places(kernel_size):
     """All places in the kernel, row by row."""
     return [(a, b) for a in range(kernel_size[0]) for b in range(kernel_size[1])]
 
 
-def _patches(x, kernel_size, strides):
+def _patches_under_kernel(x, kernel_size, strides):
     """`[b, H, W, I]` to `[b, H / s, W / s, kh * kw * I]`, the input under each tap."""
     pads = [
         same_padding(size, kernel, strides)
@@ -141,11 +143,15 @@ def _patches(x, kernel_size, strides):
         limit = (x.shape[0], *last, x.shape[3])
         return lax.slice(padded, start, limit, (1, strides, strides, 1))
 
-    return jnp.concatenate([under(a, b) for a, b in _taps(kernel_size)], axis=-1)
+    return jnp.concatenate(
+        [under(a, b) for a, b in _kernel_places(kernel_size)], axis=-1
+    )
 
 
-def _fold(parts, strides):
-    """The transpose of `_patches`: `[b, h, w, kh, kw, I]` to `[b, h * s, w * s, I]`.
+def _fold_patches(parts, strides):
+    """The transpose of `_patches_under_kernel`.
+
+    `[b, h, w, kh, kw, I]` to `[b, h * s, w * s, I]`.
 
     Tap `t` of output `i` lies at `s * i + t - before = s * (i + shift) + phase`, so
     each phase is a sum of shifted parts and the phases interleave.
@@ -153,17 +159,17 @@ def _fold(parts, strides):
     num, rows, columns, height, width, channels = parts.shape
     before = [same_padding(strides, kernel, strides)[0] for kernel in (height, width)]
     phases = [[[] for _ in range(strides)] for _ in range(strides)]
-    for a, b in _taps((height, width)):
+    for a, b in _kernel_places((height, width)):
         i, p = divmod(a - before[0], strides)
         j, q = divmod(b - before[1], strides)
-        phases[p][q].append(_shifted(parts[:, :, :, a, b], i, j))
+        phases[p][q].append(_shifted_image(parts[:, :, :, a, b], i, j))
     zero = jnp.zeros((num, rows, columns, channels), parts.dtype)
     total = [[sum(part, start=zero) for part in row] for row in phases]
     image = jnp.stack([jnp.stack(row, axis=3) for row in total], axis=2)
     return image.reshape(num, rows * strides, columns * strides, channels)
 
 
-def _shifted(x, i, j):
+def _shifted_image(x, i, j):
     """Moves an image by `(i, j)` places, zeros coming in."""
     pads = ((0, 0, 0), (i, -i, 0), (j, -j, 0), (0, 0, 0))
     return lax.pad(x, jnp.zeros((), x.dtype), pads)
@@ -177,7 +183,7 @@ def _fold_products(g, kernel, strides=1):
     def block_fn(block):
         parts = jnp.dot(block, matrix)
         parts = parts.reshape(*block.shape[:3], *kernel_size, channels)
-        return _fold(parts, strides)
+        return _fold_patches(parts, strides)
 
     return map_blocks(block_fn, g, g.shape[1] * g.shape[2], _BLOCK_ROWS)
 

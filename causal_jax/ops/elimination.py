@@ -48,10 +48,10 @@ def eliminate(
         at = tuple(fixed.get(variable, slice(None)) for variable in variables)
         free = [variable for variable in variables if variable not in fixed]
         operands += [table[at], [number.setdefault(v, len(number)) for v in free]]
-    return _contracted(operands, [number[variable] for variable in keep])
+    return _contract_within_bounds(operands, [number[variable] for variable in keep])
 
 
-def _contracted(operands: list, output: list[int]) -> np.ndarray:
+def _contract_within_bounds(operands: list, output: list[int]) -> np.ndarray:
     _, plan = opt_einsum.contract_path(*operands, output, optimize="auto")
     if plan.largest_intermediate > MAX_SIZE:
         raise ValueError(

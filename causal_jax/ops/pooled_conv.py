@@ -80,10 +80,10 @@ def rectified_maximum(y: Array) -> Array:
     `[B, H / 2, W / 2, 4 O]` to `[B, H / 2, W / 2, O]`. Of equal maxima the first one
     gets the gradient, as in PyTorch.
     """
-    return _forward(y)[0]
+    return _maxima_and_places(y)[0]
 
 
-def _forward(y: Array) -> tuple[Array, Array]:
+def _maxima_and_places(y: Array) -> tuple[Array, Array]:
     """The maxima and which of the window each is, int8; -1 for the rectifier's 0."""
     height, width = y.shape[1:3]
     features = y.shape[-1] // 4
@@ -100,7 +100,7 @@ def _forward(y: Array) -> tuple[Array, Array]:
     return highest, place
 
 
-def _backward(place: Array, gradient: Array) -> tuple[Array]:
+def _gradient_to_places(place: Array, gradient: Array) -> tuple[Array]:
     height, width = gradient.shape[1:3]
     pads = ((0, 0), (0, 1), (0, 1), (0, 0))
     gradient = _kept_apart(jnp.pad(gradient, pads))
@@ -122,4 +122,4 @@ def _kept_apart(x: Array) -> Array:
     return jax.lax.optimization_barrier(x)
 
 
-rectified_maximum.defvjp(_forward, _backward)
+rectified_maximum.defvjp(_maxima_and_places, _gradient_to_places)

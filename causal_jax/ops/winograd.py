@@ -44,7 +44,7 @@ def conv(x: Array, kernel: Array) -> Array:
     def outputs(p: Line) -> Line:
         return p[0] + p[1] + p[2], p[1] - p[2] - p[3]
 
-    return _by_products(x, kernel, 2, _inputs, taps, outputs)
+    return _by_products(x, kernel, 2, _input_transform, taps, outputs)
 
 
 def weight_gradient(x: Array, g: Array) -> Array:
@@ -65,9 +65,11 @@ def weight_gradient(x: Array, g: Array) -> Array:
 
     def block_fn(total, block):
         images, gradients = block
-        tiles = _tiles(images, 2, _inputs)
+        tiles = _transformed_tiles(images, 2, _input_transform)
         pixels = [[gradients[:, a::2, b::2] for b in range(2)] for a in range(2)]
-        return total + jnp.einsum("kri,kro->kio", tiles, _rows(outputs, pixels)), None
+        return total + jnp.einsum(
+            "kri,kro->kio", tiles, _rows_of_grid(outputs, pixels)
+        ), None
 
     total = jnp.zeros((16, x.shape[3], g.shape[3]), x.dtype)
     blocks = tuple(v.reshape(-1, size, *v.shape[1:]) for v in (x, g))
@@ -109,7 +111,7 @@ def _by_products(
     matrices = jnp.stack([matrix for line in matrices for matrix in line])
 
     def block_fn(block):
-        tiles = _tiles(block, stride, inputs)
+        tiles = _transformed_tiles(block, stride, inputs)
         products = jnp.einsum("kri,kio->kro", tiles, matrices)
         products = products.reshape(num, num, len(block), rows, columns, -1)
         pixels = _both_axes(outputs, products)
@@ -119,12 +121,12 @@ def _by_products(
     return map_blocks(block_fn, x, rows * columns, _BLOCK_ROWS)
 
 
-def _inputs(d: Line) -> Line:
+def _input_transform(d: Line) -> Line:
     """What four neighbouring inputs are multiplied as."""
     return d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]
 
 
-def _tiles(x: Array, stride: int, inputs: Callable[[Line], Line]) -> Array:
+def _transformed_tiles(x: Array, stride: int, inputs: Callable[[Line], Line]) -> Array:
     """What the taps' matrices are multiplied with: [b, H, W, I] -> [places, rows, I].
 
     A row is a tile, `stride + 2` pixels wide; tiles lie `stride` apart.
@@ -139,10 +141,10 @@ def _tiles(x: Array, stride: int, inputs: Callable[[Line], Line]) -> Array:
         return lax.slice(padded, (0, a, b, 0), limit, (1, stride, stride, 1))
 
     reach = range(stride + 2)
-    return _rows(inputs, [[under(a, b) for b in reach] for a in reach])
+    return _rows_of_grid(inputs, [[under(a, b) for b in reach] for a in reach])
 
 
-def _rows(transform: Callable[[Line], Line], grid: Sequence[Line]) -> Array:
+def _rows_of_grid(transform: Callable[[Line], Line], grid: Sequence[Line]) -> Array:
     """The transform of a grid of [b, h, w, C], as one array [places, b h w, C]."""
     grid = _both_axes(transform, grid)
     rows = [place.reshape(-1, place.shape[-1]) for line in grid for place in line]
