@@ -1,7 +1,4 @@
-"""VGG16's features: its layers, and weights from either kind of file."""
-
-import os
-from pathlib import Path
+"""VGG16's features: its layers are those of the paper."""
 
 import jax
 import jax.numpy as jnp
@@ -12,27 +9,22 @@ from jax import lax
 from causal_jax.networks import vgg
 from causal_jax.networks.vgg import VGG16Features
 
-WEIGHTS = Path(
-    os.environ.get("TFDS_DATA_DIR", "/none"), "../weights/vgg16_features_f16.npz"
-)
-
 
 @pytest.fixture(scope="module")
-def arrays():
-    """Random weights named as in the .npz."""
-    random, found, channels = np.random.default_rng(0), {}, 3
+def params():
+    """Random weights."""
+    random, layers, channels = np.random.default_rng(0), {}, 3
     sizes = [number for block in vgg.BLOCKS for number in block]
     for i, features in enumerate(sizes):
         kernel = random.normal(0, 1, (3, 3, channels, features)) / np.sqrt(9 * channels)
-        found[f"VGG16_0/Conv_{i}/kernel"] = kernel.astype(np.float16)
-        found[f"VGG16_0/Conv_{i}/bias"] = np.full(features, 0.1, np.float16)
+        bias = jnp.full(features, 0.1)
+        layers[f"conv_{i}"] = {"kernel": jnp.asarray(kernel, jnp.float32), "bias": bias}
         channels = features
-    return found
+    return {"params": layers}
 
 
-def test_it_is_vgg16_up_to_its_fourth_pooling(arrays):
+def test_it_is_vgg16_up_to_its_fourth_pooling(params):
     images = jax.random.uniform(jax.random.key(0), (2, 32, 32, 3), minval=-1.0)
-    params = vgg.convert(arrays)
     maps = VGG16Features().apply(params, images)
     shapes = [m.shape[1:] for m in maps]
     assert shapes == [(32, 32, 64), (16, 16, 128), (8, 8, 256), (4, 4, 512)]
@@ -51,46 +43,8 @@ def test_it_is_vgg16_up_to_its_fourth_pooling(arrays):
         np.testing.assert_allclose(found, x, atol=1e-4)
 
 
-def test_fewer_blocks_are_the_same_maps(arrays):
+def test_fewer_blocks_are_the_same_maps(params):
     images = jnp.ones((1, 8, 8, 3))
-    params = vgg.convert(arrays)
     two, four = (VGG16Features(n).apply(params, images) for n in (2, 4))
     assert len(two) == 2
     np.testing.assert_allclose(two[1], four[1], atol=1e-5)
-
-
-def test_torchvision_s_state_dict_gives_the_same_parameters(arrays):
-    there = {"classifier.0.weight": np.zeros((3, 3))}
-    for i, place in enumerate((0, 2, 5, 7, 10, 12, 14, 17, 19, 21)):
-        kernel = arrays[f"VGG16_0/Conv_{i}/kernel"]
-        there[f"features.{place}.weight"] = kernel.transpose(3, 2, 0, 1)
-        there[f"features.{place}.bias"] = arrays[f"VGG16_0/Conv_{i}/bias"]
-    same = jax.tree.map(
-        np.array_equal, vgg.convert_torchvision(there), vgg.convert(arrays)
-    )
-    assert all(jax.tree.leaves(same))
-
-
-def test_files_that_do_not_fit_are_refused_in_one_line(arrays, tmp_path):
-    with pytest.raises(ValueError, match="there is no file"):
-        vgg.load(tmp_path / "none.npz")
-    (tmp_path / "bad.npz").write_bytes(b"no archive")
-    with pytest.raises(ValueError, match="damaged or no .npz"):
-        vgg.load(tmp_path / "bad.npz")
-    (tmp_path / "bad.pth").write_bytes(b"no checkpoint")
-    with pytest.raises(ValueError, match="no checkpoint of PyTorch"):
-        vgg.load(tmp_path / "bad.pth")
-    first = "VGG16_0/Conv_0/kernel"
-    np.savez(tmp_path / "one.npz", **{first: arrays[first]})
-    with pytest.raises(ValueError, match="does not hold .* no VGG16_0/Conv_0/bias"):
-        vgg.load(tmp_path / "one.npz")
-    np.savez(tmp_path / "two.npz", **{first: np.zeros((5, 5, 3, 64))})
-    with pytest.raises(ValueError, match=r"is \[5, 5, 3, 64\], not \[3, 3, 3, 64\]"):
-        vgg.load(tmp_path / "two.npz")
-
-
-@pytest.mark.skipif(not WEIGHTS.is_file(), reason="no VGG16 weights beside the data")
-def test_trained_weights_are_read():
-    params = vgg.load(WEIGHTS)
-    maps = VGG16Features().apply(params, jnp.zeros((1, 16, 16, 3)))
-    assert all(bool(jnp.isfinite(m).all()) and float(m.max()) > 0 for m in maps)

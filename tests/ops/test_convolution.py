@@ -1,0 +1,212 @@
+"""Convolutions by matrix products: the numbers of the native operations."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from causal_jax.ops import convolution
+from causal_jax.ops.blocks import block_size
+from causal_jax.ops.convolution import conv, conv_transpose
+
+# (height, width, kernel, strides): odd and even sides, kernels below and above stride.
+GEOMETRIES = [
+    (8, 8, 5, 2),
+    (7, 9, 5, 2),
+    (6, 5, 4, 2),
+    (5, 6, 3, 2),
+    (4, 4, 3, 1),
+    (7, 5, 4, 1),
+    (1, 1, 5, 2),
+    (2, 1, 5, 1),
+    (9, 7, 3, 3),
+    (7, 6, 2, 3),
+    (11, 10, 5, 4),
+]
+FUNCTIONS = [conv, conv_transpose]
+
+
+def draw(seed, *shape):
+    return jnp.asarray(np.random.RandomState(seed).randn(*shape))
+
+
+def inputs(geometry, channels=3, features=4, num=3):
+    height, width, kernel, _ = geometry
+    x = draw(0, num, height, width, channels)
+    return x, draw(1, kernel, kernel, channels, features)
+
+
+def close(a, b, tolerance=1e-12):
+    np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("conv_fn", FUNCTIONS)
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_value_and_gradients_equal_the_native_operation(conv_fn, geometry):
+    with jax.enable_x64(True):
+        x, kernel = inputs(geometry)
+        strides = geometry[-1]
+
+        def value_and_gradients(method):
+            y, pullback = jax.vjp(
+                lambda x, k: conv_fn(x, k, strides=strides, method=method), x, kernel
+            )
+            return y, *pullback(draw(2, *y.shape))
+
+        pairs = zip(
+            value_and_gradients("matmul"), value_and_gradients("native"), strict=True
+        )
+        for ours, native in pairs:
+            assert ours.shape == native.shape
+            close(ours, native)
+
+
+@pytest.mark.parametrize("strides", [1, 2, 3])
+def test_transposed_equals_lax_conv_transpose(strides):
+    with jax.enable_x64(True):
+        x, kernel = inputs((5, 4, 5, strides))
+        ours = conv_transpose(x, kernel, strides=strides, method="matmul")
+        close(ours, jax.lax.conv_transpose(x, kernel, (strides, strides), "SAME"))
+
+
+@pytest.mark.parametrize("conv_fn", FUNCTIONS)
+def test_wide_blocks_and_kernels_that_are_not_square(conv_fn):
+    with jax.enable_x64(True):
+        x, kernel = draw(0, 6, 32, 24, 5), draw(1, 3, 5, 5, 2)  # several blocks
+        assert block_size(6, 32 * 24 // 4, 512) < 6
+        ours, native = (
+            jax.grad(lambda k: (conv_fn(x, k, strides=2, method=m) ** 2).sum())(kernel)  # noqa: B023
+            for m in ("matmul", "native")
+        )
+        close(ours, native)
+
+
+@pytest.mark.parametrize("conv_fn", FUNCTIONS)
+def test_gradient_penalty_equals_native(conv_fn):
+    with jax.enable_x64(True):
+        x, kernel = inputs((7, 8, 5, 2))
+
+        def penalty(x, kernel, method):
+            def critic(x):
+                y = jnp.tanh(conv_fn(x, kernel, strides=2, method=method))
+                return (y**2).sum()
+
+            return (jnp.sqrt((jax.grad(critic)(x) ** 2).sum()) - 1) ** 2
+
+        ours, native = (
+            jax.grad(penalty, (0, 1))(x, kernel, m) for m in ("matmul", "native")
+        )
+        for a, b in zip(ours, native, strict=True):
+            close(a, b, 1e-10)
+
+
+@pytest.mark.parametrize("conv_fn", FUNCTIONS)
+def test_forward_mode_and_second_order_equal_native(conv_fn):
+    with jax.enable_x64(True):
+        x, kernel = inputs((4, 5, 3, 2), 2, 2, num=1)
+
+        def loss(kernel, method):
+            return jnp.sin(conv_fn(x, kernel, strides=2, method=method)).sum()
+
+        close(jax.hessian(loss)(kernel, "matmul"), jax.hessian(loss)(kernel, "native"))
+
+
+@pytest.mark.parametrize("conv_fn", FUNCTIONS)
+@pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0), (2, 3)])
+def test_vmap_equals_a_loop(conv_fn, axes):
+    with jax.enable_x64(True):
+        x, kernel = inputs((6, 5, 5, 2))
+        several = [
+            value if axis is None else jnp.stack([value, 2 * value, -value], axis)
+            for value, axis in zip((x, kernel), axes, strict=True)
+        ]
+
+        def gradients(x, kernel):
+            def loss(x, kernel):
+                return jnp.sin(conv_fn(x, kernel, strides=2, method="matmul")).sum()
+
+            return jax.value_and_grad(loss, (0, 1))(x, kernel)
+
+        def pick(i):
+            return [
+                value if axis is None else jnp.take(value, i, axis)
+                for value, axis in zip(several, axes, strict=True)
+            ]
+
+        mapped = jax.vmap(gradients, axes)(*several)
+        loop = [gradients(*pick(i)) for i in range(3)]
+        loop = jax.tree.map(lambda *values: jnp.stack(values), *loop)
+        jax.tree.map(close, mapped, loop)
+
+
+@pytest.mark.parametrize("conv_fn", FUNCTIONS)
+def test_units_mapped_share_one_weight_gradient(conv_fn):
+    x, kernel = inputs((8, 8, 5, 2), num=16)
+
+    def loss(kernel):
+        each = jax.vmap(lambda x: conv_fn(x[None], kernel, method="matmul"))(x)
+        return (each**2).sum()
+
+    equations = jax.make_jaxpr(jax.grad(loss))(kernel).eqns
+    names = [str(equation.primitive) for equation in equations]
+    assert names.count("same_conv_weight_gradient") == 1
+    assert not {"scan", "while"} & set(names)
+
+
+@pytest.mark.parametrize(
+    ("x", "kernel", "settings", "message"),
+    [
+        ((1, 4, 4, 3), (3, 3, 2, 2), {}, "equal I"),
+        ((4, 4, 3), (3, 3, 3, 2), {}, "equal I"),
+        ((1, 4, 4, 3), (3, 3, 3, 2), {"strides": 0}, "positive int"),
+        ((1, 4, 4, 3), (3, 3, 3, 2), {"method": "fast"}, "method"),
+    ],
+)
+def test_what_does_not_fit_is_refused(x, kernel, settings, message):
+    with pytest.raises(ValueError, match=message):
+        conv(jnp.zeros(x), jnp.zeros(kernel), **settings)
+
+
+def conv_3x3(x, kernel, method):
+    return convolution.conv(x, kernel, method=method)
+
+
+def conv_of_doubled(x, kernel, method):
+    return convolution.conv_of_doubled(x, kernel, method=method)
+
+
+def few_features(x, kernel, method):
+    return convolution.conv(x, kernel[..., :4], method=method)
+
+
+@pytest.mark.parametrize("conv_fn", [conv_3x3, conv_of_doubled, few_features])
+def test_fewer_products_equal_native(conv_fn):
+    """Many channels: the values, both gradients, a tangent and a second order."""
+    with jax.enable_x64(True):
+        x, kernel = draw(0, 6, 16, 20, 32), draw(1, 3, 3, 32, 40)  # several blocks
+
+        def value_and_derivatives(method):
+            def total(x, kernel):
+                return (jnp.tanh(conv_fn(x, kernel, method)) ** 2).sum()
+
+            def slope(kernel):
+                return (jax.grad(total)(x, kernel) ** 2).sum()
+
+            tangent = jax.jvp(total, (x, kernel), (x, kernel))
+            gradients = jax.grad(total, (0, 1))(x, kernel)
+            value = conv_fn(x, kernel, method)
+            return [value, *tangent, *gradients, jax.grad(slope)(kernel)]
+
+        pairs = zip(
+            *(value_and_derivatives(method) for method in ("matmul", "native")),
+            strict=True,
+        )
+        for ours, native in pairs:
+            close(ours, native, 1e-9)
+
+
+def test_a_doubled_image_is_mapped_into_the_batch():
+    x, kernel = draw(0, 3, 2, 4, 4, 32), draw(1, 3, 3, 32, 32)
+    mapped = jax.vmap(lambda x: convolution.conv_of_doubled(x, kernel))(x)
+    whole = convolution.conv_of_doubled(x.reshape(6, 4, 4, 32), kernel)
+    close(mapped.reshape(6, 8, 8, 32), whole, 1e-5)
