@@ -27,6 +27,7 @@ from causal_jax.graph.structure import (
     states,
     suggestion,
     validate,
+    with_numbered_states,
     with_states,
 )
 
@@ -48,5 +49,6 @@ __all__ = [
     "states",
     "suggestion",
     "validate",
+    "with_numbered_states",
     "with_states",
 ]

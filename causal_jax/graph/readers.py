@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import networkx as nx
 
@@ -13,7 +14,7 @@ from causal_jax.graph.structure import build, suggestion, validate
 
 # Modules with graphs that go by a name, imported when a name is asked for. Each has
 # GRAPHS, whose keys are the names, and `named(name)`.
-_NAMED: list[str] = []
+_NAMED_MODULES: list[str] = []
 
 
 def register_names(module: str) -> None:
@@ -23,8 +24,8 @@ def register_names(module: str) -> None:
       module: its dotted name; it has `GRAPHS`, a mapping whose keys are the names, and
         `named(name) -> networkx.DiGraph`.
     """
-    if module not in _NAMED:
-        _NAMED.append(module)
+    if module not in _NAMED_MODULES:
+        _NAMED_MODULES.append(module)
 
 
 def named(name: str) -> nx.DiGraph:
@@ -33,18 +34,18 @@ def named(name: str) -> nx.DiGraph:
     Raises:
       ValueError: there is none; those that exist are listed.
     """
-    for module in _named_modules():
+    for module in _modules_of_names():
         if name in module.GRAPHS:
             return module.named(name)
-    raise ValueError(f"unknown graph {name!r}: {suggestion(name, _names())}")
+    raise ValueError(f"unknown graph {name!r}: {suggestion(name, _known_names())}")
 
 
-def _named_modules() -> list[ModuleType]:
-    return [importlib.import_module(module) for module in _NAMED]
+def _modules_of_names() -> list[ModuleType]:
+    return [importlib.import_module(module) for module in _NAMED_MODULES]
 
 
-def _names() -> list[str]:
-    return [name for module in _named_modules() for name in module.GRAPHS]
+def _known_names() -> list[str]:
+    return [name for module in _modules_of_names() for name in module.GRAPHS]
 
 
 _NAME = r'"[^"]+"|\w[\w.\-]*?'  # CelebA has "5_o_Clock_Shadow"
@@ -54,7 +55,7 @@ _EDGE_LINE = re.compile(rf"^\s*(?:{_NAME})(?:\s*(?:->|<-|,)\s*(?:{_NAME}))*\s*$"
 def from_text(text: str) -> nx.DiGraph:
     """Reads edge text, a CausalGAN list or DOT; recognised by its first characters.
 
-    Edge text has one statement a line (or separated by `;`): `A -> B`, chains
+    Edge text has one statement per line (or separated by `;`): `A -> B`, chains
     `A -> B -> C`, `B <- A`, several names `A, B -> C`, or a lone node `A`; `#` starts a
     comment. Names with blanks are quoted. A CausalGAN list is
     `[["A", []], ["B", ["A"]]]`.
@@ -66,7 +67,7 @@ def from_text(text: str) -> nx.DiGraph:
     if re.match(r"(strict\s+)?(di)?graph\b[^\->,;]*\{", stripped):
         return from_dot(stripped)
     if stripped.startswith("["):
-        return from_list(_literal(stripped))
+        return from_list(_read_literal(stripped))
     return _from_edge_text(text)
 
 
@@ -120,6 +121,12 @@ def read(source: "str | Path | nx.DiGraph | Sequence") -> nx.DiGraph:
 
     Raises:
       ValueError: it is none of these, or what it describes is no DAG.
+
+    Example:
+      >>> from causal_jax import graph
+      >>> weather = graph.read("Rain -> Wet ; Sprinkler -> Wet")
+      >>> graph.parents(weather, "Wet")
+      ('Rain', 'Sprinkler')
     """
     if isinstance(source, nx.Graph):
         states_by_node = {
@@ -131,7 +138,7 @@ def read(source: "str | Path | nx.DiGraph | Sequence") -> nx.DiGraph:
         return from_list(source)
     text = str(source).strip()
     looks_like_text = any(mark in text for mark in ("->", "<-", "\n", "[", "{", ";"))
-    if not looks_like_text and text in _names():
+    if not looks_like_text and text in _known_names():
         return named(text)
     if "\n" not in text and len(text) < 4096 and Path(text).is_file():
         return from_text(Path(text).read_text(encoding="utf-8"))
@@ -139,11 +146,11 @@ def read(source: "str | Path | nx.DiGraph | Sequence") -> nx.DiGraph:
         return from_text(text)
     raise ValueError(
         f"no graph {text!r}: give a file, edge text such as 'A -> B', or a name; "
-        + suggestion(text, _names())
+        + suggestion(text, _known_names())
     )
 
 
-def _literal(text: str) -> object:
+def _read_literal(text: str) -> Any:
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError) as error:
@@ -158,11 +165,13 @@ def _from_edge_text(text: str) -> nx.DiGraph:
     for number, line in enumerate(text.splitlines(), start=1):
         for statement in line.split("#")[0].split(";"):
             if statement.strip():
-                edges += _statement(statement, nodes, number)
+                edges += _edges_of_statement(statement, nodes, number)
     return build(edges, nodes=nodes)
 
 
-def _statement(statement: str, nodes: dict, number: int) -> list[tuple[str, str]]:
+def _edges_of_statement(
+    statement: str, nodes: dict, number: int
+) -> list[tuple[str, str]]:
     """Edges of one statement; names are added to `nodes` in reading order."""
     if not _EDGE_LINE.match(statement):
         raise ValueError(

@@ -50,6 +50,31 @@ def with_states(graph: nx.DiGraph, states: Mapping[str, Sequence[str]]) -> nx.Di
     return nx.freeze(graph)
 
 
+def with_numbered_states(
+    graph: nx.DiGraph, num_states: Mapping[str, int | None]
+) -> nx.DiGraph:
+    """Returns `graph` with a name, "0", "1", ..., for every state without one.
+
+    Args:
+      graph: names of states that it carries are kept.
+      num_states: {node: how many states its mechanism has, None for no states}.
+
+    Raises:
+      ValueError: a node carries another number of states than its mechanism has.
+    """
+    numbered = {}
+    for name in graph:
+        num, names = num_states[name], states(graph, name)
+        if names and num and len(names) != num:
+            raise ValueError(
+                f"node {name!r} has {len(names)} states, {', '.join(names[:20])}, "
+                f"but its mechanism has {num}"
+            )
+        if num and not names:
+            numbered[name] = tuple(map(str, range(num)))
+    return with_states(graph, numbered) if numbered else graph
+
+
 def validate(graph: nx.DiGraph) -> None:
     """Raises ValueError unless `graph` is a non-empty DAG over string names."""
     if not graph.is_directed() or graph.is_multigraph():
