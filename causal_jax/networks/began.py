@@ -31,7 +31,7 @@ _FIRST_SIZE = 8  # side of the smallest feature map; reference code
 _COMPACT_FIRST_SIZE = 4  # that of the compact networks
 
 
-def _halvings(side: int, first_size: int) -> int:
+def _num_halvings(side: int, first_size: int) -> int:
     """How often `side` is halved to reach the smallest feature map; raises if not."""
     num = (side // first_size).bit_length() - 1
     if num < 1 or first_size * 2**num != side:
@@ -41,11 +41,11 @@ def _halvings(side: int, first_size: int) -> int:
     return num
 
 
-def _conv(features: int, strides: int = 1) -> nn.Module:
+def _glorot_conv(features: int, strides: int = 1) -> nn.Module:
     return Conv(features, 3, strides, kernel_init=_GLOROT)
 
 
-def _nearest(x: Array) -> Array:
+def _nearest_doubled(x: Array) -> Array:
     """Twice the side, each pixel four times."""
     return jnp.repeat(jnp.repeat(x, 2, axis=-3), 2, axis=-2)
 
@@ -66,22 +66,22 @@ class Encoder(nn.Module):
     @nn.compact
     def __call__(self, images: Array) -> Array:
         """[B, H, H, 3] -> [B, num_outputs], linear."""
-        x = self._halved(images) if self.compact else self._convolved(images)
+        x = self._encode_compact(images) if self.compact else self._encode_full(images)
         x = x.reshape(*x.shape[:-3], -1)
         return nn.Dense(self.num_outputs, kernel_init=_GLOROT)(x)
 
-    def _convolved(self, x: Array) -> Array:
-        num_scales = _halvings(x.shape[-2], _FIRST_SIZE) + 1
-        x = nn.elu(_conv(self.width)(x))
+    def _encode_full(self, x: Array) -> Array:
+        num_scales = _num_halvings(x.shape[-2], _FIRST_SIZE) + 1
+        x = nn.elu(_glorot_conv(self.width)(x))
         for scale in range(1, num_scales + 1):
-            x = nn.elu(_conv(self.width * scale)(x))
-            x = nn.elu(_conv(self.width * scale)(x))
+            x = nn.elu(_glorot_conv(self.width * scale)(x))
+            x = nn.elu(_glorot_conv(self.width * scale)(x))
             if scale < num_scales:
-                x = nn.elu(_conv(self.width * scale, strides=2)(x))
+                x = nn.elu(_glorot_conv(self.width * scale, strides=2)(x))
         return x
 
-    def _halved(self, x: Array) -> Array:
-        for scale in range(_halvings(x.shape[-2], _COMPACT_FIRST_SIZE)):
+    def _encode_compact(self, x: Array) -> Array:
+        for scale in range(_num_halvings(x.shape[-2], _COMPACT_FIRST_SIZE)):
             x = nn.elu(Conv(self.width * 2**scale, 4, 2, kernel_init=_GLOROT)(x))
         return x
 
@@ -102,25 +102,25 @@ class Decoder(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """[B, k] -> [B, resolution, resolution, 3]."""
-        return self._doubled(x) if self.compact else self._convolved(x)
+        return self._decode_compact(x) if self.compact else self._decode_full(x)
 
-    def _start(self, x: Array, size: int, features: int) -> Array:
+    def _first_map(self, x: Array, size: int, features: int) -> Array:
         x = nn.Dense(size**2 * features, kernel_init=_GLOROT)(x)
         return x.reshape(*x.shape[:-1], size, size, features)
 
-    def _convolved(self, x: Array) -> Array:
-        num_doublings = _halvings(self.resolution, _FIRST_SIZE)
-        x = self._start(x, _FIRST_SIZE, self.width)
+    def _decode_full(self, x: Array) -> Array:
+        num_doublings = _num_halvings(self.resolution, _FIRST_SIZE)
+        x = self._first_map(x, _FIRST_SIZE, self.width)
         for scale in range(num_doublings + 1):
-            x = nn.elu(_conv(self.width)(x))
-            x = nn.elu(_conv(self.width)(x))
-            x = _nearest(x) if scale < num_doublings else x
-        return _conv(3)(x)
+            x = nn.elu(_glorot_conv(self.width)(x))
+            x = nn.elu(_glorot_conv(self.width)(x))
+            x = _nearest_doubled(x) if scale < num_doublings else x
+        return _glorot_conv(3)(x)
 
-    def _doubled(self, x: Array) -> Array:
-        num_doublings = _halvings(self.resolution, _COMPACT_FIRST_SIZE)
+    def _decode_compact(self, x: Array) -> Array:
+        num_doublings = _num_halvings(self.resolution, _COMPACT_FIRST_SIZE)
         features = self.width * 2 ** (num_doublings - 1)
-        x = self._start(x, _COMPACT_FIRST_SIZE, features)
+        x = self._first_map(x, _COMPACT_FIRST_SIZE, features)
         for _ in range(num_doublings - 1):
             features //= 2
             x = ConvTranspose(features, 4, 2, kernel_init=_GLOROT)(nn.elu(x))

@@ -1,6 +1,6 @@
 """A small image classifier: a few convolutions, a feature layer, a linear read-out.
 
-It is the network of the judges in `causal_jax.metrics.judge`: fast on a CPU, without
+It is the network of the judges in `causal_jax.networks.judge`: fast on a CPU, without
 batch statistics (an image is read the same whatever else is in its batch), and with its
 spatial grid kept up to the feature layer, so that positions can be read too.
 
@@ -55,7 +55,7 @@ class Classifier(nn.Module):
 
 def space_to_depth(images: Array) -> Array:
     """Blocks of 2x2 pixels as channels: `[B, H, W, C]` to `[B, H/2, W/2, 4 C]`."""
-    blocks = _blocks(images, 2)
+    blocks = _split_into_blocks(images, 2)
     batch, height, _, width, _, channels = blocks.shape
     return blocks.swapaxes(2, 3).reshape(batch, height, width, 4 * channels)
 
@@ -68,10 +68,10 @@ def average_pool(images: Array, factor: int) -> Array:
     Raises:
       ValueError: the height or the width is no multiple of `factor`.
     """
-    return jnp.mean(_blocks(images, factor), axis=(2, 4))
+    return jnp.mean(_split_into_blocks(images, factor), axis=(2, 4))
 
 
-def _blocks(images: Array, factor: int) -> Array:
+def _split_into_blocks(images: Array, factor: int) -> Array:
     batch, height, width, channels = images.shape
     if height % factor or width % factor:
         raise ValueError(

@@ -80,11 +80,11 @@ class NeuralCategorical(Discrete):
         del parents
         fan_in = sum(map(encoded_size, self.parent_states))
         if not fan_in:  # a root has no input: its logits are a bias
-            return {"bias": jnp.zeros(self._out)}
-        return mlp_init(key, (fan_in, *self.hidden, self._out))
+            return {"bias": jnp.zeros(self._num_logits)}
+        return mlp_init(key, (fan_in, *self.hidden, self._num_logits))
 
     @property
-    def _out(self) -> int:
+    def _num_logits(self) -> int:
         return encoded_size(self.num_states)
 
     def log_probs(self, params: Params, parents: tuple) -> Array:
@@ -248,9 +248,9 @@ class Rows:
         """Rows as a critic sees them, [B, d]; relaxed where the model is implicit."""
         if self.explicit:
             return self.encode(self.sample(params, noise))
-        return jax.vmap(self._relaxed, in_axes=(None, 0))(params, noise)
+        return jax.vmap(self._relaxed_row, in_axes=(None, 0))(params, noise)
 
-    def _relaxed(self, params: Params, noise: dict[str, Array]) -> Array:
+    def _relaxed_row(self, params: Params, noise: dict[str, Array]) -> Array:
         values = {}
         for name in self.scm.order:
             parents = tuple(values[parent] for parent in self.scm.parents[name])

@@ -75,14 +75,14 @@ class Generator(nn.Module):
         x = jnp.concatenate([z, label_features], axis=-1)
         x = nn.Dense(_FIRST_SIZE**2 * features, kernel_init=_NORMAL, name="linear")(x)
         x = x.reshape(*x.shape[:-1], _FIRST_SIZE, _FIRST_SIZE, features)
-        x = nn.relu(self._norm(0, train)(x))
+        x = nn.relu(self._norm_of_scale(0, train)(x))
         for scale in range(1, num_scales):
             features //= 2
-            x = _deconv(features, f"deconv_{scale}")(x)
-            x = nn.relu(self._norm(scale, train)(x))
-        return jnp.tanh(_deconv(3, f"deconv_{num_scales}")(x))
+            x = _doubling_conv(features, f"deconv_{scale}")(x)
+            x = nn.relu(self._norm_of_scale(scale, train)(x))
+        return jnp.tanh(_doubling_conv(3, f"deconv_{num_scales}")(x))
 
-    def _norm(self, scale, train):
+    def _norm_of_scale(self, scale, train):
         """The scale's normalisation, as a function of the image."""
         norm = BatchNorm(self.axis_name, name=f"norm_{scale}")
         return lambda x: norm(x, use_running_average=not train)
@@ -119,19 +119,19 @@ class Discriminator(nn.Module):
           the second layer, from which the noise is estimated.
         """
         num_scales = _num_scales(image.shape[-2])
-        h1 = _encode(image, self.width, range(2), train, self.axis_name)
+        h1 = _apply_scales(image, self.width, range(2), train, self.axis_name)
         x = h1
         if self.minibatch_features:
-            closeness = self._closeness(h1, train)[..., None, None, :]
+            closeness = self._closeness_in_batch(h1, train)[..., None, None, :]
             shape = (*h1.shape[:-1], self.num_kernels)
             x = jnp.concatenate([h1, jnp.broadcast_to(closeness, shape)], axis=-1)
-        x = _encode(x, self.width, range(2, num_scales), train, self.axis_name)
-        return _linear(1, x)[..., 0], h1
+        x = _apply_scales(x, self.width, range(2, num_scales), train, self.axis_name)
+        return _last_layer(1, x)[..., 0], h1
 
-    def _closeness(self, h1, train):
+    def _closeness_in_batch(self, h1, train):
         """`[B, num_kernels]`, by two more layers and the distances between images."""
-        x = nn.leaky_relu(_conv(self.width, "minibatch_conv_0")(h1), _SLOPE)
-        x = _flat(_conv(self.width, "minibatch_conv_1")(x))
+        x = nn.leaky_relu(_halving_conv(self.width, "minibatch_conv_0")(h1), _SLOPE)
+        x = _flattened(_halving_conv(self.width, "minibatch_conv_1")(x))
         return MinibatchFeatures(
             self.num_kernels,
             self.kernel_dim,
@@ -166,8 +166,8 @@ class Labeler(nn.Module):
           `[B, n]` logits of each label being 1.
         """
         scales = range(_num_scales(image.shape[-2]))
-        x = _encode(image, self.width, scales, train, self.axis_name)
-        return _linear(self.num_labels, x)
+        x = _apply_scales(image, self.width, scales, train, self.axis_name)
+        return _last_layer(self.num_labels, x)
 
 
 class NoiseEstimator(nn.Module):
@@ -196,8 +196,8 @@ class NoiseEstimator(nn.Module):
         """
         # Down to one pixel: two scales further than a network ending at 4 x 4.
         scales = range(_num_scales(h1.shape[-2] * _FIRST_SIZE))
-        x = _encode(h1, self.width, scales, train, self.axis_name)
-        return jnp.tanh(_linear(self.noise_size, x))
+        x = _apply_scales(h1, self.width, scales, train, self.axis_name)
+        return jnp.tanh(_last_layer(self.noise_size, x))
 
 
 def _num_scales(resolution):
@@ -210,27 +210,27 @@ def _num_scales(resolution):
     return scales
 
 
-def _conv(features, name):
+def _halving_conv(features, name):
     return Conv(features, _KERNEL_SIZE, _STRIDES, kernel_init=_TRUNCATED, name=name)
 
 
-def _deconv(features, name):
+def _doubling_conv(features, name):
     return ConvTranspose(
         features, _KERNEL_SIZE, _STRIDES, kernel_init=_NORMAL, name=name
     )
 
 
-def _linear(features, x):
+def _last_layer(features, x):
     """The last layer, on the flattened image."""
-    return nn.Dense(features, kernel_init=_NORMAL, name="linear")(_flat(x))
+    return nn.Dense(features, kernel_init=_NORMAL, name="linear")(_flattened(x))
 
 
-def _flat(x):
+def _flattened(x):
     """`[..., H, W, C]` to `[..., H * W * C]`."""
     return x.reshape(*x.shape[:-3], -1)
 
 
-def _encode(x, width, scales, train, axis_name):
+def _apply_scales(x, width, scales, train, axis_name):
     """Halves the image once a scale; the first scale is not normalised.
 
     Args:
@@ -244,7 +244,7 @@ def _encode(x, width, scales, train, axis_name):
       `[..., H / 2**s, W / 2**s, C']` after `s` scales.
     """
     for scale in scales:
-        x = _conv(width * 2**scale, f"conv_{scale}")(x)
+        x = _halving_conv(width * 2**scale, f"conv_{scale}")(x)
         if scale > 0:
             norm = BatchNorm(axis_name, name=f"norm_{scale}")
             x = norm(x, use_running_average=not train)

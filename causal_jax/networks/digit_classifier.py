@@ -56,8 +56,8 @@ class DigitClassifier(nn.Module):
         """
         norm = BatchNorm(self.axis_name if train else None, affine=False, name="norm")
         x = norm(images, use_running_average=not train)
-        x = _First(name="conv_0")(x)
-        self._keep(0, x)
+        x = _FirstLayer(name="conv_0")(x)
+        self._keep_map(0, x)
         for i, (features, strides) in enumerate(_CONVOLUTIONS):
             init = uniform_by_fan_in(9 * x.shape[-1])
             layer = Conv(
@@ -70,19 +70,19 @@ class DigitClassifier(nn.Module):
                 name=f"conv_{i + 1}",
             )
             x = nn.relu(layer(x))
-            self._keep(i + 1, x)
+            self._keep_map(i + 1, x)
         x = jnp.mean(x[:, :_POOLED, :_POOLED], axis=(1, 2))
         init = uniform_by_fan_in(x.shape[-1])
         return nn.Dense(
             self.num_classes, kernel_init=init, bias_init=init, name="linear"
         )(x)
 
-    def _keep(self, index: int, x: Array) -> None:
+    def _keep_map(self, index: int, x: Array) -> None:
         if not self.is_initializing():
             self.sow("maps", f"map_{index}", x)
 
 
-class _First(nn.Module):
+class _FirstLayer(nn.Module):
     """Scale and shift of the normalised picture, convolution, relu and pooling."""
 
     @nn.compact

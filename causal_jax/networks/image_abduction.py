@@ -96,14 +96,18 @@ def abduct_images(
         limit = getattr(generator, "noise_limit", 1.0)
         z = refine(draw, images, noise["z"], num_steps, learning_rate, limit)
         drawn = draw(z)
-        return {**noise, "z": z}, drawn, _squares(drawn - images)
+        return {**noise, "z": z}, drawn, _mean_squares(drawn - images)
 
     noise, drawn, squares = descend(key, start)
     for i in range(1, num_starts):
         other = descend(jax.random.fold_in(key, i), None)
-        noise, drawn, squares = _better((noise, drawn, squares), other)
+        noise, drawn, squares = _better_row_by_row((noise, drawn, squares), other)
     noise["residual"] = images - drawn
-    return Abducted(noise, drawn, jnp.mean(jnp.abs(images - drawn), axis=(1, 2, 3)))
+    return Abducted(
+        noise=noise,
+        reconstruction=drawn,
+        error=jnp.mean(jnp.abs(images - drawn), axis=(1, 2, 3)),
+    )
 
 
 def refine(
@@ -132,7 +136,7 @@ def refine(
     optimizer = optax.adam(optax.cosine_decay_schedule(rate, num_steps))
 
     def loss_fn(z):  # a sum: no image's gradient depends on how many there are
-        return jnp.sum(_squares(draw_fn(z) - images))
+        return jnp.sum(_mean_squares(draw_fn(z) - images))
 
     def step(state, _):
         z, optimizer_state = state
@@ -146,12 +150,12 @@ def refine(
     return jax.lax.scan(step, state, None, length=num_steps)[0][0]
 
 
-def _squares(difference: Array) -> Array:
+def _mean_squares(difference: Array) -> Array:
     """Mean square of each row, [B]."""
     return jnp.mean(difference**2, axis=(1, 2, 3))
 
 
-def _better(one: tuple, other: tuple) -> tuple:
+def _better_row_by_row(one: tuple, other: tuple) -> tuple:
     """Row by row the attempt whose last leaf, the error, is smaller."""
     wins = one[-1] <= other[-1]
 

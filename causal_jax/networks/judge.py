@@ -1,13 +1,9 @@
 """The judge: an independent reader of labels, nuisances and features of images.
 
-A judge says how well a generator obeys its labels. It is trained on real images alone,
-never on generated ones, and is used for nothing but measuring. The judge of the faces
-is trained on rendered faces whose nine labels are drawn independently at 1/2 and whose
-nuisances are uniform, so it cannot guess one label from another; its weights are
-`faces_judge.npz`, made by `python -m experiments.train_judge`.
-
-A judge of another data set is another instance of the same class: `train_judge` on
-arrays of that set's training split, with its label names and no nuisances.
+A judge says how well a generator obeys its labels. It was trained on real images alone,
+never on generated ones, and is used for nothing but measuring. Here are its network
+with the names of what it reads, and its file; `training.judge` trains one on any set of
+labelled images, `metrics.accuracy` says how good it is.
 """
 
 import dataclasses
@@ -73,7 +69,9 @@ class Judge:
             part = images[start : start + chunk]
             missing = chunk - part.shape[0]  # one compiled shape for every chunk
             part = jnp.pad(part, ((0, missing), (0, 0), (0, 0), (0, 0)))
-            reading = _read(self._network, self._num_labels, self.params, part)
+            reading = _read_batch(
+                self._sized_network, self._num_labels, self.params, part
+            )
             parts.append(jax.tree.map(lambda x, m=missing: x[: chunk - m], reading))
         return jax.tree.map(lambda *xs: jnp.concatenate(xs), *parts)
 
@@ -94,10 +92,10 @@ class Judge:
         return len(self.label_names)
 
     @property
-    def _network(self) -> "_Sized":
+    def _sized_network(self) -> "_SizedClassifier":
         num_outputs = self._num_labels + len(self.nuisance_names)
         module = Classifier(num_outputs, self.width, self.num_stages)
-        return _Sized(module, self.size)
+        return _SizedClassifier(module, self.size)
 
     def _require_shape(self, shape: tuple[int, ...]) -> None:
         fits = len(shape) == 4 and shape[0] > 0 and shape[1] == shape[2]
@@ -108,7 +106,7 @@ class Judge:
             )
 
 
-class _Sized(NamedTuple):
+class _SizedClassifier(NamedTuple):
     """The network with the size it reads; hashable, static under jit."""
 
     module: Classifier
@@ -116,7 +114,9 @@ class _Sized(NamedTuple):
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _read(network: _Sized, num_labels: int, params: Params, images: Array) -> Reading:
+def _read_batch(
+    network: _SizedClassifier, num_labels: int, params: Params, images: Array
+) -> Reading:
     images = to_float(images)
     images = average_pool(images, images.shape[1] // network.size)
     outputs, features = network.module.apply(params, images)
@@ -134,15 +134,11 @@ def to_float(images: Array) -> Array:
     return images.astype(jnp.float32)
 
 
-# --- training ----------------------------------------------------------------------
-
-
-# --- how good a judge is -------------------------------------------------------------
-
-
 # --- files ---------------------------------------------------------------------------
 
-_SIZES = ("size", "width", "num_stages")  # the integers of a judge, in its field order
+# What a judge's file holds beside the network's arrays.
+_NAMES = ("label_names", "nuisance_names")
+_SIZES = ("size", "width", "num_stages")
 
 
 def save_judge(path: str | os.PathLike, judge: Judge) -> None:
@@ -156,8 +152,7 @@ def save_judge(path: str | os.PathLike, judge: Judge) -> None:
     with partial_path.open("wb") as file:
         np.savez_compressed(
             file,
-            label_names=np.asarray(judge.label_names, np.str_),
-            nuisance_names=np.asarray(judge.nuisance_names, np.str_),
+            **{name: np.asarray(getattr(judge, name), np.str_) for name in _NAMES},
             **{name: getattr(judge, name) for name in _SIZES},
             **arrays,
         )
@@ -173,18 +168,16 @@ def load_judge(path: str | os.PathLike) -> Judge:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
-        names = [
-            tuple(map(str, arrays.pop(k))) for k in ("label_names", "nuisance_names")
-        ]
-        sizes = [int(arrays.pop(name)) for name in _SIZES]
+        names = {name: tuple(map(str, arrays.pop(name))) for name in _NAMES}
+        sizes = {name: int(arrays.pop(name)) for name in _SIZES}
     except FileNotFoundError:
         raise ValueError(f"there is no judge at {path}: train one first") from None
     except (KeyError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} holds no judge: give a file of save_judge") from error
-    return Judge(_nested(arrays), *names, *sizes)
+    return Judge(params=_nested_params(arrays), **names, **sizes)
 
 
-def _nested(arrays: dict[str, np.ndarray]) -> Params:
+def _nested_params(arrays: dict[str, np.ndarray]) -> Params:
     tree: dict[str, Any] = {}
     for name, array in arrays.items():
         *path, last = name.split("/")

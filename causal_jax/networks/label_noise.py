@@ -57,9 +57,12 @@ class NoiseKind(NamedTuple):
 
 
 NOISE_KINDS = {
-    "corrected": NoiseKind(25.0, 50.0, shared=False),  # the code's comment
-    "reference": NoiseKind(5.0, 15.0, shared=True),  # the code
-    "discrete": NoiseKind(None, None, shared=True),  # its label_type=discrete
+    # The code's comment.
+    "corrected": NoiseKind(towards_rate=25.0, away_rate=50.0, shared=False),
+    # The code.
+    "reference": NoiseKind(towards_rate=5.0, away_rate=15.0, shared=True),
+    # Its label_type=discrete.
+    "discrete": NoiseKind(towards_rate=None, away_rate=None, shared=True),
 }
 
 

@@ -46,8 +46,8 @@ class Conv(nn.Module):
     def __call__(self, x):
         """Maps `[..., H, W, I]` to `[..., H / strides, W / strides, features]`."""
         if self.padding is None:
-            return _convolved(self, conv, x)
-        return _convolved(self, partial(padded_conv, padding=self.padding), x)
+            return _apply_convolution(self, conv, x)
+        return _apply_convolution(self, partial(padded_conv, padding=self.padding), x)
 
 
 class ConvTranspose(nn.Module):
@@ -72,7 +72,7 @@ class ConvTranspose(nn.Module):
     @nn.compact
     def __call__(self, x):
         """Maps `[..., H, W, I]` to `[..., H * strides, W * strides, features]`."""
-        return _convolved(self, conv_transpose, x)
+        return _apply_convolution(self, conv_transpose, x)
 
 
 class UpsampledConv(nn.Module):
@@ -265,7 +265,7 @@ def _axis_names(axis_name):
     return (axis_name,) if isinstance(axis_name, str) else tuple(axis_name)
 
 
-def _convolved(module, conv_fn, x):
+def _apply_convolution(module, conv_fn, x):
     """Makes the weights of `module` and applies `conv_fn` to `[..., H, W, I]`."""
     size = module.kernel_size
     size = (size, size) if isinstance(size, int) else tuple(size)

@@ -5,9 +5,8 @@ first four poolings, relu1_2, relu2_2, relu3_3 and relu4_3 (the reference code o
 counterfactual generative networks runs the last block too and does not use it). Its
 inputs are pictures in [-1, 1] as they are, without ImageNet's normalisation, as there.
 
-The weights are not part of this library: `load` reads them from an .npz with the keys
-`VGG16_0/Conv_<i>/{kernel,bias}` (HWIO) or from torchvision's state dict, a .pth file
-with the keys `features.<place>.{weight,bias}` (OIHW).
+The weights are not part of this library: `importers.vgg` reads them from other people's
+files.
 """
 
 import flax.linen as nn

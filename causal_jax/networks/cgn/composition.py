@@ -1,7 +1,8 @@
 """Composition: three labels, and the image of a mask, a foreground and a background.
 
 Sauer & Geiger (ICLR 2021, arXiv 2101.06046), eq. 1: x = m f + (1 - m) b. What every
-counterfactual generative network has, whatever its parts' networks are.
+counterfactual generative network has, whatever its parts' networks are: the names of
+its nodes, the law of its labels (`Uniform`) and the image's mechanism (`Composition`).
 """
 
 import dataclasses

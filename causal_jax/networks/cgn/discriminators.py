@@ -49,13 +49,13 @@ class LinearDiscriminator(nn.Module):
     @nn.compact
     def __call__(self, images: Array, labels: Array, dropout: Array) -> Array:
         """[B, 32, 32, 3], int [B], [B, 2, width] -> [B]."""
-        embedded = _embedding(_NUM_CLASSES)(labels)
+        embedded = _label_embedding(_NUM_CLASSES)(labels)
         x = jnp.concatenate([images.reshape(images.shape[0], -1), embedded], axis=-1)
-        x = nn.leaky_relu(_dense(x, self.width, "linear_0"), _SLOPE)
+        x = nn.leaky_relu(_pytorch_dense(x, self.width, "linear_0"), _SLOPE)
         for i in range(2):
-            x = _dense(x, self.width, f"linear_{i + 1}") * dropout[:, i]
+            x = _pytorch_dense(x, self.width, f"linear_{i + 1}") * dropout[:, i]
             x = nn.leaky_relu(x, _SLOPE)
-        return _dense(x, 1, "linear_3")[:, 0]
+        return _pytorch_dense(x, 1, "linear_3")[:, 0]
 
 
 class ConvDiscriminator(nn.Module):
@@ -78,7 +78,7 @@ class ConvDiscriminator(nn.Module):
     def __call__(self, images: Array, labels: Array, dropout: Array) -> Array:
         """[B, 32, 32, 3], int [B], [B, 0] -> [B]."""
         del dropout
-        embedded = _embedding(1)(labels)[:, None, None]
+        embedded = _label_embedding(1)(labels)[:, None, None]
         channel = jnp.broadcast_to(embedded, (*images.shape[:-1], 1))
         x = jnp.concatenate([images, channel], axis=-1)
         normal = nn.initializers.normal(_DEVIATION)
@@ -121,24 +121,26 @@ class ProjectionDiscriminator(nn.Module):
         for i, times in enumerate((1, 2, 4)):
             x = Conv(times * self.width, 4, 2, name=f"conv_{i}")(x)
             x = nn.leaky_relu(x, _SLOPE)
-        x = _dense(x.reshape(x.shape[0], -1), 8 * self.width, "hidden")
+        x = _pytorch_dense(x.reshape(x.shape[0], -1), 8 * self.width, "hidden")
         x = nn.leaky_relu(x * dropout, _SLOPE)
         normal = nn.initializers.normal((8 * self.width) ** -0.5)
         vectors = nn.Embed(
             _NUM_CLASSES, 8 * self.width, embedding_init=normal, name="label_vectors"
         )
-        return _dense(x, 1, "read_out")[:, 0] + jnp.sum(vectors(labels) * x, axis=-1)
+        return _pytorch_dense(x, 1, "read_out")[:, 0] + jnp.sum(
+            vectors(labels) * x, axis=-1
+        )
 
 
 def _around_one(key: Key, shape, dtype=jnp.float32) -> Array:
     return 1 + _DEVIATION * jax.random.normal(key, shape, dtype)
 
 
-def _embedding(size: int) -> nn.Embed:
+def _label_embedding(size: int) -> nn.Embed:
     normal = nn.initializers.normal(1.0)  # PyTorch's
     return nn.Embed(_NUM_CLASSES, size, embedding_init=normal, name="label_embedding")
 
 
-def _dense(x: Array, features: int, name: str) -> Array:
+def _pytorch_dense(x: Array, features: int, name: str) -> Array:
     init = uniform_by_fan_in(x.shape[-1])
     return nn.Dense(features, kernel_init=init, bias_init=init, name=name)(x)

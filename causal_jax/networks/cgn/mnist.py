@@ -1,7 +1,10 @@
-"""Counterfactual generative networks: shape, texture and background, then composition.
+"""The counterfactual generative network of the MNIST variants, as a causal model.
 
-Sauer & Geiger (ICLR 2021, arXiv 2101.06046), the MNIST part. An image is composed of
-three independent mechanisms, each a function of its own label and its own noise:
+Sauer & Geiger (ICLR 2021, arXiv 2101.06046), the MNIST part. Here are the mechanisms of
+the parts and the models that are built of them (and a conditional GAN to compare with);
+the parts' networks are in `parts`, labels and image in `composition`. An image is
+composed of three independent mechanisms, each a function of its own label and its own
+noise:
 
     m = f_shape(l_1, u_1)        mask, zero mean and unit variance, cut to [1e-4, .9999]
     f = f_texture(l_2, u_2)      foreground
@@ -54,7 +57,7 @@ MASK_RANGE = (1e-4, 0.9999)  # reference code
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Part:
+class _PartMechanism:
     """A part of the image as a function of its label and its noise.
 
     Params are Flax's collections, {"params": ..., "batch_stats": ...}, the label
@@ -64,7 +67,7 @@ class _Part:
       width: channels of the last hidden layer, at least 1.
       noise_size: length of the standard normal noise, at least 1.
       init_kind: law of the initial kernels, "orthogonal" or "normal".
-      init_scale: its gain or standard deviation, see `cgn_parts`.
+      init_scale: its gain or standard deviation, see `parts`.
       num_classes: number of states of the label.
       abduction_steps: steps of the descent when a part is abducted.
       truncation: deviation of the noise that is drawn. Training draws 1; below it parts
@@ -183,7 +186,7 @@ class _Part:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Shape(_Part):
+class Shape(_PartMechanism):
     """The mask, [32, 32, 1] in [1e-4, .9999]."""
 
     network: ClassVar[type[nn.Module]] = ShapeNetwork
@@ -195,13 +198,13 @@ class Shape(_Part):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Texture(_Part):
+class Texture(_PartMechanism):
     """A foreground or background, [32, 32, 3] in [-1, 1].
 
     Attributes:
       shuffle: whether the texture is shifted by a random offset. Offsets are uniform on
         0..32 along both axes, where 32 is the same as 0 (the reference's crops).
-      norm_output: batch normalisation before tanh, see `cgn_parts.TextureNetwork`.
+      norm_output: batch normalisation before tanh, see `parts.TextureNetwork`.
     """
 
     shuffle: bool = True
@@ -243,7 +246,7 @@ def scm(
       texture_width: the same of the textures' networks; None for `width`.
       noise_size: length of each part's noise.
       init_kind: law of the initial kernels, "orthogonal" or "normal".
-      init_scale: its gain or standard deviation, see `cgn_parts`.
+      init_scale: its gain or standard deviation, see `parts`.
       shuffle: whether textures are shifted at random.
       norm_output: whether textures are batch-normalised before tanh, see `Texture`.
       truncation: deviation of the shape's noise when it is drawn, see `Shape`.
@@ -297,4 +300,6 @@ def gan(
 
 def trained_nodes(model: SCM) -> tuple[str, ...]:
     """The nodes that have a network, in the model's order."""
-    return tuple(n for n in model.nodes if isinstance(model.mechanisms[n], _Part))
+    return tuple(
+        n for n in model.nodes if isinstance(model.mechanisms[n], _PartMechanism)
+    )

@@ -7,7 +7,7 @@ convolutions are 3x3, ``up`` doubles every pixel, IN is instance and BN batch no
     Shape    IN, up conv w BN lrelu, IN, up conv 1 BN lrelu, IN
     Texture  up conv 2w BN lrelu, up conv w BN lrelu, conv 3 BN tanh
 
-`cgn` makes mechanisms of them.
+`networks.cgn.mnist` makes mechanisms of them.
 """
 
 from typing import Literal
@@ -27,7 +27,7 @@ _SLOPE = 0.2  # leaky rectifier's slope below 0, reference code
 _EPSILON = 1e-5  # of instance normalisation, PyTorch's default
 
 
-class _Network(nn.Module):
+class _PartNetwork(nn.Module):
     """What the shape's and the textures' networks share.
 
     Attributes:
@@ -88,7 +88,7 @@ class _Network(nn.Module):
         return nn.leaky_relu(self.norm(x, index, train), _SLOPE)
 
 
-class ShapeNetwork(_Network):
+class ShapeNetwork(_PartNetwork):
     """Noise and label to a mask before it is cut: zero mean, unit variance."""
 
     @nn.compact
@@ -99,7 +99,7 @@ class ShapeNetwork(_Network):
         return standardised(self.doubled(x, 1, 1, train))
 
 
-class TextureNetwork(_Network):
+class TextureNetwork(_PartNetwork):
     """Noise and label to a texture, before it is shifted.
 
     Attributes:

@@ -50,7 +50,7 @@ def sample_counterfactuals(
     With one image a mask these are the units of `scm.sample(params, key, num=num)`.
 
     Args:
-      scm: `cgn.scm()`, or what `substitute` makes of it.
+      scm: `mnist.scm()`, or what `substitute` makes of it.
       params: {node: parameters}.
       key: PRNG key.
       num: number of images.
@@ -66,7 +66,7 @@ def sample_counterfactuals(
         )
     num_masks = num // per_mask
     noise = scm.sample_noise(key, num)
-    shape = {n: jax.tree.map(lambda x: x[::per_mask], noise[n]) for n in _SHAPE}
+    shape = {n: jax.tree.map(lambda x: x[::per_mask], noise[n]) for n in _SHAPE_NODES}
     textures = {
         n: jax.tree.map(
             lambda x: x.reshape(num_masks, per_mask, *x.shape[1:]), noise[n]
@@ -81,7 +81,7 @@ def sample_counterfactuals(
 
     def one_mask(noise):
         shape, textures = noise
-        label, mask = part(*_SHAPE, shape)
+        label, mask = part(*_SHAPE_NODES, shape)
         texture_label, foreground = jax.vmap(partial(part, LABELS[1], PARTS[1]))(
             textures
         )
@@ -90,11 +90,16 @@ def sample_counterfactuals(
         )
         images = compose(mask, foreground, background)
         labels = jnp.full(per_mask, label, jnp.int32)
-        return Counterfactuals(images, labels, texture_label, background_label)
+        return Counterfactuals(
+            images=images,
+            shape_labels=labels,
+            texture_labels=texture_label,
+            background_labels=background_label,
+        )
 
     block = min(max(1, _BLOCK // per_mask), num_masks)
     drawn = jax.lax.map(one_mask, (shape, textures), batch_size=block)
     return jax.tree.map(lambda x: x.reshape(num, *x.shape[2:]), drawn)
 
 
-_SHAPE = (LABELS[0], PARTS[0])
+_SHAPE_NODES = (LABELS[0], PARTS[0])

@@ -8,7 +8,7 @@ import pytest
 from causal_jax import graph as graphs
 from causal_jax.networks.cgn import mnist
 from causal_jax.networks.cgn.parts import shifted, standardised
-from causal_jax.runs import folder
+from causal_jax.runs import spec
 from causal_jax.scm import SCM
 
 NUM = 6
@@ -201,8 +201,8 @@ def test_a_label_of_other_states_is_refused():
 
 def test_a_run_s_specification_keeps_the_model(tmp_path):
     scm = mnist.scm(width=3, init_kind="normal", init_scale=0.03, shuffle=False)
-    folder.save_spec(tmp_path, scm)
-    assert folder.load_spec(tmp_path) == scm
+    spec.save_spec(tmp_path, scm)
+    assert spec.load_spec(tmp_path) == scm
 
 
 def test_textures_can_have_a_width_of_their_own():
