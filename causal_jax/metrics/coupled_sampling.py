@@ -37,7 +37,7 @@ class Distances(NamedTuple):
     done: np.ndarray
 
 
-class _Counts(NamedTuple):
+class _TableCounts(NamedTuple):
     """The tables that one intervention changes.
 
     Attributes:
@@ -80,58 +80,64 @@ class Reference:
         """
         tables = zip(self._counts, self._all_counts(params), strict=True)
         everything = list(range(len(self._cards)))
-        pairs, families = self._tvds(everything, *next(tables))
+        pairs, families = self._tvds_of_tables(everything, *next(tables))
         done = []
         for (node, _), counts in zip(
             single_interventions(self._scm), tables, strict=True
         ):
             changed = self._changed[self._column[node]]
-            rows, new_families = self._tvds(changed, *counts)
+            rows, new_families = self._tvds_of_tables(changed, *counts)
             new_pairs = pairs.copy()
             new_pairs[changed], new_pairs[:, changed] = rows, rows.T
-            done.append(self._mean(new_pairs, families | new_families))
-        return Distances(self._mean(pairs, families), np.array(done))
+            done.append(self._mean_distance(new_pairs, families | new_families))
+        return Distances(self._mean_distance(pairs, families), np.array(done))
 
     def _changed_by(self, name: str) -> list[int]:
         """Columns of a node and its descendants, in the graph's declared order."""
         changed = {name} | nx.descendants(self._scm.graph, name)
         return sorted(self._column[member] for member in changed)
 
-    def _all_counts(self, params: Params) -> Iterator[_Counts]:
+    def _all_counts(self, params: Params) -> Iterator[_TableCounts]:
         """Counts of what is seen, then of every single intervention."""
-        cumulated = [_cumulated(params[name]["probs"]) for name in self._scm.nodes]
+        cumulated = [_upper_edges(params[name]["probs"]) for name in self._scm.nodes]
         everything = list(range(len(self._cards)))
         states = np.zeros((len(self._cards), self.num), np.int32)
-        self._draw(states, cumulated, everything, None)
-        bits = np.concatenate([self._bits(states, column) for column in everything])
-        yield _Counts(_common(bits, bits), self._family_counts(states, everything))
+        self._draw_columns(states, cumulated, everything, None)
+        bits = np.concatenate(
+            [self._state_bits(states, column) for column in everything]
+        )
+        yield _TableCounts(
+            _common_counts(bits, bits), self._family_counts(states, everything)
+        )
         natural, natural_bits = states.copy(), bits.copy()
         for node, state in single_interventions(self._scm):
             fixed = self._column[node]
             changed = self._changed[fixed]
             states[fixed] = state
-            self._draw(states, cumulated, changed, fixed)
+            self._draw_columns(states, cumulated, changed, fixed)
             at = self._state_rows(changed)
-            bits[at] = np.concatenate([self._bits(states, c) for c in changed])
+            bits[at] = np.concatenate([self._state_bits(states, c) for c in changed])
             counts = self._family_counts(states, changed)
-            yield _Counts(_common(bits[at], bits), counts)
+            yield _TableCounts(_common_counts(bits[at], bits), counts)
             states[changed], bits[at] = natural[changed], natural_bits[at]
 
-    def _draw(self, states, cumulated, columns: list[int], fixed: int | None) -> None:
+    def _draw_columns(
+        self, states, cumulated, columns: list[int], fixed: int | None
+    ) -> None:
         """Draws these columns in place, parents before children."""
         wanted = set(columns) - {fixed}
         for name in self._scm.order:
             column = self._column[name]
             if column not in wanted:
                 continue
-            row = self._index(states, self._scm.parents[name])
+            row = self._table_index(states, self._scm.parents[name])
             uniform = self._uniforms[column]
             state = np.zeros(self.num, np.int32)
             for edges in cumulated[column]:
                 state += uniform >= edges[row]
             states[column] = state
 
-    def _index(self, states: np.ndarray, members) -> np.ndarray:
+    def _table_index(self, states: np.ndarray, members) -> np.ndarray:
         """Position of each unit's states in the members' table, int32 [N]."""
         index = np.zeros(self.num, np.int32)
         for member in members:
@@ -140,7 +146,7 @@ class Reference:
             index += states[column]
         return index
 
-    def _bits(self, states: np.ndarray, column: int) -> np.ndarray:
+    def _state_bits(self, states: np.ndarray, column: int) -> np.ndarray:
         """Which units are in each state of a node, uint64 [num_states, N / 64]."""
         is_state = states[column] == np.arange(self._cards[column])[:, None]
         packed = np.packbits(is_state, axis=1)
@@ -160,14 +166,14 @@ class Reference:
             family = (*self._scm.parents[name], name)
             if changed_names.intersection(family):
                 counts[name] = np.bincount(
-                    self._index(states, family),
+                    self._table_index(states, family),
                     minlength=int(
                         np.prod([self._cards[self._column[m]] for m in family])
                     ),
                 )
         return counts
 
-    def _tvds(self, changed: list[int], p: _Counts, q: _Counts):
+    def _tvds_of_tables(self, changed: list[int], p: _TableCounts, q: _TableCounts):
         """TVD of the pairs [changed, n] and of the families."""
         distance = np.abs(p.pairs - q.pairs) / (2 * self.num)
         starts = np.cumsum([0, *(self._cards[c] for c in changed)])[:-1]
@@ -178,19 +184,19 @@ class Reference:
         }
         return np.add.reduceat(rows, self._starts, axis=1), families
 
-    def _mean(self, pairs: np.ndarray, families: dict[str, float]) -> float:
+    def _mean_distance(self, pairs: np.ndarray, families: dict[str, float]) -> float:
         above = pairs[np.triu_indices(len(pairs), 1)]
         return float(np.mean([*above, *families.values()]))
 
 
-def _cumulated(probs) -> np.ndarray:
+def _upper_edges(probs) -> np.ndarray:
     """Upper edges of all states but the last, [num_states - 1, configurations]."""
     probs = np.asarray(probs, np.float64)
     edges = np.cumsum(probs, -1)[..., :-1].reshape(-1, probs.shape[-1] - 1)
     return np.ascontiguousarray(edges.T, np.float32)
 
 
-def _common(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+def _common_counts(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """In how many units both bits are set, [len(left), len(right)]."""
     counts = np.empty((len(left), len(right)))
     for i, row in enumerate(left):

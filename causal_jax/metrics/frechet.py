@@ -27,13 +27,13 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     Raises:
       ValueError: shapes that do not fit, fewer than two rows, or a non-finite feature.
     """
-    a, b = _features(a), _features(b)
+    a, b = _checked_features(a), _checked_features(b)
     if a.shape[1] != b.shape[1]:
         raise ValueError(
             f"features of {a.shape[1]} and {b.shape[1]} columns: give one judge's"
         )
     mean = a.mean(0) - b.mean(0)
-    cov_a, cov_b = _covariance(a), _covariance(b)
+    cov_a, cov_b = _covariance_matrix(a), _covariance_matrix(b)
     root = _square_root(cov_a)
     product = root @ cov_b @ root
     eigenvalues = np.linalg.eigvalsh((product + product.T) / 2)
@@ -52,7 +52,7 @@ def frechet_floor(
       num: rows of each part; half of the set if None.
       seed: of the random parts.
     """
-    features = _features(features)
+    features = _checked_features(features)
     half = len(features) // 2
     num = half if num is None else num
     if not 2 <= num <= half:
@@ -64,7 +64,7 @@ def frechet_floor(
     return frechet_distance(features[order[:num]], features[order[num : 2 * num]])
 
 
-def _features(features: np.ndarray) -> np.ndarray:
+def _checked_features(features: np.ndarray) -> np.ndarray:
     features = np.asarray(features, np.float64)
     if features.ndim != 2 or len(features) < 2:
         raise ValueError(
@@ -75,7 +75,7 @@ def _features(features: np.ndarray) -> np.ndarray:
     return features
 
 
-def _covariance(features: np.ndarray) -> np.ndarray:
+def _covariance_matrix(features: np.ndarray) -> np.ndarray:
     """`[D, D]`, also for D = 1."""
     return np.atleast_2d(np.cov(features, rowvar=False))
 

@@ -1,8 +1,9 @@
 """Do against see, in the images: the effect that a judge reads off them.
 
-Who has a mustache is a man; who is *given* one is as likely a woman as before. A causal
-generator shows P(Male) in images under do(Mustache = 1), a conditional one shows
-P(Male | Mustache = 1) in both (Kocaoglu et al. 2017, section 1).
+A cause and its effect are two labels of the model. A causal generator shows P(effect)
+in images under do(cause = 1), a conditional one shows P(effect | cause = 1) in both.
+The example of Kocaoglu et al. 2017, section 1: who has a mustache is a man; who is made
+to have one is as likely a woman as before.
 """
 
 from typing import NamedTuple
@@ -94,10 +95,10 @@ def do_versus_see(
     )
     key_do, key_given = (jax.random.fold_in(key, 1) for key in (key_do, key_given))
     return DoVersusSee(
-        says_one(key_do, labels_do),
-        says_one(key_given, labels_given) if filled else None,
-        true_do,
-        true_given,
+        do=says_one(key_do, labels_do),
+        given=says_one(key_given, labels_given) if filled else None,
+        true_do=true_do,
+        true_given=true_given,
     )
 
 
@@ -109,7 +110,8 @@ def _saying_one(scm, params, judge, effect):
         reading = read_all(judge, draw_with(scm, params, key, labels))
         num = len(reading.labels)
         share = float((reading.labels[:, column] > 0.5).mean())
-        return Rate(share, float(np.sqrt(share * (1.0 - share) / num)), num)
+        error = float(np.sqrt(share * (1.0 - share) / num))
+        return Rate(value=share, standard_error=error, num=num)
 
     return rate
 

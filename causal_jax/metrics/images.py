@@ -1,7 +1,8 @@
 """What a judge reads in generated images: labels obeyed, diversity, do against see.
 
 Everything here measures and nothing trains or selects. The judge never sees generated
-images before it reads them (see `judge`). Rates come with their standard errors.
+images before it reads them (see `networks.judge`). Rates come with their standard
+errors.
 
 A label's accuracy is *balanced*: as many images of do(label=0) as of do(label=1), so
 that an image which ignores its labels scores 1/2 (on labels as they occur it would
@@ -158,14 +159,17 @@ def combination_accuracy(
         reading = read(scm, params, judge, jax.random.fold_in(key, i), num=num, do=do)
         says_one = reading.labels[:, [judge_column(judge, name) for name in do]] > 0.5
         right = says_one == np.array(list(do.values()), bool)
-        table[_text(scm, do)] = dict(zip(do, map(float, right.mean(0)), strict=True))
+        by_label = dict(zip(do, map(float, right.mean(0)), strict=True))
+        table[_combination_text(scm, do)] = by_label
         shares.append(right.mean())
         variances.append(right.mean(1).var() / num)  # labels of one image go together
     error = np.sqrt(np.sum(variances)) / len(combinations)
-    return CombinationAccuracy(float(np.mean(shares)), float(error), table)
+    return CombinationAccuracy(
+        mean=float(np.mean(shares)), standard_error=float(error), table=table
+    )
 
 
-def _text(scm: SCM, do: Mapping) -> str:
+def _combination_text(scm: SCM, do: Mapping) -> str:
     return ", ".join(f"{name}={scm.states(name)[int(v)]}" for name, v in do.items())
 
 
@@ -209,7 +213,11 @@ def diversity(
         name: float(np.mean([row[name] for row in table.values()]))
         for name in judge.nuisance_names
     }
-    return Diversity(float(np.mean(list(by_nuisance.values()))), by_nuisance, table)
+    return Diversity(
+        diversity=float(np.mean(list(by_nuisance.values()))),
+        by_nuisance=by_nuisance,
+        table=table,
+    )
 
 
 def frechet(
@@ -238,5 +246,7 @@ def frechet(
     reference, other = features[:num], features[num:]
     generated = read(scm, params, judge, key_draw, num=num).features
     return Frechet(
-        frechet_distance(generated, reference), frechet_distance(other, reference), num
+        frechet=frechet_distance(generated, reference),
+        floor=frechet_distance(other, reference),
+        num=num,
     )

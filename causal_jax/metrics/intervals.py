@@ -64,4 +64,6 @@ def bootstrap(
         num = strata.size
         means = (num * means + successes) / (num + successes + failures)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(value), float(min(low, value)), float(max(high, value)))
+    return Interval(
+        value=float(value), low=float(min(low, value)), high=float(max(high, value))
+    )

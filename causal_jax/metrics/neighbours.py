@@ -54,13 +54,16 @@ def nearest_neighbours(
     """
     for name, images in (("generated", generated), ("real", real)):
         _require_like(name, images, training)
-    distances, indices = _nearest(generated[:num], training, mirror)
+    distances, indices = _nearest_in_training(generated[:num], training, mirror)
     median = float(np.median(distances))
+    found = Neighbours(distances=distances, indices=indices, median=median)
     if real is None:
-        return Neighbours(distances, indices, median)
-    of_real = _nearest(real[:num], training, mirror)
-    return Neighbours(
-        distances, indices, median, *of_real, float(np.median(of_real[0]))
+        return found
+    distances, indices = _nearest_in_training(real[:num], training, mirror)
+    return found._replace(
+        real_distances=distances,
+        real_indices=indices,
+        real_median=float(np.median(distances)),
     )
 
 
@@ -80,7 +83,9 @@ def _require_like(name: str, images: np.ndarray | None, training: np.ndarray) ->
         )
 
 
-def _nearest(queries, training, mirror: bool) -> tuple[np.ndarray, np.ndarray]:
+def _nearest_in_training(
+    queries, training, mirror: bool
+) -> tuple[np.ndarray, np.ndarray]:
     distances, indices = _nearest_as_is(queries, training)
     if mirror:
         mirrored, at = _nearest_as_is(queries[:, :, ::-1], training)

@@ -39,7 +39,7 @@ class Compared(NamedTuple):
 def tables_of_rows(scm: SCM, rows: np.ndarray) -> Tables:
     """Of rows, int [N, n], columns in the graph's declared order."""
     cards = laws.cardinalities(scm)
-    return _named(
+    return _tables_by_name(
         scm, discrete.marginals(rows, cards), discrete.pairwise_tables(rows, cards)
     )
 
@@ -53,10 +53,10 @@ def tables_of_law(scm: SCM, law: np.ndarray) -> Tables:
         return joint.sum(axis=tuple(i for i in nodes if i not in axes))
 
     pairs = {(i, j): kept(i, j) for i in nodes for j in nodes if i < j}
-    return _named(scm, [kept(i) for i in nodes], pairs)
+    return _tables_by_name(scm, [kept(i) for i in nodes], pairs)
 
 
-def _named(scm: SCM, marginals: list, pairs: dict) -> Tables:
+def _tables_by_name(scm: SCM, marginals: list, pairs: dict) -> Tables:
     names = scm.nodes
     return Tables(
         dict(zip(names, marginals, strict=True)),

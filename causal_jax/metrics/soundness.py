@@ -132,7 +132,12 @@ def against_truth(images: Array, factual: Array, true: Array) -> AgainstTruth:
     def mean(values, mask):
         return (values * mask).sum((1, 2)) / np.maximum(mask.sum((1, 2)), 1)
 
-    return AgainstTruth(mean(ours, where), mean(theirs, where), mean(ours, ~where), num)
+    return AgainstTruth(
+        changed=mean(ours, where),
+        factual=mean(theirs, where),
+        rest=mean(ours, ~where),
+        num_changed=num,
+    )
 
 
 def distance(one: Array, other: Array) -> Array:

@@ -75,7 +75,7 @@ def label_bounds(
         raise ValueError(f"the factual does not say {missing[0]!r}: give every label")
     below = set().union(*(nx.descendants(scm.graph, name) for name in do)) - set(do)
     changed = [name for name in scm.order if name in below]
-    laws = {name: _Law(scm, params, name, factual) for name in changed}
+    laws = {name: _PossibleLaws(scm, params, name, factual) for name in changed}
     return {
         name: _bounds_of(scm, laws, {**factual, **do}, name)
         for name in scm.nodes
@@ -83,7 +83,7 @@ def label_bounds(
     }
 
 
-class _Law:
+class _PossibleLaws:
     """The possible laws of one label of a unit, for any states of its parents."""
 
     def __init__(self, scm: SCM, params: Params, name: str, factual: Mapping):
@@ -92,7 +92,7 @@ class _Law:
         self.parents = scm.parents[name]
         self.seen = int(factual[name])
         self.factual = tuple(int(factual[parent]) for parent in self.parents)
-        self.table = _table(scm, params, name)
+        self.table = _probability_table(scm, params, name)
         self.prob = float(self.table[self.factual][self.seen])
         if not self.prob > 0:
             raise ValueError(
@@ -112,7 +112,7 @@ class _Law:
         return float(total)
 
 
-def _table(scm: SCM, params: Params, name: str) -> np.ndarray:
+def _probability_table(scm: SCM, params: Params, name: str) -> np.ndarray:
     """P(label | parents), [*parents' states, k]."""
     mechanism = scm.mechanisms[name]
     cards = tuple(len(scm.states(parent)) for parent in scm.parents[name])
@@ -140,14 +140,14 @@ def _bounds_of(scm: SCM, laws: Mapping, world: dict, target: str) -> np.ndarray:
     for state in range(cards[target]):
         wanted = np.eye(cards[target])[state]
         ends = [
-            sign * _best(laws, path, cards, world, sign * wanted)
+            sign * _largest_mean(laws, path, cards, world, sign * wanted)
             for sign in (-1.0, 1.0)
         ]
         bounds.append(np.clip(ends, 0.0, 1.0) + 0.0)  # no negative zero
     return np.stack(bounds)
 
 
-def _best(laws, path, cards, world: dict, values: np.ndarray) -> float:
+def _largest_mean(laws, path, cards, world: dict, values: np.ndarray) -> float:
     """The largest mean of `values` over the last label of the path, backwards.
 
     `best` holds, for every combination of states of the first labels of the path, what

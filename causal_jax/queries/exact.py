@@ -51,11 +51,11 @@ def conditional_tables(scm: SCM, params: Params) -> tuple[SCM, Params]:
         num_states = len(scm.states(name))
         require_size((*shape, num_states), f"the table of node {name!r}")
         mechanisms[name] = Tabular(num_states, shape, mechanism.coupling)
-    return SCM(scm.graph, mechanisms), _tables(scm, params)
+    return SCM(scm.graph, mechanisms), _evaluated_tables(scm, params)
 
 
 @partial(jax.jit, static_argnames="scm")
-def _tables(scm: SCM, params: Params) -> Params:
+def _evaluated_tables(scm: SCM, params: Params) -> Params:
     tables = {}
     for name, mechanism in scm.mechanisms.items():
         if isinstance(mechanism, Tabular):
@@ -96,13 +96,13 @@ def marginal(
         graphs.require_node(scm.graph, name)
     if len(set(nodes)) < len(nodes):
         raise ValueError(f"nodes {', '.join(nodes)} repeat one: name each once")
-    do, given = _indices(scm, do), _indices(scm, given)
+    do, given = _state_indices(scm, do), _state_indices(scm, given)
     require_size([len(scm.states(name)) for name in nodes], "the result")
     if contradicted := [n for n in given if n in do and do[n] != given[n]]:
         raise ValueError(
             f"the condition on {contradicted[0]!r} contradicts do({contradicted[0]!r})"
         )
-    law = _joint(scm, params, nodes, do, given)
+    law = _unnormalised_law(scm, params, nodes, do, given)
     total = law.sum()
     if not total > 0:
         shown = ", ".join(f"{n}={scm.states(n)[i]}" for n, i in given.items())
@@ -110,7 +110,7 @@ def marginal(
     return law / total
 
 
-def _indices(scm: SCM, setting: Mapping[str, str | int] | None) -> dict[str, int]:
+def _state_indices(scm: SCM, setting: Mapping[str, str | int] | None) -> dict[str, int]:
     """State indices; names go first, as `do=` of `SCM.sample` reads strings."""
     indices = {}
     for name, state in (setting or {}).items():
@@ -127,12 +127,14 @@ def _indices(scm: SCM, setting: Mapping[str, str | int] | None) -> dict[str, int
     return indices
 
 
-def _joint(scm: SCM, params: Params, nodes, do: dict, given: dict) -> np.ndarray:
+def _unnormalised_law(
+    scm: SCM, params: Params, nodes, do: dict, given: dict
+) -> np.ndarray:
     """P(nodes, given | do), unnormalised only by `given`."""
     fixed = {**given, **do}
     tables = [
         (np.asarray(params[name]["probs"], np.float64), (*scm.parents[name], name))
-        for name in _relevant(scm, {*nodes, *given}, do)
+        for name in _relevant_nodes(scm, {*nodes, *given}, do)
     ]
     law = eliminate(tables, [name for name in nodes if name not in fixed], fixed)
     full = np.zeros([len(scm.states(name)) for name in nodes])
@@ -140,7 +142,7 @@ def _joint(scm: SCM, params: Params, nodes, do: dict, given: dict) -> np.ndarray
     return full
 
 
-def _relevant(scm: SCM, asked: set[str], do: dict) -> list[str]:
+def _relevant_nodes(scm: SCM, asked: set[str], do: dict) -> list[str]:
     """Nodes whose tables matter: ancestors of what is asked, none intervened."""
     graph = graphs.mutilate(scm.graph, do)
     ancestors = set(asked).union(*(nx.ancestors(graph, name) for name in asked))

@@ -46,7 +46,7 @@ def is_enumerable(scm: SCM) -> bool:
 
 def exact_law(scm: SCM, params: Params, do: dict[str, int] | None = None) -> np.ndarray:
     """P(all nodes | do), [prod(cards)], by the truncated factorisation."""
-    return _law_of(scm, _factors(scm, params), do or {})
+    return _law_of(scm, _log_factors(scm, params), do or {})
 
 
 def _law_of(scm: SCM, factors: np.ndarray, do: dict[str, int]) -> np.ndarray:
@@ -60,7 +60,7 @@ def _law_of(scm: SCM, factors: np.ndarray, do: dict[str, int]) -> np.ndarray:
     return np.exp(log_law)
 
 
-def _factors(scm: SCM, params: Params) -> np.ndarray:
+def _log_factors(scm: SCM, params: Params) -> np.ndarray:
     """log P(x_i | pa_i) of every combination, [prod(cards), n]."""
     rows = jnp.asarray(all_rows(cardinalities(scm)))
     return np.asarray(_node_log_probs(scm, params, rows), np.float64)
@@ -104,7 +104,7 @@ class Laws(NamedTuple):
 
 def exact_laws(scm: SCM, params: Params) -> Laws:
     """The enumerated laws of an explicit model, see `is_enumerable`."""
-    factors = _factors(scm, params)
+    factors = _log_factors(scm, params)
     done = {
         f"{name}={scm.states(name)[v]}": _law_of(scm, factors, {name: v})
         for name, v in single_interventions(scm)

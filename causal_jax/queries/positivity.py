@@ -27,7 +27,9 @@ def left_open(graph: nx.DiGraph, truth: tuple[SCM, Params]) -> dict[str, float]:
     """
     seen = laws.exact_law(*truth)
     rows = laws.all_rows(laws.cardinalities(truth[0]))
-    unseen = np.stack([_unseen(graph, name, rows, seen) for name in graph], -1)
+    unseen = np.stack(
+        [_rows_of_unseen_parents(graph, name, rows, seen) for name in graph], -1
+    )
     masses = {}
     for node, state in laws.single_interventions(truth[0]):
         guessed = unseen[:, [name != node for name in graph]].any(-1)
@@ -36,7 +38,9 @@ def left_open(graph: nx.DiGraph, truth: tuple[SCM, Params]) -> dict[str, float]:
     return masses
 
 
-def _unseen(graph: nx.DiGraph, name: str, rows: np.ndarray, seen) -> np.ndarray:
+def _rows_of_unseen_parents(
+    graph: nx.DiGraph, name: str, rows: np.ndarray, seen
+) -> np.ndarray:
     """In which rows the parents' states never occur together, bool [num_rows]."""
     nodes = tuple(graph)
     columns = [nodes.index(parent) for parent in graphs.parents(graph, name)]
