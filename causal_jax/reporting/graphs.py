@@ -34,7 +34,9 @@ def graph_figure(graph: nx.DiGraph, *, title: str | None = None) -> Image.Image:
         or graph.number_of_edges() > _MAX_EDGES
         or max(map(len, layers)) > _MAX_WIDE
     )
-    return _circle(graph, title) if is_tangle else _layered(graph, layers, title)
+    if is_tangle:
+        return _draw_circle(graph, title)
+    return _draw_layers(graph, layers, title)
 
 
 def _generations(graph: nx.DiGraph) -> list[list[str]]:
@@ -44,21 +46,23 @@ def _generations(graph: nx.DiGraph) -> list[list[str]]:
 # --- layers ------------------------------------------------------------------------
 
 
-def _layered(graph: nx.DiGraph, layers: list[list], title: str | None) -> Image.Image:
-    chains = _chains(graph, layers)
-    layers = _ordered(layers, chains)
-    positions = _positions(layers)
+def _draw_layers(
+    graph: nx.DiGraph, layers: list[list], title: str | None
+) -> Image.Image:
+    chains = _edge_chains(graph, layers)
+    layers = _ordered_layers(layers, chains)
+    positions = _node_positions(layers)
     xs = [x for x, _ in positions.values()]
     width = max(max(xs) - min(xs) + 1.0, 2.0) * _CELL
     height = (len(layers) - 0.3) * _LAYER + (0.3 if title else 0.0)
     figure = new_figure(width, height)
-    axes = _canvas(figure, title)
+    axes = _empty_axes(figure, title)
     axes.set_xlim(min(xs) - 0.55, max(xs) + 0.55)
     axes.set_ylim(-len(layers) + 0.65, 0.35)
     texts = {n: textwrap.wrap(n.replace("_", " "), 13) or [n] for n in graph}
     for chain in chains:
         rim = 0.05 + 0.08 * len(texts[chain[-1]])  # half the child's box, in layers
-        _edge(axes, [positions[point] for point in chain], rim)
+        _draw_edge(axes, [positions[point] for point in chain], rim)
     for name in graph:
         text = "\n".join(texts[name])
         box = {"boxstyle": "round,pad=0.35", "fc": _BOX, "ec": _EDGE, "lw": 1.0}
@@ -69,7 +73,7 @@ def _layered(graph: nx.DiGraph, layers: list[list], title: str | None) -> Image.
     return to_image(figure)
 
 
-def _canvas(figure, title: str | None):
+def _empty_axes(figure, title: str | None):
     axes = figure.subplots()
     axes.set_axis_off()
     if title:
@@ -77,7 +81,7 @@ def _canvas(figure, title: str | None):
     return axes
 
 
-def _chains(graph: nx.DiGraph, layers: list[list]) -> list[tuple]:
+def _edge_chains(graph: nx.DiGraph, layers: list[list]) -> list[tuple]:
     """Every edge as the points it passes; adds its placeholders to `layers`."""
     depth = {name: i for i, layer in enumerate(layers) for name in layer}
     chains = []
@@ -89,7 +93,7 @@ def _chains(graph: nx.DiGraph, layers: list[list]) -> list[tuple]:
     return chains
 
 
-def _ordered(layers: list[list], chains: list[tuple]) -> list[list]:
+def _ordered_layers(layers: list[list], chains: list[tuple]) -> list[list]:
     """Sorts each layer by the mean place of its neighbours, down and up in turns."""
     above: dict = {}
     below: dict = {}
@@ -100,7 +104,9 @@ def _ordered(layers: list[list], chains: list[tuple]) -> list[list]:
     best, fewest = layers, _num_crossings(layers, chains)
     for sweep in range(_SWEEPS):
         down = sweep % 2 == 0
-        layers = _sweep(layers if down else layers[::-1], above if down else below)
+        layers = _sorted_by_neighbours(
+            layers if down else layers[::-1], above if down else below
+        )
         layers = layers if down else layers[::-1]
         crossings = _num_crossings(layers, chains)
         if crossings < fewest:
@@ -108,7 +114,7 @@ def _ordered(layers: list[list], chains: list[tuple]) -> list[list]:
     return best
 
 
-def _sweep(layers: list[list], neighbours: Mapping) -> list[list]:
+def _sorted_by_neighbours(layers: list[list], neighbours: Mapping) -> list[list]:
     place: dict = {}
     result = []
     for layer in layers:
@@ -140,7 +146,7 @@ def _num_crossings(layers: list[list], chains: list[tuple]) -> int:
     )
 
 
-def _positions(layers: list[list]) -> Positions:
+def _node_positions(layers: list[list]) -> Positions:
     """Places, centred by layer; a placeholder is narrower than a node."""
     positions = {}
     for i, layer in enumerate(layers):
@@ -152,7 +158,7 @@ def _positions(layers: list[list]) -> Positions:
     return positions
 
 
-def _edge(axes, points: list[tuple[float, float]], rim: float) -> None:
+def _draw_edge(axes, points: list[tuple[float, float]], rim: float) -> None:
     """A smooth line through the points, its arrow head `rim` above the last one."""
     vertices, codes = [points[0]], [Path.MOVETO]
     end = (points[-1][0], points[-1][1] + rim)
@@ -169,14 +175,14 @@ def _edge(axes, points: list[tuple[float, float]], rim: float) -> None:
 # --- the circle ----------------------------------------------------------------------
 
 
-def _circle(graph: nx.DiGraph, title: str | None) -> Image.Image:
+def _draw_circle(graph: nx.DiGraph, title: str | None) -> Image.Image:
     """Nodes clockwise in topological order; names outside, thin edges inside."""
     names = list(nx.lexicographical_topological_sort(graph, key=list(graph).index))
     angles = np.pi / 2 - 2 * np.pi * np.arange(len(names)) / len(names)
     at = {n: np.array([np.cos(a), np.sin(a)]) for n, a in zip(names, angles)}  # noqa: B905
     side = 8.0 if len(names) <= 60 else 11.0
     figure = new_figure(side, side)
-    axes = _canvas(figure, title)
+    axes = _empty_axes(figure, title)
     axes.set(xlim=(-1.45, 1.45), ylim=(-1.45, 1.45), aspect="equal")
     faint = float(np.clip(60 / max(graph.number_of_edges(), 1), 0.12, 0.7))
     # Hundreds of arrow heads are a blot; the order of the circle gives the direction.

@@ -59,7 +59,7 @@ def grid(
         )
     if images.ndim == 4:
         columns = columns or min(len(images), 8)
-        cells, captions = _wrapped(list(images), columns, captions)
+        cells, captions = _wrapped_into_rows(list(images), columns, captions)
     else:
         cells = [list(row) for row in images]
     return compose(
@@ -72,7 +72,7 @@ def grid(
     )
 
 
-def _wrapped(images: list, columns: int, captions):
+def _wrapped_into_rows(images: list, columns: int, captions):
     """N cells as rows of `columns`, the last one filled up with None."""
 
     def rows(items, empty):
@@ -110,22 +110,22 @@ def compose(
     shapes = [image.shape for row in cells for image in row if image is not None]
     height, width = shapes[0][:2] if shapes else (32, 32)
     scale = scale or max(1, -(-(128 if captions else 64) // height))
-    layout = _Layout(height * scale, width * scale)
+    layout = _GridLayout(height * scale, width * scale)
     captions = captions or [[""] * num_columns] * num_rows
     empty = [all(image is None for image in row) for row in cells]
     layout.place(empty, row_labels, column_labels, captions, title)
     page = Image.new("RGB", (layout.page_width(num_columns), layout.bottom), PAPER)
     pen = ImageDraw.Draw(page)
     if title:
-        _write(pen, (_GAP, _GAP), title, _TITLE)
+        _write_lines(pen, (_GAP, _GAP), title, _TITLE)
     for c, text in enumerate(column_labels or ()):
         lines = wrap(text, layout.width, _CAPTION)
-        _write(pen, (layout.x(c), layout.header), "\n".join(lines), _CAPTION)
+        _write_lines(pen, (layout.x(c), layout.header), "\n".join(lines), _CAPTION)
     for r, row in enumerate(cells):
         lines = layout.label_lines(row_labels, r)
-        _write(pen, (_GAP, layout.tops[r]), "\n".join(lines), _TEXT)
+        _write_lines(pen, (_GAP, layout.tops[r]), "\n".join(lines), _TEXT)
         if messages and r in messages:
-            _write(pen, (layout.x(0), layout.tops[r]), messages[r], _TEXT, FAINT)
+            _write_lines(pen, (layout.x(0), layout.tops[r]), messages[r], _TEXT, FAINT)
         for c, image in enumerate(row):
             if image is not None:
                 picture = Image.fromarray(image).resize(
@@ -135,11 +135,11 @@ def compose(
             if captions[r][c]:
                 lines = wrap(captions[r][c], layout.width, _CAPTION)
                 below = (layout.x(c), layout.tops[r] + layout.height + 3)
-                _write(pen, below, "\n".join(lines), _CAPTION)
+                _write_lines(pen, below, "\n".join(lines), _CAPTION)
     return page
 
 
-class _Layout:
+class _GridLayout:
     """Where everything goes, in pixels."""
 
     def __init__(self, height: int, width: int):
@@ -158,11 +158,11 @@ class _Layout:
             self.header += _line_height(_TITLE) + _GAP
         y = self.header
         if column_labels:
-            y += _tallest(column_labels, self.width) + _GAP // 2
+            y += _height_of_tallest(column_labels, self.width) + _GAP // 2
         for r, is_empty in enumerate(empty):
             self.tops.append(y)
             height = 2 * _line_height(_TEXT) if is_empty else self.height
-            height += _tallest(captions[r], self.width)
+            height += _height_of_tallest(captions[r], self.width)
             label_height = len(self.label_lines(row_labels, r)) * _line_height(_TEXT)
             # A long label beside a low image: the next row begins below both.
             y += _GAP + max(height, label_height)
@@ -181,7 +181,7 @@ class _Layout:
         return max(self.x(num_columns), self.least_width)
 
 
-def _tallest(texts: Sequence[str], width: int) -> int:
+def _height_of_tallest(texts: Sequence[str], width: int) -> int:
     most = max(len(wrap(text, width, _CAPTION)) for text in texts)
     return most * _line_height(_CAPTION)
 
@@ -191,13 +191,13 @@ def _line_height(size: int) -> int:
 
 
 @functools.cache
-def _font(size: int):
+def _font_of_size(size: int):
     return ImageFont.load_default(size=size)
 
 
 def text_width(text: str, size: int) -> int:
     """Width of one line in pixels."""
-    return int(_font(size).getlength(text)) + 1
+    return int(_font_of_size(size).getlength(text)) + 1
 
 
 def wrap(text: str, width: int, size: int) -> list[str]:
@@ -208,11 +208,11 @@ def wrap(text: str, width: int, size: int) -> list[str]:
         if lines and text_width(joined, size) <= width:
             lines[-1] = joined
         else:
-            lines.append(_cut(word, width, size))
+            lines.append(_cut_word(word, width, size))
     return lines
 
 
-def _cut(word: str, width: int, size: int) -> str:
+def _cut_word(word: str, width: int, size: int) -> str:
     if text_width(word, size) <= width:
         return word
     while len(word) > 1 and text_width(word + "..", size) > width:
@@ -220,10 +220,12 @@ def _cut(word: str, width: int, size: int) -> str:
     return word + ".."
 
 
-def _write(pen, at: tuple[int, int], text: str, size: int, ink=INK) -> None:
+def _write_lines(pen, at: tuple[int, int], text: str, size: int, ink=INK) -> None:
     x, y = at
     for i, line in enumerate(text.split("\n")):
-        pen.text((x, y + i * _line_height(size)), line, fill=ink, font=_font(size))
+        pen.text(
+            (x, y + i * _line_height(size)), line, fill=ink, font=_font_of_size(size)
+        )
 
 
 def _require_number(what: str, texts: Sequence | None, number: int) -> None:
@@ -239,7 +241,7 @@ def with_notes(page: Image.Image, texts: Sequence[str]) -> Image.Image:
     result = Image.new("RGB", (page.width, page.height + height), PAPER)
     result.paste(page)
     at = (_GAP, page.height + _GAP)
-    _write(ImageDraw.Draw(result), at, "\n".join(lines), _TEXT)
+    _write_lines(ImageDraw.Draw(result), at, "\n".join(lines), _TEXT)
     return result
 
 

@@ -64,17 +64,17 @@ def interpolation_sheet(
     """
     _require_code(scm, image, node)
     positions = np.linspace(0, 1, steps)
-    draw_fn = _drawing(scm, params, key, image)
+    draw_fn = _images_between_states_fn(scm, params, key, image)
     drawn = draw_labels(scm, params, key, num=num)
     others = {name: value for name, value in drawn.items() if name != node}
     units = [f"{i + 1}: {text}" for i, text in enumerate(short_labels(scm, others))]
-    rows = _rows(draw_fn, [drawn] * steps, node, positions)
+    rows = _image_rows(draw_fn, [drawn] * steps, node, positions)
     captions = [[""] * steps for _ in rows]
     if nx.descendants(scm.graph, node) & set(scm.parents[image]):
-        done_fn = _done(scm, params, key, num)
+        done_fn = _labels_under_do_fn(scm, params, key, num)
         done = [done_fn({node: position}) for position in positions]
         units += [f"{i + 1}, descendants follow" for i in range(num)]
-        rows += _rows(draw_fn, done, node, positions)
+        rows += _image_rows(draw_fn, done, node, positions)
         captions += _changes_along(scm, node, [drawn, *done])
     columns = [position_text(scm, node, position) for position in positions]
     return compose(
@@ -82,7 +82,7 @@ def interpolation_sheet(
     )
 
 
-def _rows(draw_fn, labels: Sequence[Values], node: str, positions) -> list[list]:
+def _image_rows(draw_fn, labels: Sequence[Values], node: str, positions) -> list[list]:
     """Images `[unit][position]`; `labels` are those of each position."""
     pairs = zip(labels, positions, strict=True)
     columns = [draw_fn(values, {node: position}) for values, position in pairs]
@@ -122,8 +122,8 @@ def two_labels_sheet(
     for node in nodes:
         _require_code(scm, image, node)
     positions = np.linspace(0, 1, steps)
-    done_fn = _done(scm, params, key, num)
-    draw_fn = _drawing(scm, params, key, image)
+    done_fn = _labels_under_do_fn(scm, params, key, num)
+    draw_fn = _images_between_states_fn(scm, params, key, image)
 
     def cell(*at: float) -> np.ndarray:
         where = dict(zip(nodes, at, strict=True))
@@ -146,11 +146,11 @@ def code_between(num_states: int, position: float) -> np.ndarray:
 
     A binary label's code is the position itself.
     """
-    weights = _weights(num_states, position)
+    weights = _state_weights(num_states, position)
     return weights[1:] if num_states == 2 else weights
 
 
-def _weights(num_states: int, position: float) -> np.ndarray:
+def _state_weights(num_states: int, position: float) -> np.ndarray:
     """How much of each state there is at a position: at most two are not zero."""
     at = position * (num_states - 1)
     return np.maximum(0.0, 1.0 - np.abs(at - np.arange(num_states)))
@@ -161,19 +161,19 @@ def position_text(scm: SCM, node: str, position: float) -> str:
     states = scm.states(node)
     if states == graphs.BINARY:
         return f"{node}={round(position, 2):g}"
-    pairs = zip(_weights(len(states), position), states, strict=True)
+    pairs = zip(_state_weights(len(states), position), states, strict=True)
     parts = [(weight, state) for weight, state in pairs if weight > 1e-9]
     if len(parts) == 1:
         return f"{node}={parts[0][1]}"
     return f"{node}=" + " + ".join(f"{weight:.2f} {state}" for weight, state in parts)
 
 
-def _nearest(scm: SCM, node: str, position: float) -> int:
+def _nearest_state(scm: SCM, node: str, position: float) -> int:
     """The state nearest to a position; half-way the later one."""
     return int(position * (len(scm.states(node)) - 1) + 0.5)
 
 
-def _done(
+def _labels_under_do_fn(
     scm: SCM, params: Params, key: Key, num: int
 ) -> Callable[[Mapping[str, float]], Values]:
     """{node: position} -> labels of do(nearest states); drawn once for each of them."""
@@ -182,10 +182,12 @@ def _done(
     def labels(states: tuple[tuple[str, int], ...]) -> Values:
         return draw_labels(scm, params, key, num=num, do=dict(states))
 
-    return lambda at: labels(tuple((n, _nearest(scm, n, t)) for n, t in at.items()))
+    return lambda at: labels(
+        tuple((n, _nearest_state(scm, n, t)) for n, t in at.items())
+    )
 
 
-def _drawing(
+def _images_between_states_fn(
     scm: SCM, params: Params, key: Key, image: str
 ) -> Callable[[Values, Mapping[str, float]], np.ndarray]:
     """(labels, {node: position}) -> uint8 images; noise as `SCM.sample` draws it."""
@@ -200,13 +202,13 @@ def _drawing(
             code = code_between(len(scm.states(node)), position)
             end = ends[parents.index(node)]
             codes[:, end - len(code) : end] = code
-        return to_uint8(_images(mechanism, params[image], codes, noise))
+        return to_uint8(_images_of_codes(mechanism, params[image], codes, noise))
 
     return draw
 
 
 @functools.partial(jax.jit, static_argnames="mechanism")
-def _images(mechanism, params: Params, codes: Array, noise) -> Array:
+def _images_of_codes(mechanism, params: Params, codes: Array, noise) -> Array:
     return mechanism.images(params, codes, noise)
 
 

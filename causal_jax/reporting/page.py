@@ -54,18 +54,18 @@ class Page:
         """A heading; level 2 opens a section, level 3 a part of one."""
         if level not in (2, 3):
             raise ValueError(f"heading of level {level}: give 2 or 3")
-        return self._add(f"<h{level}>{html.escape(str(text))}</h{level}>")
+        return self._add_markup(f"<h{level}>{html.escape(str(text))}</h{level}>")
 
     def text(self, text: str) -> Self:
         """Paragraphs; an empty line begins a new one."""
         for paragraph in str(text).split("\n\n"):
             if paragraph.strip():
-                self._add(f"<p>{html.escape(paragraph.strip())}</p>")
+                self._add_markup(f"<p>{html.escape(paragraph.strip())}</p>")
         return self
 
     def code(self, text: str) -> Self:
         """A command or a file, as it is."""
-        return self._add(f"<pre>{html.escape(str(text))}</pre>")
+        return self._add_markup(f"<pre>{html.escape(str(text))}</pre>")
 
     def table(self, header: Sequence[Any], rows: Iterable[Sequence[Any]]) -> Self:
         """A table; floats get four significant digits, None is a dash.
@@ -82,23 +82,23 @@ class Page:
             is_number = [
                 a or _is_number(b) for a, b in zip(is_number, row, strict=True)
             ]
-            body.append("<tr>" + "".join(map(_cell, row)) + "</tr>")
+            body.append("<tr>" + "".join(map(_cell_markup, row)) + "</tr>")
         head = "".join(
             f"<th{' class=number' if right else ''}>{html.escape(str(name))}</th>"
             for name, right in zip(header, is_number, strict=True)
         )
-        return self._add(
+        return self._add_markup(
             f'<div class="wide"><table><thead><tr>{head}</tr></thead>'
             f"<tbody>{''.join(body)}</tbody></table></div>"
         )
 
     def image(self, image: Image.Image | bytes, caption: str = "") -> Self:
         """A picture, PIL or the bytes of a PNG file, and a line below it."""
-        data, width = _png(image)
+        data, width = _png_bytes_and_width(image)
         source = "data:image/png;base64," + base64.b64encode(data).decode("ascii")
         text = html.escape(str(caption), quote=True)
         below = f"<figcaption>{text}</figcaption>" if text else ""
-        return self._add(
+        return self._add_markup(
             f'<figure><div class="wide"><img src="{source}" alt="{text}" '
             f'style="min-width:{min(width, _READABLE)}px"></div>{below}</figure>'
         )
@@ -106,9 +106,9 @@ class Page:
     @contextlib.contextmanager
     def collapsed(self, summary: str) -> Iterator[None]:
         """`with page.collapsed("..."):` what is added there shows on a click."""
-        self._add(f"<details><summary>{html.escape(str(summary))}</summary>")
+        self._add_markup(f"<details><summary>{html.escape(str(summary))}</summary>")
         yield
-        self._add("</details>")
+        self._add_markup("</details>")
 
     def html(self) -> str:
         """The whole page."""
@@ -131,12 +131,12 @@ class Page:
         finally:
             unfinished.unlink(missing_ok=True)
 
-    def _add(self, part: str) -> Self:
+    def _add_markup(self, part: str) -> Self:
         self._parts.append(part)
         return self
 
 
-def _cell(value: Any) -> str:
+def _cell_markup(value: Any) -> str:
     if value is None:
         return '<td class="number">&ndash;</td>'
     if not _is_number(value):
@@ -150,7 +150,7 @@ def _is_number(value: Any) -> bool:
     return hasattr(value, "__float__") and not isinstance(value, bool)
 
 
-def _png(image: Image.Image | bytes) -> tuple[bytes, int]:
+def _png_bytes_and_width(image: Image.Image | bytes) -> tuple[bytes, int]:
     """The bytes of a PNG file and the picture's width."""
     if isinstance(image, bytes):
         with Image.open(io.BytesIO(image)) as opened:

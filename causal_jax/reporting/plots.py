@@ -43,9 +43,9 @@ def law_figure(
     with style():
         figure = new_figure(10.0 if by_intervention else 6.0, height)
         axes = figure.subplots(1, 2 if by_intervention else 1, squeeze=False)[0]
-        _marginals(axes[0], rows, num_rows)
+        _draw_marginals(axes[0], rows, num_rows)
         if by_intervention:
-            _interventions(axes[1], by_intervention, floor)
+            _draw_interventions(axes[1], by_intervention, floor)
         return to_image(figure)
 
 
@@ -62,7 +62,7 @@ def _state_rows(model, truth, state_names) -> list[tuple[str, float, float]]:
     return rows
 
 
-def _marginals(axes, rows, num_rows: int) -> None:
+def _draw_marginals(axes, rows, num_rows: int) -> None:
     texts, model, truth = zip(*rows, strict=True)
     truth = np.array(truth)
     y = np.arange(len(rows))
@@ -71,11 +71,11 @@ def _marginals(axes, rows, num_rows: int) -> None:
     axes.barh(y + 0.2, truth, 0.38, color=TRUTH, label="truth")
     axes.errorbar(truth, y + 0.2, xerr=error, fmt="none", ecolor=FLOOR, capsize=2)
     axes.set(xlim=(0, 1), title=f"seen: P(label); bars: chance of {num_rows:,} rows")
-    _horizontal(axes, y, texts)
+    _format_horizontal_bars(axes, y, texts)
     axes.legend(frameon=False, fontsize=9)
 
 
-def _interventions(axes, by_intervention: Mapping, floor: float | None) -> None:
+def _draw_interventions(axes, by_intervention: Mapping, floor: float | None) -> None:
     y = np.arange(len(by_intervention))
     values = list(by_intervention.values())
     axes.barh(y, values, 0.7, color=MODEL)
@@ -83,10 +83,10 @@ def _interventions(axes, by_intervention: Mapping, floor: float | None) -> None:
         axes.axvline(floor, color=FLOOR, ls="--", lw=1.2, label=f"floor {floor:.4f}")
         axes.legend(frameon=False, fontsize=9)
     axes.set(title="done: TVD of P(all labels | do)", xlim=(0, None))
-    _horizontal(axes, y, [f"do({text})" for text in by_intervention])
+    _format_horizontal_bars(axes, y, [f"do({text})" for text in by_intervention])
 
 
-def _horizontal(axes, y, texts: Sequence[str]) -> None:
+def _format_horizontal_bars(axes, y, texts: Sequence[str]) -> None:
     axes.set_yticks(y, texts, fontsize=9)
     axes.set_ylim(len(y) - 0.4, -0.6)
     axes.grid(axis="x", **_GRID)
@@ -166,13 +166,13 @@ def curves_figure(lines: Sequence[Mapping], *, columns: int = 3) -> Image.Image 
         figure = new_figure(3.4 * columns, 2.1 * num_rows + 0.2)
         panels = figure.subplots(num_rows, columns, squeeze=False).ravel()
         for axes, ((stage, name), points) in zip(panels, curves.items(), strict=False):
-            _curve(axes, f"{stage}: {name}" if stage else name, points)
+            _draw_curve(axes, f"{stage}: {name}" if stage else name, points)
         for axes in panels[len(curves) :]:
             axes.set_visible(False)
         return to_image(figure)
 
 
-def _curve(axes, title: str, points: Sequence[tuple[float, float]]) -> None:
+def _draw_curve(axes, title: str, points: Sequence[tuple[float, float]]) -> None:
     steps, values = np.array(sorted(points), float).T
     marker = "." if len(steps) < 3 else None  # one point is no line
     axes.plot(steps, values, color=MODEL, lw=1.2, marker=marker)

@@ -1,6 +1,6 @@
 """Sheets of sampled images: what is seen, done against seen, twins, diversity.
 
-Labels are drawn first and images below them (`metrics.draws`), so that a report with
+Labels are drawn first and images below them (`queries.draws`), so that a report with
 many interventions compiles the image node once.
 """
 
@@ -90,18 +90,18 @@ def short_labels(scm: SCM, values: Mapping[str, Any]) -> list[str]:
     num = len(columns[0][2]) if columns else 0
     texts = []
     for i in range(num):
-        words = [_word(name, states, int(v[i])) for name, states, v in columns]
-        texts.append(_shortened([word for word in words if word]))
+        words = [_label_word(name, states, int(v[i])) for name, states, v in columns]
+        texts.append(_joined_briefly([word for word in words if word]))
     return texts
 
 
-def _word(name: str, states: tuple[str, ...], value: int) -> str:
+def _label_word(name: str, states: tuple[str, ...], value: int) -> str:
     if states == graphs.BINARY:
         return name if value else ""
     return f"{name}={states[value]}"
 
 
-def _shortened(words: Sequence[str]) -> str:
+def _joined_briefly(words: Sequence[str]) -> str:
     shown = list(words[:_MAX_SHOWN])
     if len(words) > len(shown):
         shown.append(f"(+{len(words) - len(shown)})")
@@ -141,7 +141,7 @@ def do_versus_see_sheet(
     for verb in ("do", "given"):
         for value, state in enumerate(states):
             condition = {node: value}
-            draw_fn = _done if verb == "do" else _seen
+            draw_fn = _labels_under_do if verb == "do" else _labels_given
             labels, filled = draw_fn(scm, params, key, condition, num)
             pictures = to_uint8(with_labels(scm, params, key, labels, node=image))
             text = f"{node}={state}"
@@ -155,11 +155,11 @@ def do_versus_see_sheet(
     )
 
 
-def _done(scm, params, key, do, num):
+def _labels_under_do(scm, params, key, do, num):
     return draw_labels(scm, params, key, num=num, do=do), num
 
 
-def _seen(scm, params, key, given, num):
+def _labels_given(scm, params, key, given, num):
     """Labels that meet the condition, as many as were found, and their number."""
     model, model_params = label_model(scm, params)
     conditioned = model.sample_given(
@@ -234,4 +234,4 @@ def label_changes(scm: SCM, before: Mapping, after: Mapping) -> list[str]:
                 texts[i].append(f"{'+' if new else '-'}{name}")
             elif old != new:
                 texts[i].append(f"{name}={states[int(new)]}")
-    return [_shortened(words) if words else "unchanged" for words in texts]
+    return [_joined_briefly(words) if words else "unchanged" for words in texts]

@@ -25,9 +25,9 @@ def test_graphs_are_drawn_from_one_node_to_forty(name):
 def test_every_edge_runs_downwards_through_all_layers_between():
     dag = graph.named("big_causal_graph")
     layers = [list(g) for g in graphs._generations(dag)]
-    chains = graphs._chains(dag, layers)
+    chains = graphs._edge_chains(dag, layers)
     assert [(c[0], c[-1]) for c in chains] == list(dag.edges)
-    at = graphs._positions(graphs._ordered(layers, chains))
+    at = graphs._node_positions(graphs._ordered_layers(layers, chains))
     assert set(dag) <= set(at)
     assert len(set(at.values())) == len(at)
     for chain in chains:
@@ -39,9 +39,9 @@ def test_every_edge_runs_downwards_through_all_layers_between():
 def test_sweeps_never_add_crossings_and_undo_a_needless_one():
     dag = graph.read("a; b; c; d; a -> d; b -> c")
     layers = [["a", "b"], ["c", "d"]]
-    chains = graphs._chains(dag, layers)
+    chains = graphs._edge_chains(dag, layers)
     assert graphs._num_crossings(layers, chains) == 1
-    assert graphs._num_crossings(graphs._ordered(layers, chains), chains) == 0
+    assert graphs._num_crossings(graphs._ordered_layers(layers, chains), chains) == 0
 
 
 def test_laws_are_drawn_with_and_without_interventions():
