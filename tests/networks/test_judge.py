@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from causal_jax.data import faces
+from causal_jax.metrics.accuracy import r_squared
 from causal_jax.networks import judge as judges
+from causal_jax.recipes.labels_images.faces_judge import FACES_JUDGE, load_faces_judge
 
 NUM = 2000
 ACCURACY = 0.995  # what every label must reach on held-out faces
@@ -15,7 +17,7 @@ SIZES = (32, 64)
 
 @pytest.fixture(scope="module")
 def judge():
-    return judges.load_faces_judge()
+    return load_faces_judge()
 
 
 def draw(seed, num, size):
@@ -34,7 +36,7 @@ def test_labels_and_nuisances_are_read(judge, size):
     accuracy = ((reading.labels > 0.5) == labels).mean(0)
     standard_error = np.sqrt(ACCURACY * (1 - ACCURACY) / NUM)
     assert accuracy.min() >= ACCURACY - 5 * standard_error
-    assert judges.r_squared(reading.nuisances, nuisances).min() >= 0.9
+    assert r_squared(reading.nuisances, nuisances).min() >= 0.9
     assert reading.features.shape == (NUM, 64)
 
 
@@ -61,12 +63,6 @@ def test_judge_is_no_better_than_chance_without_an_image(judge):
         assert np.abs(accuracy - 0.5).max() <= 5 * 0.5 / np.sqrt(NUM)
 
 
-def test_slightly_imperfect_images_are_read(judge):
-    images, labels, _ = draw(8, NUM, 32)
-    probs = judge.labels(judges.augment(images, jax.random.key(9)))
-    assert ((probs > 0.5) == labels).mean(0).min() >= 0.97
-
-
 def test_chunks_and_types_do_not_change_a_reading(judge):
     images, _, _ = draw(10, 600, 32)  # more than one chunk, the last one padded
     reading = judge.read(images)
@@ -79,8 +75,8 @@ def test_chunks_and_types_do_not_change_a_reading(judge):
 
 
 def test_weights_are_small_and_need_no_pickle():
-    assert judges.FACES_JUDGE.stat().st_size < 1_000_000
-    with np.load(judges.FACES_JUDGE, allow_pickle=False) as file:
+    assert FACES_JUDGE.stat().st_size < 1_000_000
+    with np.load(FACES_JUDGE, allow_pickle=False) as file:
         weights = [n for n in file if n.startswith("params/")]
         assert weights
         assert all(file[n].dtype == np.float16 for n in weights)
@@ -89,6 +85,15 @@ def test_weights_are_small_and_need_no_pickle():
 def test_names_are_those_of_the_faces(judge):
     assert judge.label_names == faces.LABELS
     assert judge.nuisance_names == faces.NUISANCES
+
+
+def test_a_judge_survives_its_file(judge, tmp_path):
+    judges.save_judge(tmp_path / "judge.npz", judge)
+    again = judges.load_judge(tmp_path / "judge.npz")
+    for field in ("label_names", "nuisance_names", "size", "width", "num_stages"):
+        assert getattr(again, field) == getattr(judge, field)
+    jax.tree.map(np.testing.assert_array_equal, again.params, judge.params)
+    assert [p.name for p in tmp_path.iterdir()] == ["judge.npz"]
 
 
 def test_unreadable_shapes_are_refused(judge):
@@ -105,36 +110,3 @@ def test_missing_and_foreign_files_are_refused(tmp_path):
     for name in ("foreign.npz", "broken.npz"):
         with pytest.raises(ValueError, match="holds no judge"):
             judges.load_judge(tmp_path / name)
-
-
-def test_a_judge_of_other_data_learns_from_arrays_and_survives_its_file(tmp_path):
-    rng = np.random.default_rng(0)
-    labels = rng.random((400, 2)) < (0.5, 0.2)
-    images = rng.integers(0, 60, (400, 16, 16, 3))
-    images[:, :8] += 120 * labels[:, 0, None, None, None]
-    images[:, 8:] += 120 * labels[:, 1, None, None, None]
-    images = images.astype(np.uint8)
-    judge = judges.train_judge(
-        judges.array_batch,
-        (jnp.asarray(images[:300]), jnp.asarray(labels[:300])),
-        label_names=("top", "bottom"),
-        size=16,
-        width=8,
-        num_steps=60,
-        batch_size=32,
-        label_rates=labels[:300].mean(0),
-    )
-    probs = judge.labels(images[300:])
-    assert judges.balanced_accuracy(probs, labels[300:]).min() > 0.95
-    assert judge.nuisances(images).shape == (400, 0)
-    judges.save_judge(tmp_path / "judge.npz", judge)
-    again = judges.load_judge(tmp_path / "judge.npz")
-    np.testing.assert_array_equal(again.labels(images), judge.labels(images))
-    assert [p.name for p in tmp_path.iterdir()] == ["judge.npz"]
-
-
-def test_balanced_accuracy_weighs_both_states_alike():
-    labels = np.array([[1], [0], [0], [0]])
-    always_zero = np.zeros((4, 1))
-    assert judges.balanced_accuracy(always_zero, labels) == 0.5
-    assert judges.balanced_accuracy(labels, labels) == 1.0
