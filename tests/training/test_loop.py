@@ -28,16 +28,22 @@ def counting(fails_at=None):
     """An algorithm that sums random numbers; its loss is infinite at a step."""
 
     def init(key):
-        return CountState(jnp.int32(0), jax.random.normal(key))
+        return CountState(count=jnp.int32(0), total=jax.random.normal(key))
 
     def step(state, batch, key):
         mean = parallel.mean(jnp.mean(batch["x"]))
         total = state.total + jax.random.normal(key) + mean
         failed = -1 if fails_at is None else fails_at
         value = jnp.where(state.count == failed, jnp.inf, total)
-        return CountState(state.count + 1, total), CountInfo(value, mean)
+        new_state = CountState(count=state.count + 1, total=total)
+        return new_state, CountInfo(value=value, batch_mean=mean)
 
-    return Algorithm(init, step, lambda state: {"total": state.total}, (4,))
+    return Algorithm(
+        init=init,
+        step=step,
+        params=lambda state: {"total": state.total},
+        batch_shape=(4,),
+    )
 
 
 DATA = {"x": np.arange(10.0, dtype=np.float32)}

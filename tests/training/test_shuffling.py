@@ -26,7 +26,7 @@ def test_every_row_once_an_epoch(num_rows, size):
 def test_permutations_are_even():
     """Each row is equally often at each place, and beside each other row."""
     num, size = 20_000, 6
-    keys = jax.random.bits(jax.random.key(0), (num, 1, shuffling._ROUNDS))
+    keys = jax.random.bits(jax.random.key(0), (num, 1, shuffling._FEISTEL_ROUNDS))
     places = jnp.arange(size)
     orders = jax.vmap(
         lambda key: shuffling.permuted(places, jnp.tile(key, (size, 1)), size)
@@ -54,7 +54,11 @@ def test_an_algorithm_in_epochs_reads_every_row():
         return state.at[batch["row"]].add(1), {}
 
     algorithm = Algorithm(
-        lambda key: jnp.zeros(12, jnp.int32), step, lambda state: state, (4,), True
+        init=lambda key: jnp.zeros(12, jnp.int32),
+        step=step,
+        params=lambda state: state,
+        batch_shape=(4,),
+        in_epochs=True,
     )
     data, state = {"row": jnp.arange(12)}, algorithm.init(jax.random.key(0))
     for index in range(6):
