@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 
 from absl import app, flags, logging
 
+from causal_jax.graph import suggestion
+
 
 def launch(module: types.ModuleType | str) -> None:
     """Runs a command from the program's arguments.
@@ -59,11 +61,22 @@ def run(
             main(flags.FLAGS)
 
     try:
-        app.run(parsed_main)
+        app.run(parsed_main, flags_parser=lambda argv: _parse(argv, own))
     except (ValueError, AttributeError, KeyError, FileNotFoundError) as error:
         if parsed:  # main has its own handler; what it lets through is a bug
             raise
         sys.exit(f"usage: {_one_line(error)}")
+
+
+def _parse(argv: list[str], own: list[str]) -> list[str]:
+    """What is no flag; a flag that is wrong is one line, with the command's own."""
+    try:
+        return flags.FLAGS(argv)
+    except flags.UnrecognizedFlagError as error:
+        name = error.flagname
+        sys.exit(f"usage: there is no flag --{name}: {suggestion(name, own)}")
+    except flags.Error as error:
+        sys.exit(f"usage: {_one_line(error)} (--help lists the flags)")
 
 
 @contextlib.contextmanager

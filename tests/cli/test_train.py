@@ -97,24 +97,19 @@ def test_no_value_is_no_config():
 # --- in a process of its own ----------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "config",
-    ["faces_labels:mle,quicktest", "experiments/configs/faces_labels.py:mle,quicktest"],
-)
-def test_a_named_config_is_trained(python_m, tmp_path, config):
-    workdir = tmp_path / "run"
-    done = python_m(
-        "experiments.train",
-        f"--config={config}",
-        f"--workdir={workdir}",
-        "--config.seed=3",
-        "--config.num_rows=100",
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    kept = json.loads((workdir / "config.json").read_text())
+def test_a_named_config_is_trained_and_its_old_path_is_the_same_run(python_m, tmp_path):
+    changes = ("--config.seed=3", "--config.num_rows=100", f"--workdir={tmp_path}")
+    logs = []
+    for name in ("faces_labels", "experiments/configs/faces_labels.py"):
+        config = f"--config={name}:mle,quicktest"
+        done = python_m("experiments.train", config, *changes)
+        assert done.returncode == 0, done.stderr[-2000:]
+        logs.append((tmp_path / "metrics.jsonl").read_text())
+    assert logs[0] == logs[1]
+    kept = json.loads((tmp_path / "config.json").read_text())
     assert (kept["name"], kept["trainer"]) == ("faces_labels", "mle")
     assert (kept["seed"], kept["num_rows"], kept["num_steps"]) == (3, 100, 2)
-    assert (workdir / "checkpoints" / "labels" / "2").is_dir()
+    assert (tmp_path / "checkpoints" / "labels" / "2").is_dir()
 
 
 def test_a_file_of_one_s_own_is_trained(python_m, tmp_path):
