@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 from absl import app, flags, logging
 
+from causal_jax.cli import compilation_cache
 from causal_jax.graph import suggestion
 
 
@@ -57,6 +58,7 @@ def run(
         nonlocal parsed
         parsed = True
         refuse_arguments(argv)
+        compilation_cache.enable()
         with one_line_errors(command):
             main(flags.FLAGS)
 
