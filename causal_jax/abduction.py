@@ -8,30 +8,35 @@ one particle resampled by its weight. (Filling them from the prior there is wron
 """
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import networkx as nx
 
+from causal_jax.mechanism import Model
 from causal_jax.types import Array, Key, Noise, Params, Values
 
 
 @partial(jax.jit, static_argnames=("scm", "num_particles"))
-def _abduct(scm, params: Params, key: Key, observed: Values, num_particles: int):
+def _abduct_batch(
+    scm: Model, params: Params, key: Key, observed: Values, num_particles: int
+) -> tuple[Noise, dict[str, Array]]:
+    """`abduct`, for observed nodes that can be abducted."""
     num = jax.tree.leaves(observed)[0].shape[0]
     keys = jax.random.split(key, num)
     prior = scm.sample_noise(jax.random.fold_in(key, 0), num)
 
-    def one_unit(key, observed, prior):
+    def one_unit(key: Key, observed: Values, prior: Noise):
         if _hidden_above(scm, observed):
-            prior = _complete(scm, params, key, observed, prior, num_particles)
+            prior = _weighted_noise(scm, params, key, observed, prior, num_particles)
         return _abduct_unit(scm, params, key, observed, prior)
 
     return jax.vmap(one_unit)(keys, observed, prior)
 
 
 def abduct(
-    scm, params: Params, key: Key, observed: Values, num_particles: int
+    scm: Model, params: Params, key: Key, observed: Values, num_particles: int
 ) -> tuple[Noise, dict[str, Array]]:
     """Draws noise for a batch of units.
 
@@ -63,7 +68,7 @@ def abduct(
                 f"node {name!r} has no log_prob ({type(mechanism).__name__}), so the "
                 f"unobserved {sorted(weighted)} cannot be inferred: observe them"
             )
-    return _abduct(scm, params, key, observed, num_particles)
+    return _abduct_batch(scm, params, key, observed, num_particles)
 
 
 def require_possible(consistent: dict[str, Array]) -> None:
@@ -80,7 +85,7 @@ def require_possible(consistent: dict[str, Array]) -> None:
             )
 
 
-def _hidden_above(scm, observed) -> set[str]:
+def _hidden_above(scm: Model, observed: Values) -> set[str]:
     """Unobserved nodes that have an observed descendant."""
     return {
         name
@@ -90,11 +95,14 @@ def _hidden_above(scm, observed) -> set[str]:
     }
 
 
-def _abduct_unit(scm, params, key, observed, prior):
+def _abduct_unit(
+    scm: Model, params: Params, key: Key, observed: Values, prior: Noise
+) -> tuple[Noise, dict[str, Array]]:
     """Noise of ONE unit; unobserved nodes keep their prior noise."""
-    values, noise, consistent = {}, dict(prior), {}
+    values: Values = {}
+    noise, consistent = dict(prior), {}
     for i, name in enumerate(scm.order):
-        mechanism = scm.mechanisms[name]
+        mechanism: Any = scm.mechanisms[name]  # where observed, it can abduct
         parents = tuple(values[parent] for parent in scm.parents[name])
         if name in observed:
             value = observed[name]
@@ -110,15 +118,23 @@ def _abduct_unit(scm, params, key, observed, prior):
     return noise, consistent
 
 
-def _complete(scm, params, key, observed, prior, num_particles):
+def _weighted_noise(
+    scm: Model,
+    params: Params,
+    key: Key,
+    observed: Values,
+    prior: Noise,
+    num_particles: int,
+) -> Noise:
     """`prior` with the hidden nodes' noise drawn by likelihood weighting; ONE unit."""
     key_noise, key_pick = jax.random.split(jax.random.fold_in(key, 1 << 16))
     noise = scm.sample_noise(key_noise, num_particles)
 
-    def particle(noise):
-        values, log_weight = {}, 0.0
+    def log_weight_of(noise: Noise) -> Array:
+        values: Values = {}
+        log_weight: Any = 0.0
         for name in scm.order:
-            mechanism = scm.mechanisms[name]
+            mechanism: Any = scm.mechanisms[name]  # where observed, it has log_prob
             parents = tuple(values[parent] for parent in scm.parents[name])
             if name in observed:
                 values[name] = observed[name]
@@ -127,7 +143,7 @@ def _complete(scm, params, key, observed, prior, num_particles):
                 values[name] = mechanism.apply(params[name], parents, noise[name])
         return log_weight
 
-    log_weights = jax.vmap(particle)(noise)
+    log_weights = jax.vmap(log_weight_of)(noise)
     # All weights zero: any particle; its observed states are then inconsistent.
     floor = jnp.where(jnp.isneginf(log_weights.max()), 0.0, -jnp.inf)
     picked = jax.random.categorical(key_pick, jnp.maximum(log_weights, floor))

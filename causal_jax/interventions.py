@@ -12,7 +12,7 @@ it afresh there and keeps the abducted noise everywhere else.
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import jax
 import jax.numpy as jnp
@@ -20,8 +20,13 @@ import jax.numpy as jnp
 from causal_jax.mechanism import Mechanism, Tabular
 from causal_jax.types import Array, Key, Noise, Params
 
+_Class = TypeVar("_Class", bound=type)
 
-def _register(data_fields: list[str], meta_fields: list[str] | None = None):
+
+@dataclass_transform(frozen_default=True)
+def _pytree_dataclass(
+    data_fields: list[str], meta_fields: list[str] | None = None
+) -> Callable[[_Class], _Class]:
     """A frozen dataclass as a pytree whose structure tells its class.
 
     `jax.tree_util.register_dataclass` would not do: the structures of two classes with
@@ -48,41 +53,47 @@ def _register(data_fields: list[str], meta_fields: list[str] | None = None):
     return decorate
 
 
-@_register(["value"])
+@_pytree_dataclass(["value"])
 class Set:
-    """do(X = value): a scalar, a state, or one value a unit `[num, ...]`."""
+    """do(X = value): a scalar, a state, or one value per unit `[num, ...]`."""
 
     value: Array
     fresh_noise: ClassVar[bool] = False
 
-    def substitute(self, mechanism: Mechanism, params: Params):
+    def substitute(
+        self, mechanism: Mechanism, params: Params
+    ) -> tuple[Mechanism, Params]:
         del params
         return Fixed(mechanism), {"value": self.value}
 
 
-@_register(["amount"])
+@_pytree_dataclass(["amount"])
 class Shift:
     """X becomes its natural value plus `amount`; for numbers, not for states."""
 
     amount: Array
     fresh_noise: ClassVar[bool] = False
 
-    def substitute(self, mechanism: Mechanism, params: Params):
+    def substitute(
+        self, mechanism: Mechanism, params: Params
+    ) -> tuple[Mechanism, Params]:
         return Shifted(mechanism), {"inner": params, "amount": self.amount}
 
 
-@_register(["factor"])
+@_pytree_dataclass(["factor"])
 class Scale:
     """X becomes `factor` times its natural value; for numbers, not for states."""
 
     factor: Array
     fresh_noise: ClassVar[bool] = False
 
-    def substitute(self, mechanism: Mechanism, params: Params):
+    def substitute(
+        self, mechanism: Mechanism, params: Params
+    ) -> tuple[Mechanism, Params]:
         return Scaled(mechanism), {"inner": params, "factor": self.factor}
 
 
-@_register([], ["fn"])
+@_pytree_dataclass([], ["fn"])
 class Modify:
     """X becomes `fn(value, parents)`: a policy of its natural value and its parents.
 
@@ -94,11 +105,13 @@ class Modify:
     fn: Callable[[Array, tuple], Array]
     fresh_noise: ClassVar[bool] = False
 
-    def substitute(self, mechanism: Mechanism, params: Params):
+    def substitute(
+        self, mechanism: Mechanism, params: Params
+    ) -> tuple[Mechanism, Params]:
         return Modified(mechanism, self.fn), params
 
 
-@_register(["probs"])
+@_pytree_dataclass(["probs"])
 class Randomize:
     """A randomised trial: the state is drawn with `probs`, whatever the parents are.
 
@@ -109,13 +122,15 @@ class Randomize:
     probs: Array
     fresh_noise: ClassVar[bool] = True
 
-    def substitute(self, mechanism: Mechanism, params: Params):
+    def substitute(
+        self, mechanism: Mechanism, params: Params
+    ) -> tuple[Mechanism, Params]:
         del mechanism, params
         probs = jnp.asarray(self.probs)
         return IgnoresParents(Tabular(probs.shape[-1])), {"probs": probs}
 
 
-@_register(["params"], ["mechanism"])
+@_pytree_dataclass(["params"], ["mechanism"])
 class Replace:
     """Another mechanism, with its own parameters and noise, in the node's place."""
 
@@ -123,7 +138,9 @@ class Replace:
     params: Params
     fresh_noise: ClassVar[bool] = True
 
-    def substitute(self, mechanism: Mechanism, params: Params):
+    def substitute(
+        self, mechanism: Mechanism, params: Params
+    ) -> tuple[Mechanism, Params]:
         del mechanism, params
         return self.mechanism, self.params
 
@@ -135,7 +152,7 @@ KINDS = (Set, Shift, Scale, Modify, Randomize, Replace)
 
 
 @dataclasses.dataclass(frozen=True)
-class _Wrapper:
+class _MechanismWrapper:
     """A mechanism around the original one; the noise is the original's."""
 
     inner: Mechanism
@@ -152,7 +169,7 @@ class _Wrapper:
 
 
 @dataclasses.dataclass(frozen=True)
-class Fixed(_Wrapper):
+class Fixed(_MechanismWrapper):
     """The value is `params["value"]`; the noise slot stays but is not used."""
 
     def apply(self, params: Params, parents: tuple, noise: Noise) -> Array:
@@ -161,7 +178,7 @@ class Fixed(_Wrapper):
 
 
 @dataclasses.dataclass(frozen=True)
-class Shifted(_Wrapper):
+class Shifted(_MechanismWrapper):
     """`inner + amount`."""
 
     def apply(self, params: Params, parents: tuple, noise: Noise) -> Array:
@@ -169,7 +186,7 @@ class Shifted(_Wrapper):
 
 
 @dataclasses.dataclass(frozen=True)
-class Scaled(_Wrapper):
+class Scaled(_MechanismWrapper):
     """`factor * inner`."""
 
     def apply(self, params: Params, parents: tuple, noise: Noise) -> Array:
@@ -177,7 +194,7 @@ class Scaled(_Wrapper):
 
 
 @dataclasses.dataclass(frozen=True)
-class Modified(_Wrapper):
+class Modified(_MechanismWrapper):
     """`fn(inner, parents)`, in the node's own dtype."""
 
     fn: Callable[[Array, tuple], Array]

@@ -1,5 +1,8 @@
 """Mechanisms: the pure function of one node, and its smallest instances.
 
+Beside the protocol of a mechanism stand those of an intervention and of a model: what
+the parts of the core need to know of each other.
+
 A structural causal model assigns to every node `x = f(parents, noise)` (Pearl 2009,
 Definition 7.1.1). A mechanism is that f, with its learned parameters outside: it is a
 frozen dataclass, equal by value and hashable, so that it can be a static argument of
@@ -7,13 +10,15 @@ frozen dataclass, equal by value and hashable, so that it can be a static argume
 """
 
 import dataclasses
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import networkx as nx
 
-from causal_jax.types import Array, Key, Noise, Params
+from causal_jax.types import Array, Key, Noise, Params, Values
 
 
 @runtime_checkable
@@ -42,6 +47,67 @@ class Mechanism(Protocol):
         """The value of ONE unit; pure, always in evaluation mode."""
 
 
+class Intervention(Protocol):
+    """What `do=` puts in the place of a node's mechanism, see `interventions`.
+
+    Attributes:
+      fresh_noise: whether it brings its own noise; else it keeps the node's noise slot.
+    """
+
+    fresh_noise: ClassVar[bool]
+
+    def substitute(
+        self, mechanism: Mechanism, params: Params
+    ) -> tuple[Mechanism, Params]:
+        """The mechanism that stands at the node afterwards, and its parameters."""
+
+
+class Model(Protocol):
+    """What the parts of the core need to know of an `SCM`; hashable, equal by value."""
+
+    @property
+    def graph(self) -> nx.DiGraph: ...
+
+    @property
+    def mechanisms(self) -> Mapping[str, Mechanism]: ...
+
+    @property
+    def nodes(self) -> tuple[str, ...]: ...
+
+    @property
+    def order(self) -> tuple[str, ...]: ...
+
+    @property
+    def parents(self) -> Mapping[str, tuple[str, ...]]: ...
+
+    def states(self, name: str) -> tuple[str, ...] | None: ...
+
+    def sample_noise(self, key: Key, num: int) -> Noise: ...
+
+    def evaluate(self, params: Params, noise: Noise) -> Values: ...
+
+    def _substitute_parsed(
+        self, params: Params, do: Mapping[str, Intervention]
+    ) -> "tuple[Model, Params]": ...
+
+
+def node_key(key: Key, name: str) -> Key:
+    """The key of one node's noise: independent of which other nodes exist."""
+    return jax.random.fold_in(key, zlib.crc32(name.encode()))
+
+
+def require_distinct_keys(names: Iterable[str]) -> None:
+    """Raises ValueError where `node_key` would be the same for two nodes."""
+    seen: dict[int, str] = {}
+    for name in names:
+        other = seen.setdefault(zlib.crc32(name.encode()), name)
+        if other != name:
+            raise ValueError(
+                f"nodes {other!r} and {name!r} would share their random key: "
+                "rename one of them"
+            )
+
+
 def _no_params(key: Key, parents: tuple) -> Params:
     del key, parents
     return {}
@@ -59,7 +125,7 @@ class Discrete:
       "inverse_cdf": one uniform u; the state is the number of cumulated probabilities
         not above u, states in their declared order. Monotone; for binary nodes the
         canonical choice.
-      "gumbel": one Gumbel variable a state; the state is argmax(log p + g), which is
+      "gumbel": one Gumbel variable per state; the state is argmax(log p + g), which is
         counterfactually stable (Oberst & Sontag 2019).
     """
 
@@ -80,7 +146,7 @@ class Discrete:
         log_probs = self.log_probs(params, parents)
         if self.coupling == "gumbel":
             return jnp.argmax(log_probs + noise).astype(jnp.int32)
-        return jnp.sum(noise >= _edges(log_probs)).astype(jnp.int32)
+        return jnp.sum(noise >= _upper_edges(log_probs)).astype(jnp.int32)
 
     def log_prob(self, params: Params, parents: tuple, value: Array) -> Array:
         return self.log_probs(params, parents)[value.astype(jnp.int32)]
@@ -91,7 +157,7 @@ class Discrete:
         value = value.astype(jnp.int32)
         if self.coupling == "gumbel":
             return _truncated_gumbel(key, log_probs, value)
-        edges = jnp.concatenate([jnp.zeros(1), _edges(log_probs), jnp.ones(1)])
+        edges = jnp.concatenate([jnp.zeros(1), _upper_edges(log_probs), jnp.ones(1)])
         low, high = edges[value], edges[value + 1]
         # A hair off both edges: rounding, here or where the network is evaluated again
         # in another program, must not move the unit into the next state.
@@ -106,7 +172,7 @@ _BELOW_ONE = 1 - 2.0**-24  # the largest float32 below one
 _HAIR = 1e-6  # about eight float32 spacings below one
 
 
-def _edges(log_probs: Array) -> Array:
+def _upper_edges(log_probs: Array) -> Array:
     """Upper edges of all states but the last one, inside [0, 1], [num_states - 1]."""
     probs = jnp.exp(log_probs)
     above = jnp.cumsum(probs[::-1])[::-1][1:]  # exactly 0 where no state is left
@@ -237,7 +303,9 @@ class AdditiveNoise:
         log_scale = jnp.log(jnp.broadcast_to(params["scale"], self.shape))
         return jnp.sum(jax.scipy.stats.norm.logpdf(noise) - log_scale)
 
-    def abduct(self, params: Params, parents: tuple, value: Array, key: Key) -> Array:
+    def abduct(
+        self, params: Params, parents: tuple, value: Array, key: Key | None
+    ) -> Array:
         del key
         return (value - self.mean_fn(params["mean"], *parents)) / params["scale"]
 
@@ -267,7 +335,7 @@ class FromModule:
 
     def init(self, key: Key, parents: tuple) -> Params:
         one = jnp.zeros((1, self.noise_size))
-        return self.module.init(key, _batched(parents), one, train=False)
+        return self.module.init(key, _batch_of_one(parents), one, train=False)
 
     def noise(self, key: Key, num: int) -> Array:
         shape = (num, self.noise_size)
@@ -276,7 +344,9 @@ class FromModule:
         return jax.random.uniform(key, shape, minval=-1.0)
 
     def apply(self, params: Params, parents: tuple, noise: Array) -> Array:
-        values = self.module.apply(params, _batched(parents), noise[None], train=False)
+        values = self.module.apply(
+            params, _batch_of_one(parents), noise[None], train=False
+        )
         return values[0]
 
     def apply_train(
@@ -293,5 +363,5 @@ def from_module(module: Any, *, noise_size: int, noise_law="uniform") -> FromMod
     return FromModule(module, noise_size, noise_law)
 
 
-def _batched(parents: tuple) -> tuple:
+def _batch_of_one(parents: tuple) -> tuple:
     return tuple(jnp.asarray(parent)[None] for parent in parents)
