@@ -9,18 +9,26 @@ import numpy as np
 
 from causal_jax import graph as graphs
 from causal_jax import interventions as iv
-from causal_jax.types import Array, Values
+from causal_jax.mechanism import Intervention, Model
+from causal_jax.types import Array, Shapes, Values
 
 
-def interventions(scm, do: Mapping | None, shapes=None, num=None) -> dict[str, Any]:
+def interventions(
+    scm: Model,
+    do: Mapping[str, Any] | None,
+    shapes: Shapes | None = None,
+    num: int | None = None,
+) -> dict[str, Intervention]:
     """`do` as {node: intervention object}; checked as far as values are concrete.
+
+    Every public method of a model parses what users wrote here, and once only.
 
     Args:
       scm: the model.
       do: {node: state, number, array, function or intervention}.
       shapes: {node: shape and dtype of one unit's value}; if given, shapes are checked
         and scalars are spread over the node's own shape.
-      num: number of units that a value for each unit must have.
+      num: how many units there are: the length of an array with one value per unit.
 
     Raises:
       ValueError: unknown node or state, a shape that fits neither, or a kind of
@@ -29,13 +37,13 @@ def interventions(scm, do: Mapping | None, shapes=None, num=None) -> dict[str, A
     result = {}
     for name, value in (do or {}).items():
         graphs.require_node(scm.graph, name, role="node in do")
-        result[name] = _intervention(scm, name, value)
+        result[name] = _parsed_intervention(scm, name, value)
         if shapes is not None:
-            result[name] = _fit(name, result[name], shapes[name], num)
+            result[name] = _fitted_to_shape(name, result[name], shapes[name], num)
     return result
 
 
-def _intervention(scm, name: str, value: Any):
+def _parsed_intervention(scm: Model, name: str, value: Any) -> Intervention:
     if isinstance(value, iv.Set):
         return iv.Set(encode(scm, name, value.value))
     if isinstance(value, iv.Shift | iv.Scale) and scm.states(name):
@@ -44,24 +52,24 @@ def _intervention(scm, name: str, value: Any):
             "apply; set a state, randomise or modify it"
         )
     if isinstance(value, iv.Randomize):
-        return _randomize(scm, name, value)
+        return _checked_randomize(scm, name, value)
     if isinstance(value, iv.KINDS):
         return value
     return iv.Modify(value) if callable(value) else iv.Set(encode(scm, name, value))
 
 
-def _randomize(scm, name: str, value: iv.Randomize) -> iv.Randomize:
-    if not scm.states(name):
+def _checked_randomize(scm: Model, name: str, value: iv.Randomize) -> iv.Randomize:
+    states = scm.states(name)
+    if not states:
         raise ValueError(
             f"node {name!r} has no states: Randomize does not apply; replace its "
             "mechanism"
         )
-    num_states = len(scm.states(name))
     probs = jnp.asarray(value.probs, float)
-    if probs.shape != (num_states,):
+    if probs.shape != (len(states),):
         raise ValueError(
             f"Randomize on {name!r} has probabilities of shape {probs.shape}: it needs "
-            f"one for each of its {num_states} states"
+            f"one for each of its {len(states)} states"
         )
     concrete = not isinstance(probs, jax.core.Tracer)
     if concrete and not (np.all(probs >= 0) and np.isclose(probs.sum(), 1, atol=1e-5)):
@@ -71,7 +79,12 @@ def _randomize(scm, name: str, value: iv.Randomize) -> iv.Randomize:
     return iv.Randomize(probs)
 
 
-def _fit(name: str, intervention, shape, num: int | None):
+def _fitted_to_shape(
+    name: str,
+    intervention: Intervention,
+    shape: jax.ShapeDtypeStruct,
+    num: int | None,
+) -> Intervention:
     """Checks an intervention's shape against its node's; spreads scalars."""
     if not isinstance(intervention, iv.Set | iv.Shift | iv.Scale):
         return intervention
@@ -82,20 +95,32 @@ def _fit(name: str, intervention, shape, num: int | None):
     if leaf.shape not in (shape.shape, (num, *shape.shape)):
         raise ValueError(
             f"do on {name!r} has shape {leaf.shape}: one value has shape "
-            f"{shape.shape}, one value a unit {(num, *shape.shape)}"
+            f"{shape.shape}, one value per unit {(num, *shape.shape)}"
         )
-    return jax.tree.unflatten(structure, [leaf.astype(shape.dtype)])
+    fitted = leaf.astype(shape.dtype)
+    if isinstance(intervention, iv.Set):  # rounded like its node, but as it was encoded
+        fitted = fitted.astype(leaf.dtype)
+    return jax.tree.unflatten(structure, [fitted])
 
 
-def unit_axis(intervention, shape) -> int | None:
-    """0 where an intervention has one value a unit, None where all units share it."""
+def unit_axes(do: Mapping[str, Intervention], shapes: Shapes) -> dict[str, int | None]:
+    """{node: 0 where it has one intervention per unit, None where all units share it}.
+
+    Args:
+      do: {node: intervention object}, fitted to shapes.
+      shapes: {node: shape and dtype of one unit's value}, at least for the nodes in do.
+    """
+    return {name: _unit_axis(item, shapes[name]) for name, item in do.items()}
+
+
+def _unit_axis(intervention: Intervention, shape: jax.ShapeDtypeStruct) -> int | None:
     if not isinstance(intervention, iv.Set | iv.Shift | iv.Scale):
         return None
     (leaf,) = jax.tree.leaves(intervention)
     return 0 if jnp.ndim(leaf) == len(shape.shape) + 1 else None
 
 
-def encode(scm, name: str, value: Any) -> Array:
+def encode(scm: Model, name: str, value: Any) -> Array:
     """A state's name, index, number or an array of them, as the node's values.
 
     Raises:
@@ -103,7 +128,7 @@ def encode(scm, name: str, value: Any) -> Array:
     """
     states = scm.states(name)
     if states is None:
-        return _number(name, value)
+        return _encoded_number(name, value)
     if isinstance(value, jax.core.Tracer):
         return value.astype(jnp.int32)
     value = np.asarray(value)
@@ -114,12 +139,12 @@ def encode(scm, name: str, value: Any) -> Array:
     if wrong.size:
         raise ValueError(
             f"{wrong.ravel()[0]!s} is no state of {name!r}: its states are "
-            f"{_described(states)}"
+            f"{_described_states(states)}"
         )
     return jnp.asarray(value.astype(np.int32))
 
 
-def _number(name: str, value: Any) -> Array:
+def _encoded_number(name: str, value: Any) -> Array:
     try:
         return jnp.asarray(value, dtype=float)
     except (TypeError, ValueError) as error:
@@ -137,13 +162,15 @@ def _state_index(name: str, states: tuple[str, ...], state: Any) -> int:
     return states.index(str(state))
 
 
-def _described(states: tuple[str, ...]) -> str:
+def _described_states(states: tuple[str, ...]) -> str:
     if states == tuple(map(str, range(len(states)))):
         return f"0 to {len(states) - 1}"
     return ", ".join(f"{i} ({state})" for i, state in enumerate(states[:20]))
 
 
-def factual(scm, shapes, observed: Mapping) -> tuple[Values, bool, int]:
+def factual(
+    scm: Model, shapes: Shapes, observed: Mapping[str, Any]
+) -> tuple[Values, bool, int]:
     """What was observed, as a batch; whether it was one unit; the number of units.
 
     Raises:
@@ -170,11 +197,13 @@ def factual(scm, shapes, observed: Mapping) -> tuple[Values, bool, int]:
     return encoded, False, nums.pop()
 
 
-def _require_unit_shape(name: str, shape: tuple, unit: tuple) -> None:
+def _require_unit_shape(
+    name: str, shape: tuple[int, ...], unit: tuple[int, ...]
+) -> None:
     """Raises where the last axes of a factual are not those of one unit's value."""
     found = shape[len(shape) - len(unit) :]
     if len(shape) >= len(unit) and found != unit:
         raise ValueError(
-            f"the factual's {name!r} has shape {found} a unit, but the model's has "
-            f"{unit}"
+            f"the factual's {name!r} has shape {found} per unit, but the model's "
+            f"has {unit}"
         )

@@ -1,4 +1,4 @@
-"""The structural causal model: a DAG and one pure function a node.
+"""The structural causal model: a DAG and one pure function per node.
 
 Pearl (2009), Definition 7.1.1: a model is a set of functions `x_i = f_i(pa_i, u_i)`.
 *See* evaluates them on drawn noise; *do* evaluates the model whose intervened functions
@@ -8,10 +8,9 @@ three are `evaluate` with other parameters and noise put in.
 """
 
 import dataclasses
-import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,23 +18,14 @@ import networkx as nx
 
 from causal_jax import abduction, arguments
 from causal_jax import graph as graphs
-from causal_jax.conditioning import accept, accept_or_raise
-from causal_jax.mechanism import Mechanism
-from causal_jax.types import Array, Key, Noise, Params, Values
-
-
-class Conditioned(NamedTuple):
-    """What `sample_given` returns; also inside `jit`, where nothing can be raised.
-
-    Attributes:
-      values: {node: [num, ...]}; rows from `filled` on are undefined.
-      filled: how many rows met the condition, int32 [].
-      drawn: how many units were drawn for them, int32 [].
-    """
-
-    values: Values
-    filled: Array
-    drawn: Array
+from causal_jax.conditioning import Conditioned, accept, require_filled
+from causal_jax.mechanism import (
+    Intervention,
+    Mechanism,
+    node_key,
+    require_distinct_keys,
+)
+from causal_jax.types import Key, Noise, Params, Shapes, Values
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,21 +40,30 @@ class SCM:
     Raises:
       ValueError: the graph is no DAG, a node has no mechanism or a mechanism no node,
         or the numbers of states do not fit.
+
+    Example:
+      >>> from causal_jax import SCM, Tabular
+      >>> scm = SCM("Rain -> Wet", {"Rain": Tabular(2), "Wet": Tabular(2, (2,))})
+      >>> scm.parents["Wet"], scm.states("Wet")
+      (('Rain',), ('0', '1'))
     """
 
     graph: nx.DiGraph
     mechanisms: Mapping[str, Mechanism]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         graph = graphs.read(self.graph)
         for name in self.mechanisms:
             graphs.require_node(graph, name, role="node of a mechanism")
         missing = [name for name in graph if name not in self.mechanisms]
         if missing:
             raise ValueError(f"node {missing[0]!r} has no mechanism: give it one")
-        object.__setattr__(self, "graph", _named_states(graph, self.mechanisms))
-        object.__setattr__(self, "mechanisms", {n: self.mechanisms[n] for n in graph})
-        _require_distinct_keys(self.graph)
+        mechanisms = {name: self.mechanisms[name] for name in graph}
+        num_states = {n: getattr(m, "num_states", None) for n, m in mechanisms.items()}
+        graph = graphs.with_numbered_states(graph, num_states)
+        object.__setattr__(self, "graph", graph)
+        object.__setattr__(self, "mechanisms", mechanisms)
+        require_distinct_keys(graph)
         for name in graph:
             self._check_mechanism(name)
 
@@ -110,7 +109,9 @@ class SCM:
         """The nodes that have states, in the graph's declared order."""
         return tuple(name for name in self.graph if self.states(name))
 
-    def extend(self, name: str, *, parents, mechanism: Mechanism) -> "SCM":
+    def extend(
+        self, name: str, *, parents: Sequence[str], mechanism: Mechanism
+    ) -> "SCM":
         """The model with one more node below `parents`; other draws do not change."""
         if name in self.graph:
             raise ValueError(f"node {name!r} exists already: choose another name")
@@ -125,16 +126,18 @@ class SCM:
 
     def init(self, key: Key) -> Params:
         """{node: its mechanism's fresh parameters}."""
-        params, shapes = {}, {}
+        params: dict[str, Params] = {}
+        shapes: Shapes = {}
         for name in self.order:
             mechanism = self.mechanisms[name]
-            parents = tuple(jnp.zeros(s.shape, s.dtype) for s in self._of(name, shapes))
+            shapes_above = self._parent_values(name, shapes)
+            parents = tuple(jnp.zeros(s.shape, s.dtype) for s in shapes_above)
             params[name] = mechanism.init(node_key(key, name), parents)
-            noise = jax.eval_shape(lambda m=mechanism: _first(m.noise(key, 1)))
+            noise = jax.eval_shape(lambda m=mechanism: _first_unit(m.noise(key, 1)))
             shapes[name] = jax.eval_shape(mechanism.apply, params[name], parents, noise)
         return params
 
-    def _of(self, name: str, values: Mapping[str, Any]) -> tuple:
+    def _parent_values(self, name: str, values: Mapping[str, Any]) -> tuple:
         return tuple(values[parent] for parent in self.parents[name])
 
     def sample_noise(self, key: Key, num: int) -> Noise:
@@ -146,18 +149,25 @@ class SCM:
 
     def evaluate(self, params: Params, noise: Noise) -> Values:
         """The values of ONE unit: the definition, a loop in topological order."""
-        values = {}
+        values: Values = {}
         for name in self.order:
-            parents = self._of(name, values)
-            values[name] = self.mechanisms[name].apply(
-                params[name], parents, noise[name]
+            mechanism, parents = (
+                self.mechanisms[name],
+                self._parent_values(name, values),
             )
+            values[name] = mechanism.apply(params[name], parents, noise[name])
         return values
 
-    def substitute(self, params: Params, do: Mapping) -> tuple["SCM", Params]:
-        """The intervened model and its parameters: what every `do=` goes through."""
+    def substitute(self, params: Params, do: Mapping[str, Any]) -> tuple["SCM", Params]:
+        """The intervened model and its parameters, for a `do` as in `sample`."""
+        return self._substitute_parsed(params, arguments.interventions(self, do))
+
+    def _substitute_parsed(
+        self, params: Params, do: Mapping[str, Intervention]
+    ) -> tuple["SCM", Params]:
+        """What every `do=` goes through, parsed by `arguments.interventions` before."""
         mechanisms, params = dict(self.mechanisms), dict(params)
-        for name, intervention in arguments.interventions(self, do).items():
+        for name, intervention in do.items():
             mechanisms[name], params[name] = intervention.substitute(
                 mechanisms[name], params[name]
             )
@@ -171,8 +181,8 @@ class SCM:
         key: Key,
         *,
         num: int = 1,
-        do: Mapping | None = None,
-        given: Mapping | None = None,
+        do: Mapping[str, Any] | None = None,
+        given: Mapping[str, Any] | None = None,
         max_draws: int = 2_000_000,
     ) -> Values:
         """Draws units: what is seen, or what would be seen if we did something.
@@ -183,7 +193,7 @@ class SCM:
             an intervention are bit-identical.
           num: number of units.
           do: {node: intervention}: a state's name or index, a number, an array with one
-            value a unit (recognised by its rank), a function of the natural value and
+            value per unit (recognised by its rank), a function of the natural value and
             the parents, or one of `causal_jax.interventions`.
           given: {node: state or predicate}: keep only units that meet these conditions
             in the intervened world.
@@ -195,12 +205,24 @@ class SCM:
         Raises:
           ValueError: unknown nodes or states, `do` and `given` contradict each other,
             or the condition is (nearly) never met; the acceptance rate is said.
+
+        Example:
+          >>> import jax
+          >>> from causal_jax import SCM, Tabular
+          >>> scm = SCM("Rain -> Wet", {"Rain": Tabular(2), "Wet": Tabular(2, (2,))})
+          >>> params = scm.init(jax.random.key(0))
+          >>> done = scm.sample(params, jax.random.key(1), num=3, do={"Rain": 1})
+          >>> done["Rain"].tolist(), done["Wet"].shape
+          ([1, 1, 1], (3,))
         """
-        do = self._interventions(params, do, num)
+        do, shapes = self._parse(params, do, num)
         if not given:
-            return self._ordered(_sample(self, params, key, do, num))
-        noise = accept_or_raise(self, params, key, num, do, given, max_draws)
-        return self._ordered(_evaluate(self, params, noise, do))
+            return self._ordered(_sample_batch(self, params, key, do, num))
+        accepted = accept(
+            self, params, key, do, shapes, given, num=num, max_draws=max_draws
+        )
+        require_filled(accepted, num, given)
+        return self._ordered(_evaluate_batch(self, params, accepted.noise, do))
 
     def sample_given(
         self,
@@ -208,15 +230,17 @@ class SCM:
         key: Key,
         *,
         num: int,
-        given: Mapping,
-        do: Mapping | None = None,
+        given: Mapping[str, Any],
+        do: Mapping[str, Any] | None = None,
         max_draws: int = 2_000_000,
     ) -> Conditioned:
         """Like `sample(given=)`, but returns the counts and raises nothing on them."""
-        do = self._interventions(params, do, num)
-        accepted = accept(self, params, key, num, do, given, max_draws)
-        values = _evaluate(self, params, accepted.noise, do)
-        return Conditioned(self._ordered(values), accepted.filled, accepted.drawn)
+        do, shapes = self._parse(params, do, num)
+        accepted = accept(
+            self, params, key, do, shapes, given, num=num, max_draws=max_draws
+        )
+        values = self._ordered(_evaluate_batch(self, params, accepted.noise, do))
+        return Conditioned(values=values, filled=accepted.filled, drawn=accepted.drawn)
 
     def twins(
         self,
@@ -224,8 +248,8 @@ class SCM:
         key: Key,
         *,
         num: int = 1,
-        do: Mapping,
-        given: Mapping | None = None,
+        do: Mapping[str, Any],
+        given: Mapping[str, Any] | None = None,
         max_draws: int = 2_000_000,
     ) -> tuple[Values, Values]:
         """Drawn units twice: as they are, and as the same noise would be under `do`.
@@ -234,14 +258,18 @@ class SCM:
         noise, independent of what the unit was.
         """
         if given:
-            noise = accept_or_raise(self, params, key, num, {}, given, max_draws)
+            accepted = accept(
+                self, params, key, {}, {}, given, num=num, max_draws=max_draws
+            )
+            require_filled(accepted, num, given)
+            noise = accepted.noise
         else:
             noise = self.sample_noise(key, num)
-        do = self._interventions(params, do, num)
+        do, _ = self._parse(params, do, num)
         key_fresh = jax.random.fold_in(key, 1)  # not the key of the factual
         noise_do = self._with_fresh_noise(key_fresh, noise, do, num)
-        factual = _evaluate(self, params, noise, {})
-        counterfactual = _evaluate(self, params, noise_do, do)
+        factual = _evaluate_batch(self, params, noise, {})
+        counterfactual = _evaluate_batch(self, params, noise_do, do)
         return self._ordered(factual), self._ordered(counterfactual)
 
     def abduct(
@@ -266,7 +294,7 @@ class SCM:
         factual, is_unit, _ = arguments.factual(self, shapes, factual)
         noise, consistent = abduction.abduct(self, params, key, factual, num_particles)
         abduction.require_possible(consistent)
-        return _first(noise) if is_unit else noise
+        return _first_unit(noise) if is_unit else noise
 
     def counterfactual(
         self,
@@ -274,7 +302,7 @@ class SCM:
         key: Key,
         factual: Values,
         *,
-        do: Mapping | None = None,
+        do: Mapping[str, Any] | None = None,
         num_particles: int = 256,
     ) -> Values:
         """What these units would have been: abduct, substitute, evaluate.
@@ -291,95 +319,81 @@ class SCM:
 
         Returns:
           {node: `[num, ...]`}, or the values of one unit if `factual` is one.
+
+        Example:
+          >>> import jax
+          >>> from causal_jax import SCM, bernoulli, categorical
+          >>> rain, wet = bernoulli(0.3), categorical([[1, 0], [0, 1]])
+          >>> scm = SCM("Rain -> Wet", {"Rain": rain[0], "Wet": wet[0]})
+          >>> params, unit = {"Rain": rain[1], "Wet": wet[1]}, {"Rain": 1, "Wet": 1}
+          >>> scm.counterfactual(params, jax.random.key(0), unit, do={"Rain": 0})
+          {'Rain': Array(0, dtype=int32), 'Wet': Array(0, dtype=int32)}
         """
         shapes = self.value_shapes(params)
         factual, is_unit, num = arguments.factual(self, shapes, factual)
-        do = self._interventions(params, do, num)
+        do = arguments.interventions(self, do, shapes, num)
         noise, consistent = abduction.abduct(self, params, key, factual, num_particles)
         abduction.require_possible(consistent)
         key_fresh = jax.random.fold_in(key, 1)  # not the key of the abduction
         noise = self._with_fresh_noise(key_fresh, noise, do, num)
-        values = self._ordered(_evaluate(self, params, noise, do))
-        return _first(values) if is_unit else values
+        values = self._ordered(_evaluate_batch(self, params, noise, do))
+        return _first_unit(values) if is_unit else values
 
-    def value_shapes(self, params: Params) -> dict[str, jax.ShapeDtypeStruct]:
+    def value_shapes(self, params: Params) -> Shapes:
         """{node: shape and dtype of one unit's value}."""
 
         def one_unit(params, key):
-            return self.evaluate(params, _first(self.sample_noise(key, 1)))
+            return self.evaluate(params, _first_unit(self.sample_noise(key, 1)))
 
         return jax.eval_shape(one_unit, params, jax.random.key(0))
 
-    def _interventions(self, params, do: Mapping | None, num: int) -> dict[str, Any]:
-        if not do:
-            return {}
-        return arguments.interventions(self, do, self.value_shapes(params), num)
+    def _parse(
+        self, params: Params, do: Mapping[str, Any] | None, num: int
+    ) -> tuple[dict[str, Intervention], Shapes]:
+        """`do` parsed, and the shapes that it was fitted to, {} where it is empty."""
+        shapes = self.value_shapes(params) if do else {}
+        return arguments.interventions(self, do, shapes, num), shapes
 
     def _ordered(self, values: Values) -> Values:
         """Graph order again: `jax.jit` sorts the keys of the dicts it returns."""
         return {name: values[name] for name in self.nodes}
 
-    def _with_fresh_noise(self, key, noise: Noise, do: Mapping, num: int) -> Noise:
+    def _with_fresh_noise(
+        self, key: Key, noise: Noise, do: Mapping[str, Intervention], num: int
+    ) -> Noise:
         """`noise`, drawn afresh where an intervention brings its own."""
-        fresh = {
-            name: item.substitute(None, None)[0].noise(node_key(key, name), num)
-            for name, item in do.items()
-            if item.fresh_noise
-        }
-        return {**noise, **fresh}
-
-
-def node_key(key: Key, name: str) -> Key:
-    """The key of one node: independent of which other nodes exist."""
-    return jax.random.fold_in(key, zlib.crc32(name.encode()))
+        noise = dict(noise)
+        for name, item in do.items():
+            if item.fresh_noise:
+                mechanism, _ = item.substitute(self.mechanisms[name], None)
+                noise[name] = mechanism.noise(node_key(key, name), num)
+        return noise
 
 
 @partial(jax.jit, static_argnames=("scm", "num"))
-def _sample(scm: SCM, params: Params, key: Key, do: dict, num: int) -> Values:
-    model, _ = scm.substitute(params, do)
-    return _evaluate(scm, params, model.sample_noise(key, num), do)
+def _sample_batch(
+    scm: SCM, params: Params, key: Key, do: Mapping[str, Intervention], num: int
+) -> Values:
+    """Values of a batch of units whose noise is drawn."""
+    model, _ = scm._substitute_parsed(params, do)
+    return _evaluate_batch(scm, params, model.sample_noise(key, num), do)
 
 
 @partial(jax.jit, static_argnames=("scm",))
-def _evaluate(scm: SCM, params: Params, noise: Noise, do: dict) -> Values:
+def _evaluate_batch(
+    scm: SCM, params: Params, noise: Noise, do: Mapping[str, Intervention]
+) -> Values:
     """Values of a batch; one unit is `evaluate` of the substituted model."""
 
-    def one_unit(do, noise):
-        model, model_params = scm.substitute(params, do)
+    def one_unit(do: Mapping[str, Intervention], noise: Noise) -> Values:
+        model, model_params = scm._substitute_parsed(params, do)
         return model.evaluate(model_params, noise)
 
     shapes = scm.value_shapes(params) if do else {}
-    axes = {name: arguments.unit_axis(item, shapes[name]) for name, item in do.items()}
+    axes = arguments.unit_axes(do, shapes)
     return jax.vmap(one_unit, in_axes=(axes, 0))(do, noise)
 
 
-def _first(tree):
+def _first_unit(tree: Any) -> Any:
     """The first unit of a batch."""
     return jax.tree.map(lambda leaf: leaf[0], tree)
-
-
-def _named_states(graph: nx.DiGraph, mechanisms: Mapping) -> nx.DiGraph:
-    """The graph with a name for every state of every discrete mechanism."""
-    named = {}
-    for name in graph:
-        num_states = getattr(mechanisms[name], "num_states", None)
-        states = graphs.states(graph, name)
-        if states and num_states and len(states) != num_states:
-            raise ValueError(
-                f"node {name!r} has {len(states)} states, {', '.join(states[:20])}, "
-                f"but its mechanism has {num_states}"
-            )
-        if num_states and not states:
-            named[name] = tuple(map(str, range(num_states)))
-    return graphs.with_states(graph, named) if named else graph
-
-
-def _require_distinct_keys(graph: nx.DiGraph) -> None:
-    seen = {}
-    for name in graph:
-        other = seen.setdefault(zlib.crc32(name.encode()), name)
-        if other != name:
-            raise ValueError(
-                f"nodes {other!r} and {name!r} would share their random key: "
-                "rename one of them"
-            )

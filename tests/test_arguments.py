@@ -1,8 +1,11 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from causal_jax import arguments
 from causal_jax import graph as graphs
 from causal_jax import interventions as iv
 from causal_jax.mechanism import AdditiveNoise, Constant, categorical
@@ -72,6 +75,51 @@ def test_per_unit_is_recognised_by_rank_not_by_length(mixed):
 def test_a_scalar_is_spread_over_a_vector_node(mixed):
     done = sample(mixed, {"v": 2.0})
     np.testing.assert_array_equal(done["v"], np.full((NUM, 3), 2.0))
+
+
+@dataclasses.dataclass(frozen=True)
+class Count(Constant):
+    """Whole numbers, no states."""
+
+    def apply(self, params, parents, noise):
+        return params["value"].astype(jnp.int32)
+
+
+def test_a_number_that_is_set_is_rounded_like_the_values_of_its_node():
+    scm = SCM([["n", []]], {"n": Count()})
+    for value in (2.7, [2.7, 2.0]):
+        done = scm.sample(scm.init(KEY), KEY, num=2, do={"n": value})
+        np.testing.assert_array_equal(done["n"], [2, 2])
+
+
+UNIT = {"weather": "snow", "mood": 1, "v": np.ones(3), "x": 0.0}
+CALLS = {
+    "sample": lambda scm, *args, do: scm.sample(*args, num=23, do=do),
+    "sample given": lambda scm, *args, do: scm.sample(
+        *args, num=23, do=do, given={"mood": 1}
+    ),
+    "sample_given": lambda scm, *args, do: scm.sample_given(
+        *args, num=21, do=do, given={"mood": 1}
+    ),
+    "twins": lambda scm, *args, do: scm.twins(*args, num=19, do=do, given={"mood": 0}),
+    "counterfactual": lambda scm, *args, do: scm.counterfactual(*args, UNIT, do=do),
+    "substitute": lambda scm, params, key, do: scm.substitute(params, do),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_what_users_write_is_parsed_once_per_call(mixed, monkeypatch, name):
+    calls, parse = [], arguments.interventions
+
+    def counted(*args, **settings):
+        calls.append(args)
+        return parse(*args, **settings)
+
+    monkeypatch.setattr(arguments, "interventions", counted)
+    do = {"weather": "rain", "v": iv.Shift(2.0), "mood": iv.Randomize([0.5, 0.5])}
+    jax.clear_caches()  # what is traced counts too
+    CALLS[name](*mixed, KEY, do=do)
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize(

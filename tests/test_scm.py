@@ -1,6 +1,7 @@
 """The laws of the core: see, do and imagine."""
 
 import dataclasses
+import doctest
 import operator
 
 import jax
@@ -11,6 +12,7 @@ import pytest
 
 from causal_jax import graph as graphs
 from causal_jax import interventions as iv
+from causal_jax import scm as scm_module
 from causal_jax.mechanism import AdditiveNoise, Tabular, bernoulli, categorical
 from causal_jax.networks.controller import controller
 from causal_jax.scm import SCM
@@ -378,3 +380,8 @@ def test_models_that_do_not_fit_say_in_one_line_what_is_wrong(build, message):
     with pytest.raises(ValueError, match=message) as raised:
         build()
     assert "\n" not in str(raised.value)
+
+
+def test_the_examples_run():
+    result = doctest.testmod(scm_module)
+    assert result.attempted and not result.failed
