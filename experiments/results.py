@@ -1,4 +1,4 @@
-"""Rows of results: one JSON file a finished cell, and the tables made of them.
+"""Rows of results: one JSON file per finished cell, and the tables made of them.
 
 A row holds what was run and what came out:
 
@@ -9,6 +9,7 @@ A row holds what was run and what came out:
 import functools
 import json
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Collection
@@ -17,7 +18,7 @@ from pathlib import Path
 import jax
 
 from causal_jax.data.mnist import PROTOCOLS
-from causal_jax.runs import folder as workdirs
+from causal_jax.runs.folder import write_text
 
 FOLDER = Path(__file__).parent.parent / "docs" / "results"
 
@@ -60,7 +61,7 @@ def read(cell: str) -> dict | None:
 def write(cell: str, row: dict) -> None:
     """Writes a row, whole or not at all."""
     row = {"cell": cell, **row, "revision": revision(), "hardware": hardware()}
-    workdirs.write_text(FOLDER / f"{cell}.json", json.dumps(row, indent=1) + "\n")
+    write_text(FOLDER / f"{cell}.json", json.dumps(row, indent=1) + "\n")
 
 
 def rows(prefix: str = "") -> list[dict]:
@@ -97,29 +98,43 @@ def require_alike(prefix: str, *, rerun: Collection[str] = (), **settings: int) 
 
 
 def write_page() -> None:
-    """Makes docs/results.md of all finished rows."""
-    workdirs.write_text(FOLDER.parent / "results.md", markdown(rows()))
+    """Fills the tables of docs/results.md with all finished rows."""
+    path = FOLDER.parent / "results.md"
+    text = path.read_text("utf-8") if path.is_file() else _BARE_PAGE
+    write_text(path, filled(text, rows()))
 
 
-def markdown(rows: list[dict]) -> str:
-    """docs/results.md: every row with its command and its figures."""
-    lines = [
-        "# Results",
-        "",
-        "Made of the rows in `docs/results/` by every command that writes one. Each",
-        "figure was produced by the command beside it; times include compilation.",
-        "",
-        "| cell | figures | training s | command | revision | hardware |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        seconds = ", ".join(f"{k} {v:.0f}" for k, v in row["seconds"].items())
-        lines.append(
-            f"| {row['cell']} | {_figures(row['metrics'])} {row.get('note', '')} | "
-            f"{seconds} | "
-            f"`{row['command']}` | {row['revision']} | {row['hardware']} |"
-        )
-    return "\n".join([*lines, ""])
+# A table of the rows whose cells begin so; `others` is of those in no other table.
+_TABLE = re.compile(r"<!-- rows: (.*?) -->\n.*?<!-- end -->", re.S)
+_OTHERS = "others"
+_BARE_PAGE = f"# Results\n\n<!-- rows: {_OTHERS} -->\n<!-- end -->\n"
+_HEADER = """| cell | figures | training s | command | revision | hardware |
+|---|---|---|---|---|---|
+"""
+
+
+def filled(text: str, rows: list[dict]) -> str:
+    """The page with its tables made of these rows; what stands around them stays."""
+    prefixes = [tuple(match[1].split()) for match in _TABLE.finditer(text)]
+    known = tuple(prefix for table in prefixes for prefix in table)
+    others = [row for row in rows if not row["cell"].startswith(known)]
+
+    def table(match: re.Match) -> str:
+        chosen = [r for r in rows if r["cell"].startswith(tuple(match[1].split()))]
+        lines = map(_line, others if match[1] == _OTHERS else chosen)
+        return f"<!-- rows: {match[1]} -->\n{_HEADER}{''.join(lines)}<!-- end -->"
+
+    if others and f"<!-- rows: {_OTHERS} -->" not in text:
+        text += "\n" + _BARE_PAGE.replace("# Results", "## Others")
+    return _TABLE.sub(table, text)
+
+
+def _line(row: dict) -> str:
+    """A row with its command and its figures."""
+    seconds = ", ".join(f"{k} {v:.0f}" for k, v in row["seconds"].items())
+    figures = f"{_figures(row['metrics'])} {row.get('note', '')}".strip()
+    cells = (row["cell"], figures, seconds, f"`{row['command']}`", row["revision"])
+    return f"| {' | '.join((*cells, row['hardware']))} |\n"
 
 
 _SHOWN = (
@@ -177,3 +192,7 @@ def command(config: str, overrides: dict) -> str:
     keys = "".join(f" --config.{key}={value}" for key, value in overrides.items())
     name = Path(sys.executable).name.rstrip("0123456789.")
     return f"{name} -m experiments.train --config={config}{keys} --workdir=DIR"
+
+
+if __name__ == "__main__":
+    write_page()

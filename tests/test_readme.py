@@ -25,7 +25,13 @@ def test_readme_names_only_files_that_exist():
 
 def test_readme_names_only_configs_and_variants_that_exist():
     values = re.findall(r"--config[= ]([\w/.:,]+)", README)
-    assert len(values) >= 5
+    (table,) = re.findall(r"\n\| `--config=` .*?\n\n", README, re.S)
+    for row in table.strip().splitlines()[2:]:
+        names, variants, _ = row.strip("|").split(" | ")
+        values += re.findall(r"`(\w+)`", names)
+        first = re.search(r"`(\w+)`", names)[1]
+        values += [f"{first}:{variant}" for variant in re.findall(r"`(\w+)`", variants)]
+    assert set(registry.config_paths()) <= set(values)
     for value in values:
         (argument,) = train.with_config_file([f"--config={value}"])
         name = Path(argument.partition("=")[2].partition(":")[0]).stem

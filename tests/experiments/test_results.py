@@ -35,6 +35,21 @@ def test_the_page_has_every_row_whoever_wrote_it(elsewhere):
     assert "effective 0.9" in page
 
 
+def test_the_text_around_the_tables_stays(elsewhere):
+    page = elsewhere / "results.md"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    block = "<!-- rows: faces_ -->\nold\n<!-- end -->"
+    page.write_text(f"# Results\n\nA story.\n\n{block}\n\nAnother.\n")
+    _write("faces_a", note="of a face")
+    _write("digits_a", note="of a digit")
+    for _ in range(2):  # filled once more, it is the same
+        results.write_page()
+        text = page.read_text()
+        story, table = text.index("A story."), text.index("| faces_a | of a face |")
+        assert story < table < text.index("Another.") < text.index("| digits_a |")
+        assert "old" not in text and text.count("| digits_a |") == 1
+
+
 def test_rows_with_other_settings_are_refused_unless_run_again():
     _write("study_a", seed=[0, 1], config={"num_steps": 2})
     _write("another_a", seed=[0], config={})
