@@ -8,14 +8,15 @@ other test would then pay for four.
 import getpass
 import os
 import tempfile
-from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Most of the time goes into compiling programs that run once.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # Compiled programs are kept between files, processes and runs of the suite.
-_CACHE = Path(tempfile.gettempdir()) / f"causal_jax_tests_{getpass.getuser()}"
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR",
+    f"{tempfile.gettempdir()}/causal_jax_tests_{getpass.getuser()}",
+)
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 
 import io
