@@ -100,14 +100,14 @@ def require_alike(prefix: str, *, rerun: Collection[str] = (), **settings: int) 
 def write_page() -> None:
     """Fills the tables of docs/results.md with all finished rows."""
     path = FOLDER.parent / "results.md"
-    text = path.read_text("utf-8") if path.is_file() else _BARE_PAGE
+    text = path.read_text("utf-8") if path.is_file() else BARE_PAGE
     write_text(path, filled(text, rows()))
 
 
 # A table of the rows whose cells begin so; `others` is of those in no other table.
 _TABLE = re.compile(r"<!-- rows: (.*?) -->\n.*?<!-- end -->", re.S)
 _OTHERS = "others"
-_BARE_PAGE = f"# Results\n\n<!-- rows: {_OTHERS} -->\n<!-- end -->\n"
+BARE_PAGE = f"# Results\n\n<!-- rows: {_OTHERS} -->\n<!-- end -->\n"
 _HEADER = """| cell | figures | training s | command | revision | hardware |
 |---|---|---|---|---|---|
 """
@@ -125,7 +125,7 @@ def filled(text: str, rows: list[dict]) -> str:
         return f"<!-- rows: {match[1]} -->\n{_HEADER}{''.join(lines)}<!-- end -->"
 
     if others and f"<!-- rows: {_OTHERS} -->" not in text:
-        text += "\n" + _BARE_PAGE.replace("# Results", "## Others")
+        text += "\n" + BARE_PAGE.replace("# Results", "## Others")
     return _TABLE.sub(table, text)
 
 

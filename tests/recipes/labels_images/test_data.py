@@ -76,8 +76,9 @@ def test_own_pictures_are_learned_and_measured(tmp_path, monkeypatch):
     measured = recipe.evaluate(tmp_path / "run")["images"]
     for name in ("unseen_accuracy", "diversity"):  # no such labels, no renderer
         assert measured[name] is None
-    assert "unseen_accuracy" not in results.markdown(
-        [_row(json.loads((tmp_path / "run" / "metrics.json").read_text()))]
+    assert "unseen_accuracy" not in results.filled(
+        results.BARE_PAGE,
+        [_row(json.loads((tmp_path / "run" / "metrics.json").read_text()))],
     )
 
 
