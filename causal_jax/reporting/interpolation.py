@@ -20,11 +20,12 @@ import numpy as np
 from PIL import Image
 
 from causal_jax import graph as graphs
+from causal_jax.mechanism import node_key
 from causal_jax.networks.controller import encoded_size
 from causal_jax.queries.draws import draw_labels, require_image
 from causal_jax.reporting.grids import compose, to_uint8
 from causal_jax.reporting.sheets import label_changes, short_labels
-from causal_jax.scm import SCM, node_key
+from causal_jax.scm import SCM
 from causal_jax.types import Array, Key, Params, Values
 
 _LEAST_SIDE = 64  # pixels of one image within a cell of the grid
