@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from causal_jax.networks.cgn import mnist as networks
+from causal_jax.networks.cgn.composition import LABELS, PARTS
 from causal_jax.networks.cgn.discriminators import (
     ConvDiscriminator,
     LinearDiscriminator,
@@ -48,9 +49,7 @@ def test_state_keeps_its_shapes_and_every_trained_leaf_changes(trained):
     _, before, after, info = trained
     for old, new in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True):
         assert old.shape == new.shape and old.dtype == new.dtype
-    pairs = [
-        (before.model[p]["params"], after.model[p]["params"]) for p in networks.PARTS
-    ]
+    pairs = [(before.model[p]["params"], after.model[p]["params"]) for p in PARTS]
     pairs.append((before.discriminator["params"], after.discriminator["params"]))
     for old, new in pairs:
         moved = jax.tree.map(lambda a, b: not np.array_equal(a, b), old, new)
@@ -101,7 +100,7 @@ def test_style_weights_without_features_are_refused():
 @pytest.mark.parametrize("settings", [{"batch_size": 3}, {"matched_labels": True}])
 def test_a_spread_without_pairs_is_refused(settings):
     with pytest.raises(
-        ValueError, match="an even number of pictures a device and without"
+        ValueError, match="an even number of pictures per device and without"
     ):
         cgn(_model(), LinearDiscriminator(4), spread_weights=(1.0, 0.0), **settings)
 
@@ -121,7 +120,7 @@ def test_a_spread_moves_the_colours_of_a_class_apart(train_once):
             _model(), LinearDiscriminator(4), batch_size=8, spread_weights=weights
         )
         _, after, *_ = train_once(algorithm, _data(), num_steps=20)
-        do = dict.fromkeys(networks.LABELS, 3)
+        do = dict.fromkeys(LABELS, 3)
         drawn = _model().sample(after.model, jax.random.key(2), num=16, do=do)
         distances[weight] = float(drawn["texture"].mean((1, 2)).std(0).mean())
     assert distances[10.0] > 1.5 * distances[0.0]
@@ -134,8 +133,8 @@ PROGRAM = textwrap.dedent(
     os.environ["XLA_FLAGS"] += " --xla_backend_optimization_level=0"
     import jax, numpy as np, optax
     optax.adam = lambda rate, *betas: optax.sgd(rate)
-    from causal_jax.networks import cgn as networks
-    from causal_jax.networks.cgn_discriminators import ConvDiscriminator
+    from causal_jax.networks.cgn import mnist as networks
+    from causal_jax.networks.cgn.discriminators import ConvDiscriminator
     from causal_jax.training import parallel
     from causal_jax.training.cgn import cgn
 
