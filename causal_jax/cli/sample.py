@@ -104,9 +104,9 @@ def _write_csv(path: Path, scm: SCM, values: dict, twin: bool) -> None:
     worlds = ("_factual", "_counterfactual") if twin else ("",)
     names = [(n, n + world) for n in scm.discrete for world in worlds]
     table = Table(
-        tuple(column for _, column in names),
-        {column: scm.states(name) for name, column in names},
-        np.stack([values[column] for _, column in names], axis=-1),
+        names=tuple(column for _, column in names),
+        states={column: scm.states(name) for name, column in names},
+        values=np.stack([values[column] for _, column in names], axis=-1),
     )
     tables.write_csv(path, table)
 

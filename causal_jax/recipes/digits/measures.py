@@ -58,8 +58,12 @@ def draw_parts(scm: SCM, params: Params, num_per_class: int) -> Parts:
     do = dict.fromkeys(LABELS, labels)
     values = scm.sample(params, jax.random.key(KEY), num=len(labels), do=do)
     arrays = {name: np.asarray(values[name]) for name in (*PARTS, "image")}
-    textures = {name: arrays[name] for name in PARTS[1:]}
-    return Parts(np.asarray(labels), arrays["shape"], textures, arrays["image"])
+    return Parts(
+        labels=np.asarray(labels),
+        masks=arrays["shape"],
+        textures={name: arrays[name] for name in PARTS[1:]},
+        images=arrays["image"],
+    )
 
 
 class NetworkShown(NamedTuple):

@@ -56,8 +56,14 @@ def face_cases(size: int, num: int) -> Cases:
             rows = [np.stack([w[n] for n in faces.LABELS], -1) for w in pair]
             strata.append((_stratum(name, state), i, *pictures, *rows))
     names, columns, images, true, labels, others = zip(*strata, strict=True)
-    arrays = map(np.stack, (images, labels, others, true))
-    return Cases(list(names), np.array(columns), *arrays)
+    return Cases(
+        names=list(names),
+        columns=np.array(columns),
+        images=np.stack(images),
+        labels=np.stack(labels),
+        others=np.stack(others),
+        true=np.stack(true),
+    )
 
 
 def held_out_cases(
@@ -79,8 +85,14 @@ def held_out_cases(
             )
             strata.append((_stratum(name, state), column, images, table[rows], others))
     titles, columns, images, labels, others = zip(*strata, strict=True)
-    arrays = map(np.stack, (images, labels, others))
-    return Cases(list(titles), np.array(columns), *arrays, None)
+    return Cases(
+        names=list(titles),
+        columns=np.array(columns),
+        images=np.stack(images),
+        labels=np.stack(labels),
+        others=np.stack(others),
+        true=None,
+    )
 
 
 def _stratum(name: str, state: int) -> str:

@@ -60,10 +60,12 @@ def imagine(
     noise = found.noise if residual else without_residual(found.noise)
     drawn = imagination.draw(model, others, noise)
     return Imagined(
-        images,
-        rows,
-        others,
-        *map(np.asarray, (found.reconstruction, found.error, drawn)),
+        images=images,
+        labels=rows,
+        others=others,
+        reconstruction=np.asarray(found.reconstruction),
+        error=np.asarray(found.error),
+        counterfactual=np.asarray(drawn),
     )
 
 
@@ -97,7 +99,7 @@ def bound_rows(
     Raises:
       ValueError: the labels' law is not explicit, or too many lie below.
     """
-    rows = []
+    rows, scm = [], model.trained.label_scm
     for i, name in enumerate(names):
         unit = dict(
             zip(model.trained.label_scm.nodes, map(int, found.labels[i]), strict=True)
@@ -110,17 +112,21 @@ def bound_rows(
         many = np.repeat(found.labels[i : i + 1], _NUM_DRAWS, axis=0)
         drawn = imagination.label_counterfactual(model, many, do, jax.random.key(i))
         for label, by_state in known.items():
-            column = model.trained.label_scm.nodes.index(label)
-            shown, of = (
-                int(found.others[i, column]),
-                model.trained.label_scm.states(label),
-            )
+            column, states = scm.nodes.index(label), scm.states(label)
+            shown = int(found.others[i, column])
             low, high = by_state[shown]
             if shown == unit[label] and low == 1:
                 continue  # certain to stay as it was
-            share = np.mean(drawn[:, column] == shown)
-            values = map(float, (share, low, high))
-            rows.append(Row(name, label, of[unit[label]], of[shown], *values))
+            row = Row(
+                picture=name,
+                label=label,
+                factual=states[unit[label]],
+                shown=states[shown],
+                coupled=float(np.mean(drawn[:, column] == shown)),
+                low=float(low),
+                high=float(high),
+            )
+            rows.append(row)
     return rows
 
 

@@ -83,7 +83,7 @@ def labels(config: Settings) -> Labels:
     num_held_out = int(len(order) * config.holdout)
     values = table.values[np.sort(order[num_held_out:])]
     held_out = table.values[np.sort(order[:num_held_out])]
-    return Labels(graph, values, held_out, truth)
+    return Labels(graph=graph, rows=values, held_out=held_out, truth=truth)
 
 
 def network_truth(config: Settings) -> tuple[SCM, Params] | None:
@@ -112,7 +112,8 @@ def _drawn(truth: tuple[SCM, Params], num: int) -> Table:
     scm, params = truth
     values = scm.sample(params, jax.random.key(DATA_KEY), num=num)
     rows = np.stack([np.asarray(values[name]) for name in scm.nodes], axis=-1)
-    return Table(scm.nodes, {n: scm.states(n) for n in scm.nodes}, rows)
+    states = {name: scm.states(name) for name in scm.nodes}
+    return Table(names=scm.nodes, states=states, values=rows)
 
 
 def _read(config: Settings, graph: nx.DiGraph) -> Table:
@@ -185,7 +186,8 @@ def _drawn_faces(config: Settings, split: str) -> ImageData:
         pictures.append(np.asarray(jnp.round((values["image"] + 1) * 127.5), np.uint8))
         rows.append(np.stack([values[n] for n in faces.LABELS], axis=-1))
     states = dict.fromkeys(faces.LABELS, graphs.BINARY)
-    table = Table(faces.LABELS, states, np.concatenate(rows)[:num])
+    values = np.concatenate(rows)[:num]
+    table = Table(names=faces.LABELS, states=states, values=values)
     return ImageData(np.concatenate(pictures)[:num], table)
 
 

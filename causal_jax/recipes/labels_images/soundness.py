@@ -80,12 +80,21 @@ def measure(
     is_changed = np.repeat(cases.columns, shape[1])[:, None] == np.array(judged)
     kept = (right & ~is_changed).sum(-1) / np.maximum((~is_changed).sum(-1), 1)
     back = soundness.reversibility(imagine, images, labels, others, key, there=imagined)
-    values = [(right & is_changed).any(-1), kept, back]
+    values = {
+        "effective": (right & is_changed).any(-1),
+        "kept": kept,
+        "reversibility": back,
+    }
     if cases.true is not None:
         truth = soundness.against_truth(imagined, images, flat(cases.true))
-        values += [truth.nearer, truth.changed, truth.factual, truth.rest]
-    measured = Measured(*(np.asarray(v, float).reshape(shape) for v in values))
-    return measured, np.asarray(imagined).reshape(cases.images.shape)
+        values |= {
+            "nearer": truth.nearer,
+            "changed": truth.changed,
+            "factual": truth.factual,
+            "rest": truth.rest,
+        }
+    measured = {k: np.asarray(v, float).reshape(shape) for k, v in values.items()}
+    return Measured(**measured), np.asarray(imagined).reshape(cases.images.shape)
 
 
 def intervals(measured: Measured) -> dict[str, Interval]:
