@@ -25,7 +25,7 @@ from pathlib import Path
 
 from absl import flags
 
-from causal_jax.cli import questions
+from causal_jax.cli import factual
 from causal_jax.recipes.labels_images import counterfactuals
 from causal_jax.recipes.labels_images.imagination import open_imagination
 from causal_jax.recipes.recipe import open_run
@@ -52,12 +52,12 @@ def main(args: flags.FlagValues) -> None:
     if path.suffix not in ENDINGS:
         raise ValueError(f"--out={path} must end in {' or '.join(ENDINGS)}")
     model = open_imagination(open_run(args.workdir))
-    do = questions.states(model, args.do, "do")
+    do = factual.states(model, args.do, "do")
     if not do:
         raise ValueError('--do names no label: give it one, as --do="Smiling=1"')
-    questions.states(model, args.labels, "labels")  # its errors before any work
-    images, names = questions.pictures(args.image, model)
-    rows, labels_note = questions.labels(model, images, args.labels)
+    factual.states(model, args.labels, "labels")  # its errors before any work
+    images, names = factual.pictures(args.image, model)
+    rows, labels_note = factual.labels(model, images, args.labels)
     found = counterfactuals.imagine(
         model, images, rows, do, residual=args.residual, seed=args.seed
     )

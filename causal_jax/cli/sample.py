@@ -23,7 +23,7 @@ import jax
 import numpy as np
 from absl import flags
 
-from causal_jax.cli.command_line import assignments
+from causal_jax.cli import assignments
 from causal_jax.data import tables
 from causal_jax.data.records import Table
 from causal_jax.reporting import grids, sheets
@@ -68,7 +68,7 @@ def draw(
     if num < 1:
         raise ValueError(f"--num is {num}: ask for at least one unit")
     scm, params = load(workdir)
-    do, given = assignments(do, "do"), assignments(given, "given")
+    do, given = assignments.read(do, "do"), assignments.read(given, "given")
     key = jax.random.key(seed)
     if not twin:
         values = scm.sample(params, key, num=num, do=do, given=given)

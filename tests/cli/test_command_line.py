@@ -87,18 +87,6 @@ def test_the_public_commands_have_their_flags(flags_of, command):
 # --- reading a value ------------------------------------------------------------------
 
 
-def test_assignments_are_read_with_and_without_spaces():
-    read = command_line.assignments(" Mustache=1, Bald = no ,", "do")
-    assert read == {"Mustache": "1", "Bald": "no"}
-    assert command_line.assignments("", "do") == {}
-
-
-@pytest.mark.parametrize("text", ["Mustache", "=1", "Mustache=", "Male=1,Male=0"])
-def test_assignments_that_are_none_name_the_flag(text):
-    with pytest.raises(ValueError, match="^--given"):
-        command_line.assignments(text, "given")
-
-
 def test_an_error_of_the_library_is_one_line_and_a_bug_is_not(monkeypatch):
     monkeypatch.delenv("CAUSAL_JAX_TRACEBACK", raising=False)
     with (

@@ -1,3 +1,5 @@
+import html
+
 import pytest
 
 from causal_jax.cli import counterfactual
@@ -20,7 +22,7 @@ def test_the_page_is_written_and_its_notes_are_printed(ask, tmp_path, capsys):
     ask(labels="Young=1,Male=0")
     printed = capsys.readouterr().out
     assert f"wrote {tmp_path / 'men.html'}" in printed
-    page = (tmp_path / "men.html").read_text()
+    page = html.unescape((tmp_path / "men.html").read_text())
     for text in (printed, page):
         assert "not identified" in text and "the run's Labeler" in text
     assert "faces_causal_gan: imagine do(Male=1)" in page

@@ -6,7 +6,7 @@ import jax
 import pytest
 
 import causal_jax
-from causal_jax.cli import questions
+from causal_jax.cli import factual
 from causal_jax.recipes import recipe, registry
 from causal_jax.recipes.labels_images import imagination, measures
 from causal_jax.reporting import plots
@@ -28,8 +28,8 @@ def run(tmp_path_factory):
 
 def test_its_own_labeler_reads_given_images(run):
     model = imagination.open_imagination(recipe.open_run(run))
-    images, _ = questions.pictures("0,1", model)
-    rows, note = questions.labels(model, images, "Male=1")
+    images, _ = factual.pictures("0,1", model)
+    rows, note = factual.labels(model, images, "Male=1")
     assert rows.shape == (2, 9) and set(rows[:, 1]) == {1}
     assert "read in the pictures by the run's Labeler" in note
 
@@ -58,7 +58,7 @@ def test_report_draws_both_convergence_measures_margins_and_controls(run, monkey
     assert set(BEGANInfo._fields) <= line.keys()
     drawn = []
     monkeypatch.setattr(
-        plots, "_curve", lambda axes, title, points: drawn.append(title)
+        plots, "_draw_curve", lambda axes, title, points: drawn.append(title)
     )
     plots.curves_figure([line])
     assert {"images: convergence", "images: convergence_complete"} <= set(drawn)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from causal_jax.cli import questions
+from causal_jax.cli import factual
 from causal_jax.cli.counterfactual import summary
 from causal_jax.data.faces import LABELS
 from causal_jax.recipes.labels_images import counterfactuals
@@ -14,8 +14,8 @@ from causal_jax.recipes.labels_images import counterfactuals
 def imagined(imagination_model):
     """Two held-out faces, their labels read, do(Male=1)."""
     model = imagination_model
-    images, names = questions.pictures("0,1", model)
-    rows, note = questions.labels(model, images, "Young=1,Male=0")
+    images, names = factual.pictures("0,1", model)
+    rows, note = factual.labels(model, images, "Young=1,Male=0")
     found = counterfactuals.imagine(model, images, rows, {"Male": 1})
     return names, rows, note, found
 
@@ -32,7 +32,7 @@ def test_the_null_intervention_gives_the_image_back_with_the_residual(
     imagination_model,
 ):
     model = imagination_model
-    images, _ = questions.pictures("0", model)
+    images, _ = factual.pictures("0", model)
     rows = np.zeros((1, 9), np.int32)
     found = counterfactuals.imagine(model, images, rows, {"Bald": 0})
     np.testing.assert_allclose(found.counterfactual, images, atol=1e-5)

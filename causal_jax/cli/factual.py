@@ -1,4 +1,4 @@
-"""Which images a command line gives, with which labels."""
+"""The factual that a command line names: images, and the labels they have."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from causal_jax import arguments
 from causal_jax import graph as graphs
-from causal_jax.cli.command_line import assignments
+from causal_jax.cli import assignments
 from causal_jax.data import user_images
 from causal_jax.recipes.labels_images import data
 from causal_jax.recipes.labels_images.imagination import Imagination, read_labels
@@ -75,7 +75,7 @@ def states(model: Imagination, text: str, flag: str) -> dict[str, int]:
       ValueError: no label of the model, or no state of it.
     """
     scm, result = model.trained.label_scm, {}
-    for name, state in assignments(text, flag).items():
+    for name, state in assignments.read(text, flag).items():
         graphs.require_node(scm.graph, name, role=f"label in --{flag}")
         result[name] = int(arguments.encode(scm, name, state))
     return result

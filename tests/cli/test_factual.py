@@ -3,38 +3,38 @@
 import numpy as np
 import pytest
 
-from causal_jax.cli import questions
+from causal_jax.cli import factual
 from causal_jax.data.faces import LABELS
 
 
 def test_numbers_are_held_out_pictures_and_ranges_of_them(imagination_model):
-    two, names = questions.pictures("3,5", imagination_model)
-    some, _ = questions.pictures("3-5", imagination_model)
+    two, names = factual.pictures("3,5", imagination_model)
+    some, _ = factual.pictures("3-5", imagination_model)
     assert names == ["3", "5"]
     np.testing.assert_array_equal(two, some[[0, 2]])
 
 
 def test_what_the_labeler_read_and_what_was_given_is_said(imagination_model):
     model = imagination_model
-    images, _ = questions.pictures("0,1", model)
-    rows, note = questions.labels(model, images, "Young=1,Male=0")
+    images, _ = factual.pictures("0,1", model)
+    rows, note = factual.labels(model, images, "Young=1,Male=0")
     assert "Bald" in note and "Young" not in note and "the run's Labeler" in note
     assert set(rows[:, LABELS.index("Young")]) == {1}
     assert set(rows[:, LABELS.index("Male")]) == {0}
     everything = ",".join(f"{name}=0" for name in LABELS)
-    rows, note = questions.labels(model, np.zeros((1, 32, 32, 3)), everything)
+    rows, note = factual.labels(model, np.zeros((1, 32, 32, 3)), everything)
     assert note == "All labels were given." and not rows.any()
 
 
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
-        (lambda m: questions.states(m, "Smilng=1", "do"), "Smiling"),
-        (lambda m: questions.states(m, "Smiling=yes", "do"), "no state of 'Smiling'"),
-        (lambda m: questions.states(m, "image=1", "do"), "'image'"),
-        (lambda m: questions.pictures("", m), "names 0 pictures"),
-        (lambda m: questions.pictures("5-3", m), "1 to 64 pictures"),
-        (lambda m: questions.pictures("none.png", m), "there is no picture none.png"),
+        (lambda m: factual.states(m, "Smilng=1", "do"), "Smiling"),
+        (lambda m: factual.states(m, "Smiling=yes", "do"), "no state of 'Smiling'"),
+        (lambda m: factual.states(m, "image=1", "do"), "'image'"),
+        (lambda m: factual.pictures("", m), "names 0 pictures"),
+        (lambda m: factual.pictures("5-3", m), "1 to 64 pictures"),
+        (lambda m: factual.pictures("none.png", m), "there is no picture none.png"),
     ],
 )
 def test_bad_questions_are_one_line(imagination_model, ask, message):
