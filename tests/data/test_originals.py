@@ -144,7 +144,7 @@ def test_refused_download_says_what_to_fetch_by_hand(tmp_path, monkeypatch):
     def refuse(url):
         raise OSError("quota exceeded")
 
-    monkeypatch.setattr(tfds, "_reach", refuse)
+    monkeypatch.setattr(tfds, "_require_answer", refuse)
     message = _refusal("celeb_a", data_dir=tmp_path / "data")
     assert "quota exceeded" in message and "img_align_celeba.zip" in message
     assert "--dataset=celeb_a" in message and "--manual_dir=" in message
