@@ -1,5 +1,6 @@
 """The judge: reads faces it has never seen, and files and shapes are kept."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -92,7 +93,7 @@ def test_a_judge_survives_its_file(judge, tmp_path):
     again = judges.load_judge(tmp_path / "judge.npz")
     for field in ("label_names", "nuisance_names", "size", "width", "num_stages"):
         assert getattr(again, field) == getattr(judge, field)
-    jax.tree.map(np.testing.assert_array_equal, again.params, judge.params)
+    chex.assert_trees_all_equal(again.params, judge.params)
     assert [p.name for p in tmp_path.iterdir()] == ["judge.npz"]
 
 

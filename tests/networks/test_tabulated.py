@@ -1,3 +1,4 @@
+import chex
 import jax
 import numpy as np
 import pytest
@@ -26,10 +27,7 @@ def test_configurations_are_all_of_them_the_last_parent_fastest():
 def test_laws_parameters_and_draws_are_the_networks_own(models):
     scm, tables = models
     params = scm.init(KEY)
-    for a, b in zip(
-        jax.tree.leaves(params), jax.tree.leaves(tables.init(KEY)), strict=True
-    ):
-        np.testing.assert_array_equal(a, b)
+    chex.assert_trees_all_equal(params, tables.init(KEY))
     np.testing.assert_allclose(
         laws.exact_law(scm, params), laws.exact_law(tables, params), atol=1e-6
     )
@@ -47,8 +45,7 @@ def test_gradients_of_the_likelihood_are_the_networks_own(models):
         jax.grad(lambda p, m=m: Rows(m).log_prob(p, rows).mean())(params)
         for m in (scm, tables)
     ]
-    for a, b in zip(*map(jax.tree.leaves, gradients), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-6)
+    chex.assert_trees_all_close(*gradients, atol=1e-6, rtol=0)
 
 
 def test_large_tables_and_other_mechanisms_stay_as_they_are(tables):

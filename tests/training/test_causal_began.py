@@ -1,5 +1,6 @@
 import textwrap
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -45,8 +46,7 @@ def test_state_keeps_its_shapes_and_every_trained_leaf_changes(
 ):
     algorithm = causal_began(generator, **settings)
     before, after, info, *_ = train_once(algorithm, _data())
-    for old, new in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True):
-        assert old.shape == new.shape and old.dtype == new.dtype
+    chex.assert_trees_all_equal_shapes_and_dtypes(before, after)
     for old, new in (
         (before.generator["params"], after.generator["params"]),
         (before.critics, after.critics),

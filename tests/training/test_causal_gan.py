@@ -1,5 +1,6 @@
 import textwrap
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -40,8 +41,7 @@ def trained(train_once):
 
 def test_state_keeps_its_shapes_and_every_trained_leaf_changes(trained):
     _, before, after, info = trained
-    for old, new in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True):
-        assert old.shape == new.shape and old.dtype == new.dtype
+    chex.assert_trees_all_equal_shapes_and_dtypes(before, after)
     for name in ("generator", "critics"):
         old, new = getattr(before, name)["params"], getattr(after, name)["params"]
         moved = jax.tree.map(lambda a, b: not np.array_equal(a, b), old, new)
@@ -60,10 +60,7 @@ def test_first_average_is_the_generator_itself():
         jax.random.key(1),
         0,
     )
-    for a, b in zip(
-        jax.tree.leaves(state.average), jax.tree.leaves(state.generator), strict=True
-    ):
-        np.testing.assert_allclose(a, b, atol=1e-6)
+    chex.assert_trees_all_close(state.average, state.generator, atol=1e-6, rtol=0)
 
 
 def test_reference_updates_critics_every_third_step_and_generator_twice(train_once):

@@ -2,6 +2,7 @@
 
 import textwrap
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -47,8 +48,7 @@ def trained(train_once):
 
 def test_state_keeps_its_shapes_and_every_trained_leaf_changes(trained):
     _, before, after, info = trained
-    for old, new in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True):
-        assert old.shape == new.shape and old.dtype == new.dtype
+    chex.assert_trees_all_equal_shapes_and_dtypes(before, after)
     pairs = [(before.model[p]["params"], after.model[p]["params"]) for p in PARTS]
     pairs.append((before.discriminator["params"], after.discriminator["params"]))
     for old, new in pairs:
@@ -61,8 +61,7 @@ def test_state_keeps_its_shapes_and_every_trained_leaf_changes(trained):
 def test_what_is_sampled_from_is_the_model_itself_without_averaging(trained):
     algorithm, _, after, _ = trained
     params = algorithm.params(after)
-    for a, b in zip(jax.tree.leaves(params), jax.tree.leaves(after.model), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-6)
+    chex.assert_trees_all_close(params, after.model, atol=1e-6, rtol=0)
     images = _model().sample(params, jax.random.key(0), num=2)["image"]
     assert bool(jnp.isfinite(images).all())
 
@@ -89,7 +88,7 @@ def test_training_draws_the_shape_s_noise_untruncated(train_once):
         model = networks.scm(width=2, noise_size=3, truncation=truncation)
         algorithm = cgn(model, LinearDiscriminator(4), batch_size=4)
         after.append(train_once(algorithm, _data())[1].model)
-    jax.tree.map(np.testing.assert_array_equal, *after)
+    chex.assert_trees_all_equal(*after)
 
 
 def test_style_weights_without_features_are_refused():

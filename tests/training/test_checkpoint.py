@@ -1,3 +1,4 @@
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,9 +26,7 @@ def test_what_was_saved_is_restored_bit_for_bit(saved):
     checkpoints = Checkpoints(saved)
     assert checkpoints.latest() == 3
     like = jax.tree.map(jnp.zeros_like, STATE)
-    jax.tree.map(
-        np.testing.assert_array_equal, checkpoints.restore_state(3, like), STATE
-    )
+    chex.assert_trees_all_equal(checkpoints.restore_state(3, like), STATE)
     params = checkpoints.restore_params(3, {"w": jnp.zeros((2, 3))})
     np.testing.assert_array_equal(params["w"], PARAMS["w"])
 

@@ -1,3 +1,4 @@
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,9 +20,7 @@ def trained(tiny_scm, tiny_rows, train_once):
 
 def test_a_step_keeps_structure_shapes_and_dtypes(trained):
     _, (before, after, info, *_) = trained
-    assert jax.tree.structure(before) == jax.tree.structure(after)
-    shapes = [[(x.shape, x.dtype) for x in jax.tree.leaves(s)] for s in (before, after)]
-    assert shapes[0] == shapes[1]
+    chex.assert_trees_all_equal_shapes_and_dtypes(before, after)
     assert info.loss.shape == () and float(info.loss) > 0
 
 

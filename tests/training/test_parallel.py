@@ -1,5 +1,6 @@
 import textwrap
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -149,4 +150,4 @@ def test_a_batch_is_drawn_with_replacement_from_all_rows():
 def test_replicate_and_unreplicate_are_inverse():
     tree = {"a": np.arange(3.0), "b": (np.int32(2),)}
     back = parallel.unreplicate(parallel.replicate(tree))
-    jax.tree.map(np.testing.assert_array_equal, back, tree)
+    chex.assert_trees_all_equal(back, tree)
