@@ -1,4 +1,4 @@
-"""What users may write in `do=` and as a factual, checked and turned into arrays."""
+"""What users may write in a call (`do=`, a factual, a key), checked and made arrays."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -35,7 +35,7 @@ def interventions(
         intervention that a node with states does not have.
     """
     result = {}
-    for name, value in (do or {}).items():
+    for name, value in as_mapping(do or {}, "do").items():
         graphs.require_node(scm.graph, name, role="node in do")
         result[name] = _parsed_intervention(scm, name, value)
         if shapes is not None:
@@ -121,16 +121,22 @@ def _unit_axis(intervention: Intervention, shape: jax.ShapeDtypeStruct) -> int |
 
 
 def encode(scm: Model, name: str, value: Any) -> Array:
-    """A state's name, index, number or an array of them, as the node's values.
+    """A state, a number or one of them per unit, as the node's values.
+
+    At a node with states, strings are names and arrays are indices, as `SCM.sample`
+    returns them. A bare integer is an index where it cannot be mistaken for a name.
 
     Raises:
-      ValueError: it is no state of the node; those that exist are listed.
+      ValueError: it is no state of the node, those that exist are listed; or a bare
+        integer at a node some of whose states have other integers for names.
     """
     states = scm.states(name)
     if states is None:
         return _encoded_number(name, value)
     if isinstance(value, jax.core.Tracer):
         return value.astype(jnp.int32)
+    if not isinstance(value, jax.Array | np.ndarray):
+        _require_no_integer_names(name, states, value)
     value = np.asarray(value)
     if value.dtype.kind in "OUS":
         indices = [_state_index(name, states, state) for state in value.ravel()]
@@ -144,13 +150,43 @@ def encode(scm: Model, name: str, value: Any) -> Array:
     return jnp.asarray(value.astype(np.int32))
 
 
+def _require_no_integer_names(name: str, states: tuple[str, ...], value: Any) -> None:
+    """Raises where a number could be a state's name or another state's index."""
+    numbers = np.asarray(value)
+    if numbers.dtype.kind in "US" or not _have_other_integers_for_names(states):
+        return
+    bare = [v for v in numbers.ravel() if not isinstance(v, str)]
+    if bare:
+        number = str(bare[0])
+        index = states.index(number) if number in states else None
+        by_name = "no state has that name" if index is None else f"its index is {index}"
+        raise ValueError(
+            f"{number} at {name!r} could be a state's name ({by_name}) or an index "
+            f"(its states are {_described_states(states)}): write "
+            f"{number!r} for the name, jnp.array({number}) for the index"
+        )
+
+
+def _have_other_integers_for_names(states: tuple[str, ...]) -> bool:
+    return any(
+        state.lstrip("+-").isdecimal() and int(state) != index
+        for index, state in enumerate(states)
+    )
+
+
 def _encoded_number(name: str, value: Any) -> Array:
     try:
-        return jnp.asarray(value, dtype=float)
+        number = jnp.asarray(value, dtype=float)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{value!r} is no number: node {name!r} has no states, it takes numbers"
         ) from error
+    if not isinstance(number, jax.core.Tracer) and bool(jnp.isnan(number).any()):
+        raise ValueError(
+            f"a value of {name!r} is NaN: give a number; what was not observed is left "
+            "out of the factual"
+        )
+    return number
 
 
 def _state_index(name: str, states: tuple[str, ...], state: Any) -> int:
@@ -177,6 +213,7 @@ def factual(
       ValueError: nothing observed, unknown node or state, or shapes that are neither
         one unit nor one batch.
     """
+    observed = as_mapping(observed, "factual")
     if not observed:
         raise ValueError("the factual is empty: give what was observed, by node")
     encoded = {}
@@ -207,3 +244,53 @@ def _require_unit_shape(
             f"the factual's {name!r} has shape {found} per unit, but the model's "
             f"has {unit}"
         )
+
+
+def as_mapping(values: Any, role: str) -> Mapping[str, Any]:
+    """A dict, a data frame or a row of one (pandas, polars, pyarrow) as {name: values}.
+
+    Raises:
+      ValueError: it is none of these.
+    """
+    if isinstance(values, Mapping):
+        return values
+    columns = getattr(values, "column_names", getattr(values, "columns", None))
+    if columns is not None:
+        return {str(name): values[name] for name in columns}
+    if hasattr(values, "items"):
+        return dict(values.items())
+    raise ValueError(
+        f"{role} is a {type(values).__name__}: give {{node: value}} or a data frame"
+    )
+
+
+def require_key(key: Any) -> None:
+    """Raises ValueError unless it is one random key of JAX."""
+    dtype, shape = getattr(key, "dtype", None), getattr(key, "shape", None)
+    is_new = dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key)
+    is_old = dtype == jnp.uint32 and shape in ((2,), (4,))
+    if not (is_new and shape == ()) and not is_old:
+        shown = f"an array of shape {shape}" if shape else repr(key)
+        raise ValueError(f"key is {shown}: give one random key, jax.random.key(0)")
+
+
+def require_num(num: Any) -> None:
+    """Raises ValueError unless it is a number of units."""
+    if isinstance(num, bool) or not isinstance(num, int | np.integer) or num < 1:
+        raise ValueError(f"num is {num!r}: give how many units to draw, at least 1")
+
+
+def require_states(scm: Model, values: Values, do: Mapping[str, Intervention]) -> None:
+    """Raises ValueError where a function in `do` returned what is no state."""
+    for name, item in do.items():
+        states, value = scm.states(name), values[name]
+        if not isinstance(item, iv.Modify) or not states:
+            continue
+        if isinstance(value, jax.core.Tracer):
+            return
+        wrong = value[(value < 0) | (value >= len(states))]
+        if wrong.size:
+            raise ValueError(
+                f"the function in do returns {int(wrong[0])} for {name!r}, which is no "
+                f"state: return an index, {_described_states(states)}"
+            )

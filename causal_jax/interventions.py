@@ -195,13 +195,22 @@ class Scaled(_MechanismWrapper):
 
 @dataclasses.dataclass(frozen=True)
 class Modified(_MechanismWrapper):
-    """`fn(inner, parents)`, in the node's own dtype."""
+    """`fn(inner, parents)`, of the node's own shape and dtype."""
 
     fn: Callable[[Array, tuple], Array]
 
     def apply(self, params: Params, parents: tuple, noise: Noise) -> Array:
         value = self.inner.apply(params, parents, noise)
-        return jnp.asarray(self.fn(value, parents)).astype(value.dtype)
+        new = jnp.asarray(self.fn(value, parents))
+        is_state = jnp.issubdtype(value.dtype, jnp.integer)
+        if new.shape != value.shape or (
+            is_state and jnp.issubdtype(new.dtype, jnp.inexact)
+        ):
+            raise ValueError(
+                f"the function in do returns {new.dtype}{list(new.shape)}, the node's "
+                f"value is {value.dtype}{list(value.shape)}: return the same"
+            )
+        return new.astype(value.dtype)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 import networkx as nx
+import numpy as np
 
 from causal_jax.types import Array, Key, Noise, Params, Values
 
@@ -35,6 +36,7 @@ class Mechanism(Protocol):
       apply_train(params, parents, noise) -> (values, params): a BATCH of units, for
         mechanisms with batch statistics; returns params whose statistics are updated.
       check(name, parent_num_states): raises ValueError where the graph does not fit.
+      check_params(name, params): raises ValueError where concrete parameters do not.
     """
 
     def init(self, key: Key, parents: tuple) -> Params:
@@ -228,6 +230,10 @@ class Tabular(Discrete):
                 f"states, but its parents have {parent_num_states}"
             )
 
+    def check_params(self, name: str, params: Params) -> None:
+        shape = (*self.parent_states, self.num_states)
+        require_tables(params, shape, what=f"the table of node {name!r}")
+
 
 def bernoulli(prob: float) -> tuple[Tabular, Params]:
     """A binary root with P(1) = prob: the mechanism and its parameters."""
@@ -241,12 +247,44 @@ def categorical(probs) -> tuple[Tabular, Params]:
       ValueError: a negative entry, or a row that does not sum to one.
     """
     probs = jnp.asarray(probs, dtype=float)
-    if not bool((probs >= 0).all()) or not bool(
-        jnp.allclose(probs.sum(-1), 1.0, atol=1e-5)
-    ):
-        raise ValueError("every row of a probability table is >= 0 and sums to one")
+    require_tables({"probs": probs}, probs.shape, what="the table")
     mechanism = Tabular(num_states=probs.shape[-1], parent_states=probs.shape[:-1])
     return mechanism, {"probs": probs}
+
+
+_SUM_ERROR = 1e-4  # of a row; tables are written with few digits
+
+
+def require_tables(params: Params, shape: tuple[int, ...], *, what: str) -> None:
+    """Raises ValueError unless `params["probs"]` are laws of this shape.
+
+    Args:
+      params: a table's parameters, concrete.
+      shape: `[*parent_states, num_states]`.
+      what: whose they are, for the message.
+    """
+    if not isinstance(params, Mapping) or "probs" not in params:
+        raise ValueError(f'{what} is missing: give {{"probs": {list(shape)}}}')
+    probs = np.asarray(params["probs"], np.float64)
+    needed = "one row per combination of its parents' states, which sums to one"
+    if probs.shape != shape:
+        raise ValueError(f"{what} has shape {probs.shape}, it needs {shape}: {needed}")
+    if not np.isfinite(probs).all() or (probs < 0).any():
+        raise ValueError(
+            f"{what} has entries that are negative, infinite or NaN: every row is >= 0 "
+            "and sums to one"
+        )
+    sums = probs.sum(-1)
+    if np.allclose(sums, 1.0, atol=_SUM_ERROR):
+        return
+    if np.allclose(sums, 100.0, atol=100 * _SUM_ERROR):
+        hint = "it seems to be in per cent, divide by 100"
+    elif np.allclose(probs.sum(0), 1.0, atol=_SUM_ERROR):
+        hint = "its columns do: transpose it, states along the last axis"
+    else:
+        hint = f"it needs {needed}"
+    worst = sums.ravel()[np.argmax(np.abs(sums - 1.0))]
+    raise ValueError(f"a row of {what} sums to {worst:.6g}, not to one: {hint}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -291,6 +329,14 @@ class AdditiveNoise:
 
     def init(self, key: Key, parents: tuple) -> Params:
         return {"mean": self.init_fn(key, parents), "scale": jnp.ones(())}
+
+    def check_params(self, name: str, params: Params) -> None:
+        if not isinstance(params, Mapping) or not {"mean", "scale"} <= set(params):
+            raise ValueError(
+                f'node {name!r} needs params {{"mean": ..., "scale": ...}}'
+            )
+        if (np.asarray(params["scale"]) < 0).any():
+            raise ValueError(f"the scale of node {name!r} is negative: it is >= 0")
 
     def noise(self, key: Key, num: int) -> Array:
         return jax.random.normal(key, (num, *self.shape))

@@ -25,6 +25,7 @@ from causal_jax.mechanism import (
     node_key,
     require_distinct_keys,
 )
+from causal_jax.parameters import require_params
 from causal_jax.types import Key, Noise, Params, Shapes, Values
 
 
@@ -215,14 +216,15 @@ class SCM:
           >>> done["Rain"].tolist(), done["Wet"].shape
           ([1, 1, 1], (3,))
         """
-        do, shapes = self._parse(params, do, num)
+        do, shapes = self._parse(params, key, do, num)
         if not given:
-            return self._ordered(_sample_batch(self, params, key, do, num))
+            values = _sample_batch(self, params, key, do, num)
+            return self._checked(values, do)
         accepted = accept(
             self, params, key, do, shapes, given, num=num, max_draws=max_draws
         )
         require_filled(accepted, num, given)
-        return self._ordered(_evaluate_batch(self, params, accepted.noise, do))
+        return self._checked(_evaluate_batch(self, params, accepted.noise, do), do)
 
     def sample_given(
         self,
@@ -235,11 +237,11 @@ class SCM:
         max_draws: int = 2_000_000,
     ) -> Conditioned:
         """Like `sample(given=)`, but returns the counts and raises nothing on them."""
-        do, shapes = self._parse(params, do, num)
+        do, shapes = self._parse(params, key, do, num)
         accepted = accept(
             self, params, key, do, shapes, given, num=num, max_draws=max_draws
         )
-        values = self._ordered(_evaluate_batch(self, params, accepted.noise, do))
+        values = self._checked(_evaluate_batch(self, params, accepted.noise, do), do)
         return Conditioned(values=values, filled=accepted.filled, drawn=accepted.drawn)
 
     def twins(
@@ -257,6 +259,7 @@ class SCM:
         `given` conditions the factual world. A `Randomize` or `Replace` draws its own
         noise, independent of what the unit was.
         """
+        do, _ = self._parse(params, key, do, num)
         if given:
             accepted = accept(
                 self, params, key, {}, {}, given, num=num, max_draws=max_draws
@@ -265,12 +268,11 @@ class SCM:
             noise = accepted.noise
         else:
             noise = self.sample_noise(key, num)
-        do, _ = self._parse(params, do, num)
         key_fresh = jax.random.fold_in(key, 1)  # not the key of the factual
         noise_do = self._with_fresh_noise(key_fresh, noise, do, num)
         factual = _evaluate_batch(self, params, noise, {})
         counterfactual = _evaluate_batch(self, params, noise_do, do)
-        return self._ordered(factual), self._ordered(counterfactual)
+        return self._ordered(factual), self._checked(counterfactual, do)
 
     def abduct(
         self, params: Params, key: Key, factual: Values, *, num_particles: int = 256
@@ -290,6 +292,7 @@ class SCM:
           ValueError: a node that cannot be abducted, by name, or a factual that the
             model says is impossible.
         """
+        self._require_params_and_key(params, key)
         shapes = self.value_shapes(params)
         factual, is_unit, _ = arguments.factual(self, shapes, factual)
         noise, consistent = abduction.abduct(self, params, key, factual, num_particles)
@@ -329,6 +332,7 @@ class SCM:
           >>> scm.counterfactual(params, jax.random.key(0), unit, do={"Rain": 0})
           {'Rain': Array(0, dtype=int32), 'Wet': Array(0, dtype=int32)}
         """
+        self._require_params_and_key(params, key)
         shapes = self.value_shapes(params)
         factual, is_unit, num = arguments.factual(self, shapes, factual)
         do = arguments.interventions(self, do, shapes, num)
@@ -336,7 +340,7 @@ class SCM:
         abduction.require_possible(consistent)
         key_fresh = jax.random.fold_in(key, 1)  # not the key of the abduction
         noise = self._with_fresh_noise(key_fresh, noise, do, num)
-        values = self._ordered(_evaluate_batch(self, params, noise, do))
+        values = self._checked(_evaluate_batch(self, params, noise, do), do)
         return _first_unit(values) if is_unit else values
 
     def value_shapes(self, params: Params) -> Shapes:
@@ -348,15 +352,26 @@ class SCM:
         return jax.eval_shape(one_unit, params, jax.random.key(0))
 
     def _parse(
-        self, params: Params, do: Mapping[str, Any] | None, num: int
+        self, params: Params, key: Key, do: Mapping[str, Any] | None, num: int
     ) -> tuple[dict[str, Intervention], Shapes]:
-        """`do` parsed, and the shapes that it was fitted to, {} where it is empty."""
+        """A call's arguments checked; `do` parsed, and the shapes it was fitted to."""
+        self._require_params_and_key(params, key)
+        arguments.require_num(num)
         shapes = self.value_shapes(params) if do else {}
         return arguments.interventions(self, do, shapes, num), shapes
+
+    def _require_params_and_key(self, params: Params, key: Key) -> None:
+        require_params(self, params)
+        arguments.require_key(key)
 
     def _ordered(self, values: Values) -> Values:
         """Graph order again: `jax.jit` sorts the keys of the dicts it returns."""
         return {name: values[name] for name in self.nodes}
+
+    def _checked(self, values: Values, do: Mapping[str, Intervention]) -> Values:
+        """Graph order again, once what functions in `do` returned was looked at."""
+        arguments.require_states(self, values, do)
+        return self._ordered(values)
 
     def _with_fresh_noise(
         self, key: Key, noise: Noise, do: Mapping[str, Intervention], num: int

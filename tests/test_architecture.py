@@ -17,7 +17,15 @@ FILES = sorted((ROOT / "causal_jax").rglob("*.py"))
 HOUSE = (
     ("types", "graph"),
     ("ops", "losses"),
-    ("mechanism", "abduction", "interventions", "arguments", "conditioning", "scm"),
+    (
+        "mechanism",
+        "parameters",
+        "abduction",
+        "interventions",
+        "arguments",
+        "conditioning",
+        "scm",
+    ),
     ("networks", "data"),
     ("importers", "queries"),
     ("metrics", "training"),

@@ -178,3 +178,104 @@ def test_a_factual_may_name_its_states(mixed):
     unit = {"weather": "snow", "mood": 1, "v": np.ones(3), "x": 0.0}
     null = scm.counterfactual(params, KEY, unit)
     assert int(null["weather"]) == 2 and null["v"].shape == (3,)
+
+
+# --- keys, numbers, integer names, functions, data frames ----------------------------
+
+
+@pytest.mark.parametrize(
+    "key", [0, None, jnp.zeros(2), jnp.zeros((3, 2), jnp.uint32), "seed"]
+)
+def test_a_key_that_is_none_is_refused(mixed, key):
+    scm, params = mixed
+    with pytest.raises(ValueError, match=r"give one random key, jax.random.key\(0\)"):
+        scm.sample(params, key, num=1)
+    with pytest.raises(ValueError, match="give one random key"):
+        scm.counterfactual(params, key, {"mood": 1})
+
+
+def test_keys_of_both_kinds_are_accepted(mixed):
+    scm, params = mixed
+    assert scm.sample(params, jax.random.PRNGKey(0), num=2)["mood"].shape == (2,)
+
+
+@pytest.mark.parametrize("num", [0, -3, 2.5, True, "7", None])
+def test_a_number_of_units_below_one_is_refused(mixed, num):
+    with pytest.raises(ValueError, match="give how many units to draw, at least 1"):
+        sample(mixed, num=num)
+
+
+@pytest.fixture(scope="module")
+def doses():
+    """Dose, whose states are named "1", "2", "3" -> Out, which tells the state."""
+    graph = graphs.build([("Dose", "Out")], states={"Dose": "123", "Out": "01"})
+    dose, dose_params = categorical((0.2, 0.3, 0.5))
+    out, out_params = categorical(((0.9, 0.1), (0.5, 0.5), (0.1, 0.9)))
+    scm = SCM(graph, {"Dose": dose, "Out": out})
+    return scm, {"Dose": dose_params, "Out": out_params}
+
+
+@pytest.mark.parametrize("value", [1, 3, 0, np.int32(1), [1] * NUM, iv.Set(2), 2.0])
+def test_a_bare_integer_is_refused_where_names_are_other_integers(doses, value):
+    with pytest.raises(ValueError, match="'Dose' could be a state's name") as raised:
+        sample(doses, {"Dose": value})
+    assert "jnp.array(" in str(raised.value) and "\n" not in str(raised.value)
+    if np.ndim(value) == 0 and not isinstance(value, iv.Set):
+        with pytest.raises(ValueError, match="could be a state's name"):
+            sample(doses, given={"Dose": value})
+
+
+def test_strings_are_names_and_arrays_are_indices(doses):
+    scm, params = doses
+    for value in ("1", np.array(0), jnp.array(0), np.zeros(NUM, int), ["1"] * NUM):
+        assert set(sample(doses, {"Dose": value})["Dose"].tolist()) == {0}
+    drawn = scm.sample(params, KEY, num=NUM)  # goes back in as it is
+    again = scm.counterfactual(params, KEY, drawn, do={"Dose": drawn["Dose"]})
+    for name in scm.nodes:
+        np.testing.assert_array_equal(again[name], drawn[name])
+
+
+def test_a_function_returns_a_state(mixed):
+    with pytest.raises(ValueError, match="returns 3 for 'weather', which is no state"):
+        sample(mixed, {"weather": lambda value, parents: value + 3 - value})
+    with pytest.raises(ValueError, match=r"returns float32\[\], .* return the same"):
+        sample(mixed, {"weather": lambda value, parents: value / 2})
+    with pytest.raises(ValueError, match=r"returns int32\[2\]"):
+        sample(mixed, {"weather": lambda value, parents: jnp.zeros(2, int)})
+    done = sample(mixed, {"weather": lambda value, parents: jnp.minimum(value + 1, 2)})
+    assert int(done["weather"].max()) <= 2
+
+
+def test_a_number_is_never_nan(mixed):
+    with pytest.raises(ValueError, match="a value of 'x' is NaN"):
+        sample(mixed, {"x": float("nan")})
+
+
+class Frame:
+    """What data frames have in common: columns by name."""
+
+    def __init__(self, columns):
+        self.columns, self._values = list(columns), columns
+
+    def __getitem__(self, name):
+        return self._values[name]
+
+
+def test_a_data_frame_is_a_factual_and_numbers_in_it_are_no_indices(doses):
+    scm, params = doses
+    frame = Frame({"Dose": ["1", "3"], "Out": ["1", "0"]})
+    found = scm.counterfactual(params, KEY, frame)
+    assert found["Dose"].tolist() == [0, 2] and found["Out"].tolist() == [1, 0]
+    with pytest.raises(ValueError, match="could be a state's name"):
+        scm.counterfactual(params, KEY, Frame({"Dose": [1, 3]}))
+    with pytest.raises(ValueError, match="factual is a list: give {node: value} or"):
+        scm.counterfactual(params, KEY, [1, 2])
+
+
+def test_pandas_frames_and_rows_are_read(doses):
+    pandas = pytest.importorskip("pandas")
+    scm, params = doses
+    frame = pandas.DataFrame({"Dose": ["1", "3"], "Out": ["1", "0"]})
+    assert scm.counterfactual(params, KEY, frame)["Dose"].tolist() == [0, 2]
+    assert int(scm.counterfactual(params, KEY, frame.iloc[1])["Dose"]) == 2
+    assert sample(doses, {"Dose": pandas.Series(["2"] * NUM)})["Dose"][0] == 1

@@ -23,6 +23,8 @@ from causal_jax.queries.draws import (
 from causal_jax.scm import SCM
 from causal_jax.types import Key, Params
 
+_ONE = np.array(1)  # an index, as arrays are
+
 
 class Rate(NamedTuple):
     """A share of `num` images.
@@ -83,10 +85,10 @@ def do_versus_see(
     key_do, key_given, key_truth = jax.random.split(key, 3)
 
     says_one = _saying_one(scm, params, judge, effect)
-    labels_do = draw_labels(scm, params, key_do, num=num, do={cause: 1})
+    labels_do = draw_labels(scm, params, key_do, num=num, do={cause: _ONE})
     model, model_params = label_model(scm, params)
     conditioned = model.sample_given(
-        model_params, key_given, num=num, given={cause: 1}, max_draws=max_draws
+        model_params, key_given, num=num, given={cause: _ONE}, max_draws=max_draws
     )
     filled = int(conditioned.filled)
     labels_given = {name: v[:filled] for name, v in conditioned.values.items()}
@@ -120,7 +122,7 @@ def _true_effects(scm, params, key, cause, effect, num=200_000):
     """P(effect = 1 | do(cause = 1)) and P(effect = 1 | cause = 1)."""
     model, model_params = label_model(scm, params)
     if not laws.is_enumerable(model):
-        done = draw_labels(scm, params, key, num=num, do={cause: 1})
+        done = draw_labels(scm, params, key, num=num, do={cause: _ONE})
         seen = draw_labels(scm, params, key, num=num)
         met = np.asarray(seen[cause]) == 1
         return (

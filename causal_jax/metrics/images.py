@@ -156,7 +156,9 @@ def combination_accuracy(
     """
     table, shares, variances = {}, [], []
     for i, do in enumerate(combinations):
-        reading = read(scm, params, judge, jax.random.fold_in(key, i), num=num, do=do)
+        indices = {name: np.array(state) for name, state in do.items()}
+        key_one = jax.random.fold_in(key, i)
+        reading = read(scm, params, judge, key_one, num=num, do=indices)
         says_one = reading.labels[:, [judge_column(judge, name) for name in do]] > 0.5
         right = says_one == np.array(list(do.values()), bool)
         by_label = dict(zip(do, map(float, right.mean(0)), strict=True))

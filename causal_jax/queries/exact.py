@@ -13,12 +13,14 @@ have exact marginals as long as they are not too entangled.
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import networkx as nx
 import numpy as np
 
+from causal_jax import arguments
 from causal_jax import graph as graphs
 from causal_jax.mechanism import Tabular
 from causal_jax.networks.tabulated import log_table
@@ -72,8 +74,8 @@ def marginal(
     params: Params,
     nodes: Sequence[str],
     *,
-    do: Mapping[str, str | int] | None = None,
-    given: Mapping[str, str | int] | None = None,
+    do: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
 ) -> np.ndarray:
     """P(nodes | do, given), exact to rounding.
 
@@ -110,20 +112,15 @@ def marginal(
     return law / total
 
 
-def _state_indices(scm: SCM, setting: Mapping[str, str | int] | None) -> dict[str, int]:
-    """State indices; names go first, as `do=` of `SCM.sample` reads strings."""
+def _state_indices(scm: SCM, setting: Mapping[str, Any] | None) -> dict[str, int]:
+    """State indices of what `do=` and `given=` of `SCM.sample` take for one state."""
     indices = {}
     for name, state in (setting or {}).items():
         graphs.require_node(scm.graph, name)
-        states = scm.states(name)
-        if isinstance(state, str) and state in states:
-            indices[name] = states.index(state)
-        elif not isinstance(state, str) and state in range(len(states)):
-            indices[name] = int(state)
-        else:
-            raise ValueError(
-                f"{state!r} is no state of {name!r}: {graphs.suggestion(state, states)}"
-            )
+        index = arguments.encode(scm, name, state)
+        if index.ndim:
+            raise ValueError(f"{name!r} takes one state here, not an array")
+        indices[name] = int(index)
     return indices
 
 

@@ -72,7 +72,7 @@ def _node_log_probs(scm: SCM, params: Params, rows: jax.Array) -> jax.Array:
 
 
 def sampled_rows(scm: SCM, params: Params, key: Key, num: int, do=None) -> np.ndarray:
-    """Rows of the labels, int [num, n]."""
+    """Rows of the labels, int [num, n]; `do` as in `SCM.sample`."""
     values = scm.sample(params, key, num=num, do=do)
     return np.stack([np.asarray(values[name]) for name in scm.nodes], axis=-1)
 
@@ -130,7 +130,7 @@ def model_laws(
     seen = sampled_rows(scm, params, key, num_samples)
     done = {
         f"{name}={scm.states(name)[v]}": empirical_law(
-            sampled_rows(scm, params, key, num_samples, {name: v}), cards
+            sampled_rows(scm, params, key, num_samples, {name: np.array(v)}), cards
         )
         for name, v in single_interventions(scm)
     }

@@ -169,9 +169,10 @@ def position_text(scm: SCM, node: str, position: float) -> str:
     return f"{node}=" + " + ".join(f"{weight:.2f} {state}" for weight, state in parts)
 
 
-def _nearest_state(scm: SCM, node: str, position: float) -> int:
+def _nearest_state(scm: SCM, node: str, position: float) -> str:
     """The state nearest to a position; half-way the later one."""
-    return int(position * (len(scm.states(node)) - 1) + 0.5)
+    states = scm.states(node)
+    return states[int(position * (len(states) - 1) + 0.5)]
 
 
 def _labels_under_do_fn(
@@ -180,7 +181,7 @@ def _labels_under_do_fn(
     """{node: position} -> labels of do(nearest states); drawn once for each of them."""
 
     @functools.cache
-    def labels(states: tuple[tuple[str, int], ...]) -> Values:
+    def labels(states: tuple[tuple[str, str], ...]) -> Values:
         return draw_labels(scm, params, key, num=num, do=dict(states))
 
     return lambda at: labels(

@@ -139,8 +139,8 @@ def do_versus_see_sheet(
         raise ValueError(f"node {node!r} has no states to do and to see")
     rows, texts, captions, messages = [], [], [], {}
     for verb in ("do", "given"):
-        for value, state in enumerate(states):
-            condition = {node: value}
+        for state in states:
+            condition = {node: state}
             draw_fn = _labels_under_do if verb == "do" else _labels_given
             labels, filled = draw_fn(scm, params, key, condition, num)
             pictures = to_uint8(with_labels(scm, params, key, labels, node=image))

@@ -164,6 +164,7 @@ def label_counterfactual(
     """One draw of each unit's labels in the world of `do`, int [B, n]."""
     scm = model.trained.label_scm
     factual = {name: rows[:, i] for i, name in enumerate(scm.nodes)}
+    do = {name: np.array(state) for name, state in do.items()}  # indices
     values = scm.counterfactual(model.trained.label_params, key, factual, do=do)
     return np.stack([np.asarray(values[name]) for name in scm.nodes], axis=-1)
 

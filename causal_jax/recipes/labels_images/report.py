@@ -142,7 +142,7 @@ def _twins(result: Page, trained: Trained, pictures: Images) -> None:
         "been is not identified by what is seen: it depends on how noise is coupled to "
         "values."
     )
-    do = [{name: 1} for name in _existing(trained, TWINS)]
+    do = [{n: trained.scm.states(n)[-1]} for n in _existing(trained, TWINS)]
     result.image(
         sheets.twins_sheet(trained.scm, trained.params, key, do, 8), "Generated twins."
     )

@@ -1,0 +1,64 @@
+"""Parameters are checked where they enter: once per call, and an array only once.
+
+What a mechanism can say about its own parameters it says in `check_params`; that they
+are there, and that none is NaN, is looked at here. Traced parameters are trusted.
+"""
+
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from causal_jax.mechanism import Mechanism, Model
+
+# (id of an array, mechanism) that were found good: arrays of JAX never change.
+_known: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
+
+
+def require_params(scm: Model, params: Mapping[str, Any]) -> None:
+    """Raises ValueError where parameters cannot be those of the model.
+
+    Args:
+      scm: the model.
+      params: {node: parameters}; further entries are not looked at.
+
+    Raises:
+      ValueError: a node without parameters, one that is NaN, or what the node's
+        mechanism refuses: tables in per cent, of another shape, transposed.
+    """
+    if not isinstance(params, Mapping):
+        raise ValueError(
+            f"params is a {type(params).__name__}: give {{node: its parameters}}, as "
+            "scm.init(key) returns them"
+        )
+    for name in scm.nodes:
+        if name not in params:
+            raise ValueError(
+                f"params has no entry for node {name!r}: give its parameters too"
+            )
+        _require_node_params(name, scm.mechanisms[name], params[name])
+
+
+def _require_node_params(name: str, mechanism: Mechanism, params: Any) -> None:
+    leaves = jax.tree.leaves(params)
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+        return
+    if leaves and all(_known.get((id(x), mechanism)) is x for x in leaves):
+        return
+    for leaf in leaves:
+        if _has_nan(leaf):
+            raise ValueError(f"a parameter of node {name!r} is NaN: train or set it")
+    check_params = getattr(mechanism, "check_params", None)
+    if check_params:
+        check_params(name, params)
+    for leaf in leaves:
+        if isinstance(leaf, jax.Array):
+            _known[id(leaf), mechanism] = leaf
+
+
+def _has_nan(leaf: Any) -> bool:
+    dtype = getattr(leaf, "dtype", np.asarray(leaf).dtype)
+    return jnp.issubdtype(dtype, jnp.floating) and bool(jnp.isnan(leaf).any())
