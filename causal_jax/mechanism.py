@@ -332,9 +332,7 @@ class AdditiveNoise:
 
     def check_params(self, name: str, params: Params) -> None:
         if not isinstance(params, Mapping) or not {"mean", "scale"} <= set(params):
-            raise ValueError(
-                f'node {name!r} needs params {{"mean": ..., "scale": ...}}'
-            )
+            raise ValueError(f"node {name!r} needs the params 'mean' and 'scale'")
         if (np.asarray(params["scale"]) < 0).any():
             raise ValueError(f"the scale of node {name!r} is negative: it is >= 0")
 
