@@ -45,6 +45,26 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("tests")
 
 
+# Folders whose tests train or start processes: not in the fast half (-m "not slow").
+SLOW = ("cli", "experiments", "recipes", "training", "test_contributing", "test_readme")
+# Quick runs are made once: files that ask for one of a kind go to one worker.
+RUNS = {"digits_run": "digits", "run": "faces"}
+
+
+def pytest_collection_modifyitems(items):
+    """Marks what is slow, and which worker of pytest-xdist a file goes to."""
+    groups = {}
+    for item in items:
+        kind = [RUNS[name] for name in RUNS if name in item.fixturenames]
+        groups.setdefault(item.path, set()).update(kind)
+    for item in items:
+        place = item.path.relative_to(ROOT / "tests").with_suffix("").parts[0]
+        if place in SLOW:
+            item.add_marker(pytest.mark.slow)
+        group = min(groups[item.path], default=str(item.path))
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="module", autouse=True)
 def drop_compiled_programs():
     """After each file: more programs than a process may map end in a crash."""
