@@ -45,20 +45,24 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("tests")
 
 
-# Folders whose tests train or start processes: not in the fast half (-m "not slow").
-SLOW = ("cli", "experiments", "recipes", "training", "test_contributing", "test_readme")
+# Whole runs and commands: a step of their own (-m product), see pyproject.toml.
+PRODUCT = ("cli", "experiments", "recipes", "test_contributing", "test_readme")
+# Compiling networks and training steps: not in the fast half (-m "not slow").
+SLOW = ("training", "networks", *PRODUCT)
 # Quick runs are made once: files that ask for one of a kind go to one worker.
 RUNS = {"digits_run": "digits", "run": "faces"}
 
 
 def pytest_collection_modifyitems(items):
-    """Marks what is slow, and which worker of pytest-xdist a file goes to."""
+    """Marks a test's step, and the worker of pytest-xdist that its file goes to."""
     groups = {}
     for item in items:
         kind = [RUNS[name] for name in RUNS if name in item.fixturenames]
         groups.setdefault(item.path, set()).update(kind)
     for item in items:
         place = item.path.relative_to(ROOT / "tests").with_suffix("").parts[0]
+        if place in PRODUCT:
+            item.add_marker(pytest.mark.product)
         if place in SLOW:
             item.add_marker(pytest.mark.slow)
         group = min(groups[item.path], default=str(item.path))
