@@ -28,7 +28,8 @@ def pictures(text: str, model: Imagination) -> tuple[np.ndarray, list[str]]:
             images.append(_held_out(model, numbers))
             names += [str(number) for number in numbers]
         else:
-            read = user_images.read(part, size=model.trained.generator.resolution)
+            size, config = model.trained.generator.resolution, model.trained.run.config
+            read = user_images.read(part, size=size, crop=data.crop(config))
             images.append(read)
             names += [
                 f"{Path(part).name}{f' {i}' if i else ''}" for i in range(len(read))

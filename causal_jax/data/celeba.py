@@ -134,7 +134,7 @@ def images_from_tfds(
     split: str = "train",
     *,
     size: int = 64,
-    crop: int | str | None = "auto",
+    crop: images_lib.Crop | str = "auto",
     label_names: Sequence[str] | None = None,
     data_dir: str | os.PathLike | None = None,
     limit: int | None = None,
@@ -165,9 +165,7 @@ def images_from_tfds(
     names, found = _attribute_states(name, label_names, data_dir)
     keys = ["image", *(f"attributes/{n}" for n in names)]
     records = tfds.Records(name, split, keys, data_dir=data_dir, limit=limit)
-    if crop == "auto":
-        shape = tfds.features(name, data_dir=data_dir)["image"].shape
-        crop = ALIGNED_CROP if tuple(shape[:2]) == ALIGNED_SHAPE else None
+    crop = aligned_crop if crop == "auto" else crop
     images = np.empty((len(records), size, size, 3), np.uint8)
     rows = []
     for i, (image, *row) in enumerate(
@@ -176,6 +174,14 @@ def images_from_tfds(
         images[i] = images_lib.decode(image, size=size, crop=crop)
         rows.append(row)
     return ImageData(images, _table_of_cells(names, found, rows))
+
+
+def aligned_crop(height: int, width: int) -> int | None:
+    """Side of the central square that is kept of a picture; None keeps the largest.
+
+    CelebA's aligned pictures are cut to 108 pixels, as in CausalGAN.
+    """
+    return ALIGNED_CROP if (height, width) == ALIGNED_SHAPE else None
 
 
 def read_lines(path: str | os.PathLike) -> list[tuple[int, str]]:

@@ -6,18 +6,25 @@ area resize. The random horizontal flip and the scaling to [-1, 1] happen on the
 
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
-from causal_jax.data import tables
+from causal_jax.data import column_states, csv_files, tables
 from causal_jax.data.records import ImageData
+from causal_jax.data.text_columns import TextTable
 
 FILE_COLUMNS = ("image", "file", "filename", "image_id")
 _SHOWN = 3  # how many offenders an error names
+_TRIED = 20  # rows whose files are looked for, to find the column that names them
+
+# Side of the central square that is kept, None for the largest one; or a function that
+# takes height and width and returns it.
+Crop = int | None | Callable[[int, int], int | None]
 
 
 def encoded_png(image: np.ndarray) -> bytes:
@@ -30,26 +37,87 @@ def encoded_png(image: np.ndarray) -> bytes:
     return encoded.getvalue()
 
 
-def decode(data: bytes, *, size: int, crop: int | None = None) -> np.ndarray:
+def decode(data: bytes, *, size: int, crop: Crop = None) -> np.ndarray:
     """Decodes one encoded picture to a small square one.
 
+    Whatever Pillow reads becomes 8-bit RGB as a viewer shows it: turned as its EXIF
+    orientation says, transparent parts over white, the first frame of an animation.
+    16-bit greys are scaled by 65,535; 32-bit integers and floats by the first of 1
+    (floats), 255, 65,535 and 2^31 - 1 (integers) that none of their values exceeds.
+
     Args:
-      data: a JPEG, PNG or other file that Pillow reads; greyscale, palette and alpha
-        pictures become RGB.
+      data: a JPEG, PNG or other file that Pillow reads.
       size: side of the result in pixels.
-      crop: side of the central square that is kept; None keeps the largest one.
+      crop: side of the central square that is kept; None keeps the largest one. Or a
+        function that takes height and width and returns one of these.
 
     Returns:
       uint8 [size, size, 3] in [0, 255].
 
     Raises:
-      ValueError: not a picture, or smaller than `crop`.
+      ValueError: not a picture, one of more pixels than `Image.MAX_IMAGE_PIXELS`, or
+        one that is smaller than `crop`.
+
+    Example:
+      >>> face = images.decode(Path("face.jpg").read_bytes(), size=64)
     """
-    try:
-        image = Image.open(io.BytesIO(data)).convert("RGB")
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"not a readable picture ({error})") from error
+    image = _rgb(_opened(data))
+    crop = crop(image.height, image.width) if callable(crop) else crop
     return np.asarray(_resized_square(_central_square(image, crop), size))
+
+
+def _opened(data: bytes) -> Image.Image:
+    """The picture, upright; its size is checked before its pixels are decoded."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data))
+            image.load()
+            ImageOps.exif_transpose(image, in_place=True)
+        return image
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ValueError(
+            f"it has more than {Image.MAX_IMAGE_PIXELS:,} pixels and could be a "
+            "decompression bomb: make it smaller"
+        ) from error
+    except UnidentifiedImageError as error:
+        raise ValueError(
+            "it is no readable picture (nothing that Pillow knows): give a PNG or JPEG"
+        ) from error
+    except Exception as error:  # of Pillow's decoders: many classes, many lines
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ValueError(f"it is no readable picture ({reason})") from error
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return Image.fromarray(_eight_bits(image)).convert("RGB")
+    if image.has_transparency_data:
+        over = image.convert("LA") if image.mode == "La" else image
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, over.convert("RGBA"))
+    try:
+        return image.convert("RGB")
+    except ValueError as error:
+        raise ValueError(
+            f"its pixels are of mode {image.mode}, which Pillow does not turn into "
+            "RGB: save it as a PNG or JPEG"
+        ) from error
+
+
+def _eight_bits(image: Image.Image) -> np.ndarray:
+    """Greys of 16 bits, 32 bits or floats as uint8 [H, W]."""
+    values = np.asarray(image).astype(np.float64)
+    low, high = values.min(), values.max()
+    tops = {"I": (255, 65_535, 2**31 - 1), "F": (1, 255, 65_535)}
+    top = next((t for t in tops.get(image.mode, (65_535,)) if high <= t), None)
+    if top is None or not low >= 0:
+        raise ValueError(
+            f"its pixels are numbers from {low:.4g} to {high:.4g}: save it with 8 or "
+            "16 bits, or as floats in [0, 1]"
+        )
+    return np.round(values * (255 / top)).astype(np.uint8)
 
 
 def _central_square(image: Image.Image, crop: int | None) -> Image.Image:
@@ -91,10 +159,12 @@ def image_folder(
     *,
     size: int,
     label_names: Sequence[str] | None = None,
-    crop: int | None = None,
+    crop: Crop = None,
     image_column: str | None = None,
     states: Mapping[str, Sequence[str]] | None = None,
+    missing: str = tables.REFUSE,
     progress: bool = True,
+    quiet: bool = False,
 ) -> ImageData:
     """Reads a folder of pictures and the table that labels them.
 
@@ -103,11 +173,15 @@ def image_folder(
       csv_path: a table with a column of file names relative to `images_dir`.
       size: side of the returned pictures.
       label_names: which columns are labels; None takes all but the file names.
-      crop: side of the central square that is kept; None keeps the largest one.
-      image_column: the column of file names; None takes a column named image, file,
-        filename or image_id, else the first.
+      crop: as in `decode`.
+      image_column: the column of file names; None takes the first column that names
+        files of the folder, those named image, file, filename or image_id before all
+        others, and the first of these columns where none does.
       states: as in `tables.read_csv`.
+      missing: as in `tables.read_csv`; rows without a file name are rows that lack a
+        value.
       progress: shows a progress bar.
+      quiet: does not print what was recognised in the table.
 
     Returns:
       images uint8 [N, size, size, 3] in [0, 255] and the table without the file names.
@@ -117,22 +191,46 @@ def image_folder(
         that `tables.read_csv` refuses.
     """
     check_size(size)
-    rows = tables.read_rows(csv_path)
-    at = _file_column(rows, image_column)
-    labels = [name for i, name in enumerate(rows.names) if i != at]
-    names = labels if label_names is None else label_names
-    table = tables.encode_rows(rows, names, states)
-    paths = find_pictures(Path(images_dir), [row[at] for row in rows.cells])
+    text = csv_files.read_text(Path(csv_path), label_names)
+    column = image_column or _file_column(text, Path(images_dir))
+    files = _stripped_cells(text, column)
+    names = label_names or [name for name in text.names if name != column]
+    encoded = tables.encode_columns(text, names, states, missing)
+    files = files[encoded.kept]
+    if missing == tables.DROP:
+        encoded, files = _with_file_names(encoded, files)
+    table = tables.said(text.source, encoded, quiet)
+    paths = find_pictures(Path(images_dir), files.tolist())
     pictures = read_pictures(paths, size=size, crop=crop, progress=progress)
     return ImageData(images=pictures, table=table)
 
 
-def _file_column(rows: tables.TextRows, image_column: str | None) -> int:
+def _file_column(text: TextTable, images_dir: Path) -> str:
     """Which column names the pictures' files."""
-    if image_column is not None:
-        return rows.position(image_column)
-    lowered = [name.lower() for name in rows.names]
-    return next((lowered.index(n) for n in FILE_COLUMNS if n in lowered), 0)
+    usual = [name for name in text.names if name.lower() in FILE_COLUMNS]
+    usual.sort(key=lambda name: FILE_COLUMNS.index(name.lower()))
+    for name in (*usual, *text.names):
+        tried = text.head(_TRIED)
+        if any((images_dir / file).is_file() for file in _stripped_cells(tried, name)):
+            return name
+    return (*usual, *text.names)[0]
+
+
+def _stripped_cells(text: TextTable, name: str) -> np.ndarray:
+    words, codes, _ = text.column(name)
+    return np.array([word.strip() for word in words], object)[codes]
+
+
+def _with_file_names(
+    encoded: tables.Encoded, files: np.ndarray
+) -> tuple[tables.Encoded, np.ndarray]:
+    """Leaves out rows that name no file."""
+    named = np.array([not column_states.is_missing(file) for file in files], bool)
+    if named.all() or not named.any():
+        return encoded, files
+    table = encoded.table._replace(values=encoded.table.values[named])
+    note = f"{(~named).sum():,} more rows name no picture, dropped"
+    return encoded._replace(table=table, notes=(*encoded.notes, note)), files[named]
 
 
 def find_pictures(images_dir: Path, files: Sequence[str]) -> list[Path]:
@@ -155,7 +253,7 @@ def find_pictures(images_dir: Path, files: Sequence[str]) -> list[Path]:
 
 
 def read_pictures(
-    paths: Sequence[Path], *, size: int, crop: int | None, progress: bool
+    paths: Sequence[Path], *, size: int, crop: Crop, progress: bool
 ) -> np.ndarray:
     """Decodes files, uint8 [N, size, size, 3] in [0, 255].
 

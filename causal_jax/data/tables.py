@@ -1,51 +1,45 @@
-"""Tables of discrete labels: own CSV files, read and written.
+"""Tables of discrete labels: own CSV files and data frames, read and written.
 
 A table holds state *indices*; the names of the states stand beside them, so that
-binary and categorical columns are one thing. How a column's states are found:
-
-| cells                                | states                             |
-|--------------------------------------|------------------------------------|
-| 0 / 1 (also 0.0 / 1.0)               | ("0", "1")                         |
-| -1 / 1, as in CelebA's list          | ("0", "1"), -1 becoming "0"        |
-| other numbers                        | the distinct ones, in number order |
-| anything else: yes / no, red / green | the distinct ones, sorted          |
+binary and categorical columns are one thing. How a column's states are found stands in
+`column_states`, how a file is read in `csv_files`. What was recognised (separators, an
+index column, states that look alike) is printed in one line.
 """
 
 import csv
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from causal_jax.data import column_states, csv_files, data_frames
 from causal_jax.data.records import Table
-from causal_jax.graph import BINARY, suggestion
+from causal_jax.data.text_columns import (
+    TextColumn,
+    TextTable,
+    column_position,
+)
+from causal_jax.graph import suggestion
 
 MAX_STATES = 100  # more distinct values look continuous, or like an identifier
-_MISSING = ("", "nan", "NaN")
-_WHOLE = re.compile(r"([+-]?\d+)\.0+")
+REFUSE, DROP = "refuse", "drop"  # what is done with rows that miss a value
+_SHOWN = 5  # how many notes are printed
 
 
-class TextRows(NamedTuple):
-    """A CSV file as text, before its columns have states.
+class Encoded(NamedTuple):
+    """A table that was made of words.
 
     Attributes:
-      path: where it lies.
-      names: the columns, as the header has them.
-      cells: row by row, as many as there are columns.
-      lines: the line number of each row.
+      table: the states and their indices.
+      kept: bool [N], the rows of the text that are in it.
+      notes: what was recognised, for the user to know.
     """
 
-    path: Path
-    names: tuple[str, ...]
-    cells: list[list[str]]
-    lines: list[int]
-
-    def position(self, name: str) -> int:
-        """Which column has this name; raises ValueError if none has."""
-        return _column_position(name, self.names, self.path.name)
+    table: Table
+    kept: np.ndarray
+    notes: tuple[str, ...]
 
 
 def read_csv(
@@ -53,23 +47,65 @@ def read_csv(
     *,
     columns: Sequence[str] | None = None,
     states: Mapping[str, Sequence[str]] | None = None,
+    missing: str = REFUSE,
+    quiet: bool = False,
 ) -> Table:
-    """Reads a CSV file with a header line; commas separate, quotes as usual.
+    """Reads a CSV file with a header line, see `csv_files` for what is recognised.
 
     Args:
-      path: UTF-8 text, one row a unit.
+      path: text, one row a unit.
       columns: which columns to read, in this order; the others are ignored, whatever
         they hold. None reads all.
       states: names of the states by column, e.g. those a graph file declares. Columns
         that are not named here take their states from the data.
+      missing: what is done with rows in which one of the columns is empty or holds a
+        word for a missing value (`column_states.MISSING`) that is no declared state:
+        "refuse" them, or "drop" them.
+      quiet: prints nothing.
 
     Returns:
       The table, with `values` int32 [N, n].
 
     Raises:
       ValueError: what is wrong, in one line with column and line number.
+
+    Example:
+      >>> table = tables.read_csv("people.csv", missing="drop")
     """
-    return encode_rows(read_rows(path), columns, states)
+    text = csv_files.read_text(Path(path), columns)
+    return said(text.source, encode_columns(text, columns, states, missing), quiet)
+
+
+def from_frame(
+    frame: Any,
+    *,
+    columns: Sequence[str] | None = None,
+    states: Mapping[str, Sequence[str]] | None = None,
+    missing: str = REFUSE,
+    quiet: bool = False,
+) -> Table:
+    """Makes a table of a data frame, by the rules that `read_csv` has.
+
+    Args:
+      frame: of pandas, polars, pyarrow or another library that narwhals knows. Its
+        cells are words, numbers or booleans; an ordered categorical (an Enum) declares
+        its states and their order.
+      columns: as in `read_csv`.
+      states: as in `read_csv`.
+      missing: as in `read_csv`.
+      quiet: prints nothing.
+
+    Returns:
+      The table, with `values` int32 [N, n].
+
+    Raises:
+      ValueError: no data frame, or whatever `read_csv` refuses.
+
+    Example:
+      >>> table = tables.from_frame(pandas.DataFrame({"Rain": ["yes", "no"]}))
+    """
+    text = data_frames.read_text(frame, columns)
+    return said(text.source, encode_columns(text, columns, states, missing), quiet)
 
 
 def select(table: Table, names: Sequence[str]) -> Table:
@@ -78,7 +114,7 @@ def select(table: Table, names: Sequence[str]) -> Table:
     Raises:
       ValueError: a name that the table does not have.
     """
-    where = [_column_position(name, table.names, "the data") for name in names]
+    where = [column_position(name, table.names, "the data") for name in names]
     states = {name: table.states[name] for name in names}
     values = table.values[:, where]
     return Table(names=tuple(names), states=states, values=values)
@@ -91,7 +127,7 @@ def write_csv(path: str | os.PathLike, table: Table) -> None:
     try:
         with temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(table.names)
+            _write_header(writer, file, table.names)
             writer.writerows(_state_rows(table))
         temporary.replace(path)
     except BaseException:
@@ -99,152 +135,11 @@ def write_csv(path: str | os.PathLike, table: Table) -> None:
         raise
 
 
-def encode(
-    cells: Sequence[str], states: Sequence[str] | None = None
-) -> tuple[tuple[str, ...], list[int | None]]:
-    """Turns one column's text into state indices.
-
-    Args:
-      cells: the text of each row.
-      states: the states to use; None finds them (table at the top of this module).
-
-    Returns:
-      The states, and the index of each row: None where a cell is no state.
-    """
-    distinct = sorted(set(cells))
-    whole = {cell: _WHOLE.fullmatch(cell) for cell in distinct}
-    plain = {cell: match[1] if match else cell for cell, match in whole.items()}
-    signed = "-1" in plain.values() and set(plain.values()) <= {"-1", "1"}
-    if states is None:
-        states = BINARY if signed else _sorted_states(set(plain.values()))
-    index = {state: i for i, state in enumerate(states)}
-    if signed and tuple(states) == BINARY:
-        index["-1"] = 0
-    code = {cell: index.get(cell, index.get(plain[cell])) for cell in distinct}
-    return tuple(states), [code[cell] for cell in cells]
-
-
-def _sorted_states(distinct: set[str]) -> tuple[str, ...]:
-    if distinct <= set(BINARY):
-        return BINARY
-    try:
-        return tuple(sorted(distinct, key=lambda cell: (float(cell), cell)))
-    except ValueError:
-        return tuple(sorted(distinct))
-
-
-def encode_rows(
-    rows: TextRows,
-    columns: Sequence[str] | None = None,
-    states: Mapping[str, Sequence[str]] | None = None,
-) -> Table:
-    """Turns the text of columns into state indices; arguments as `read_csv` has them.
-
-    Raises:
-      ValueError: a column that is not there, a cell that is no state, or a column that
-        has too many states or one alone.
-    """
-    names = rows.names if columns is None else tuple(columns)
-    states = states or {}
-    where = [rows.position(name) for name in names]
-    values = np.empty((len(rows.cells), len(names)), np.int32)
-    found = {}
-    for i, (name, at) in enumerate(zip(names, where, strict=True)):
-        cells = [row[at] for row in rows.cells]
-        found[name], indices = _encoded_column(rows, name, cells, states.get(name))
-        values[:, i] = indices
-    return Table(names=names, states=found, values=values)
-
-
-def _encoded_column(
-    rows: TextRows, name: str, cells: list[str], states: Sequence[str] | None
-) -> tuple[tuple[str, ...], list[int]]:
-    """Encodes a column, or says which cell is wrong."""
-    _refuse_missing(rows, name, cells, states or ())
-    if states is None and len(set(cells)) > MAX_STATES:
-        raise ValueError(
-            f"{rows.path.name}: column {name!r} has {len(set(cells)):,} distinct "
-            "values and looks continuous or like an identifier; leave it out of the "
-            f"graph (or of columns=), or group it into at most {MAX_STATES} states"
-        )
-    states, indices = encode(cells, states)
-    if None in indices:
-        bad = indices.index(None)
-        raise ValueError(
-            f"{rows.path.name}, line {rows.lines[bad]}: {cells[bad]!r} is no state of "
-            f"column {name!r}; {suggestion(cells[bad], states)}"
-        )
-    if len(states) < 2:
-        raise ValueError(
-            f"{rows.path.name}: column {name!r} is {states[0]!r} in every row; "
-            "a label needs two states or more, so leave it out"
-        )
-    return states, indices
-
-
-def _refuse_missing(
-    rows: TextRows, name: str, cells: list[str], states: Sequence[str]
-) -> None:
-    for missing in _MISSING:
-        if missing in cells and missing not in states:
-            line = rows.lines[cells.index(missing)]
-            raise ValueError(
-                f"{rows.path.name}, line {line}: column {name!r} is empty; fill it in, "
-                "leave the row out, or give missing values a state of their own"
-            )
-
-
-def read_rows(path: str | os.PathLike) -> TextRows:
-    """Reads a CSV file with a header as text.
-
-    Raises:
-      ValueError: no such file, not UTF-8 text, not CSV, no rows, or rows that do not
-        fit the header.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"there is no table {path}; name a CSV file with a header")
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            numbered = [([c.strip() for c in row], reader.line_num) for row in reader]
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name} is not UTF-8 text; save it as UTF-8") from error
-    except csv.Error as error:
-        raise ValueError(
-            f"{path.name}, line {reader.line_num}: not CSV ({error})"
-        ) from error
-    while numbered and not any(numbered[-1][0]):
-        numbered.pop()
-    return _with_header(path, numbered)
-
-
-def _with_header(path: Path, numbered: list[tuple[list[str], int]]) -> TextRows:
-    if len(numbered) < 2:
-        what = "holds only a header" if numbered else "is empty"
-        raise ValueError(f"{path.name} {what}; one row a unit must follow the header")
-    names = tuple(numbered[0][0])
-    for i, name in enumerate(names):
-        if not name or name in names[:i]:
-            what = "twice" if name else "without a name"
-            raise ValueError(
-                f"{path.name}: the header has column {name or i + 1!r} {what}; every "
-                "column needs a name of its own"
-            )
-    for row, line in numbered[1:]:
-        if len(row) != len(names):
-            raise ValueError(
-                f"{path.name}, line {line}: {len(row)} cells under a header of "
-                f"{len(names)}; commas separate cells, quote a cell that holds one"
-            )
-    cells, lines = (list(part) for part in zip(*numbered[1:], strict=True))
-    return TextRows(path=path, names=names, cells=cells, lines=lines)
-
-
-def _column_position(name: str, existing: Sequence[str], where: str) -> int:
-    if name not in existing:
-        raise ValueError(f"no column {name!r} in {where}; {suggestion(name, existing)}")
-    return list(existing).index(name)
+def _write_header(writer: Any, file: Any, names: Sequence[str]) -> None:
+    """Quotes a name that would read as a comment."""
+    if names and names[0].startswith("#"):
+        writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    writer.writerow(names)
 
 
 def _state_rows(table: Table):
@@ -254,3 +149,137 @@ def _state_rows(table: Table):
         for i, name in enumerate(table.names)
     ]
     return zip(*columns, strict=True)
+
+
+def encode(
+    cells: Sequence[str], states: Sequence[str] | None = None
+) -> tuple[tuple[str, ...], list[int | None]]:
+    """Turns one column's text into state indices.
+
+    Args:
+      cells: the text of each row.
+      states: the states to use; None finds them (table at the top of `column_states`).
+
+    Returns:
+      The states, and the index of each row: None where a cell is no state.
+    """
+    found = column_states.find(cells, states)
+    return found.states, [found.indices.get(cell) for cell in cells]
+
+
+def encode_columns(
+    text: TextTable,
+    columns: Sequence[str] | None = None,
+    states: Mapping[str, Sequence[str]] | None = None,
+    missing: str = REFUSE,
+) -> Encoded:
+    """Turns columns of words into state indices; arguments as `read_csv` has them.
+
+    Raises:
+      ValueError: a column that is not there, a missing value that is not to be dropped,
+        a cell that is no state, or a column that has too many states or one alone.
+    """
+    if missing not in (REFUSE, DROP):
+        raise ValueError(f"missing is {REFUSE!r} or {DROP!r}, not {missing!r}")
+    names = text.names if columns is None else tuple(columns)
+    words, states = {}, dict(states or {})
+    codes = np.empty((text.num_rows, len(names)), np.int32)
+    for i, name in enumerate(names):
+        words[name], codes[:, i], declared = text.column(name)
+        if declared:
+            states.setdefault(name, tuple(filter(None, words[name])))
+    kept, notes = _rows_to_keep(text, names, words, codes, states, missing)
+    values = codes if kept.all() else codes[kept]
+    rows = np.flatnonzero(kept)
+    for i, name in enumerate(names):
+        column = TextColumn(words[name], values[:, i])
+        found = _states_of_column(text, name, column, rows, states.get(name))
+        index = [found.indices.get(word, -1) for word in words[name]]
+        values[:, i] = np.array(index, np.int32)[column.codes]
+        states[name] = found.states
+        notes += [f"column {name!r}: {note}" for note in found.notes]
+    table = Table(names=names, states={n: states[n] for n in names}, values=values)
+    return Encoded(table=table, kept=kept, notes=(*text.notes, *notes))
+
+
+def _rows_to_keep(
+    text: TextTable,
+    names: Sequence[str],
+    words: Mapping[str, Sequence[str]],
+    codes: np.ndarray,
+    states: Mapping[str, Sequence[str]],
+    missing: str,
+) -> tuple[np.ndarray, list[str]]:
+    """Which rows have a value in every column, and what is said of the others."""
+    kept, counts, first = np.ones(text.num_rows, bool), {}, None
+    for i, name in enumerate(names):
+        found = words[name]
+        is_missing = [column_states.is_missing(w, states.get(name)) for w in found]
+        rows = np.array(is_missing, bool)[codes[:, i]] if any(is_missing) else kept[:0]
+        if rows.any():
+            kept &= ~rows
+            counts[name], at = int(rows.sum()), int(rows.argmax())
+            first = first or (at, name, found[codes[at, i]])
+    if first is None:
+        return kept, []
+    said = ", ".join(f"{name} {count:,}" for name, count in [*counts.items()][:_SHOWN])
+    said = f"{(~kept).sum():,} of {kept.size:,} rows lack a value ({said})"
+    if missing == DROP and kept.any():
+        return kept, [f"{said}, dropped"]
+    at, name, word = first
+    raise ValueError(
+        f"{text.place_fn(at)}: column {name!r} is empty ({word!r}); {said}: "
+        + _ways_out(kept, word)
+    )
+
+
+def _ways_out(kept: np.ndarray, word: str) -> str:
+    if not kept.any():
+        return "no row has all columns, so leave out columns that are mostly empty"
+    return (
+        f'leave such rows out with missing="{DROP}" (--config.missing={DROP}), fill '
+        f"them in, or declare {word.strip()!r} as a state"
+    )
+
+
+def _states_of_column(
+    text: TextTable,
+    name: str,
+    column: TextColumn,
+    rows: np.ndarray,
+    states: Sequence[str] | None,
+) -> column_states.WordStates:
+    """What a column's words mean, or which cell is wrong; `rows` number its cells."""
+    used = np.bincount(column.codes, minlength=len(column.words)) > 0
+    words = [word for word, is_used in zip(column.words, used, strict=True) if is_used]
+    if states is None and len(words) > MAX_STATES:
+        raise ValueError(
+            f"{text.source}: column {name!r} has {len(words):,} distinct values and "
+            "looks continuous or like an identifier; leave it out of the graph (or of "
+            f"columns=), or group (bin) it into at most {MAX_STATES} states"
+        )
+    found = column_states.find(words, states)
+    for code, word in enumerate(column.words):
+        if used[code] and word not in found.indices:
+            row = rows[(column.codes == code).argmax()]
+            raise ValueError(
+                f"{text.place_fn(int(row))}: {word.strip()!r} is no state of column "
+                f"{name!r}; {suggestion(word.strip(), found.states)}"
+            )
+    if len(found.states) < 2:
+        raise ValueError(
+            f"{text.source}: column {name!r} is {found.states[0]!r} in every row; "
+            "a label needs two states or more, so leave it out"
+        )
+    if len({found.indices[word] for word in words}) == 1:
+        return found._replace(notes=(*found.notes, f"{words[0]!r} in every row"))
+    return found
+
+
+def said(source: str, encoded: Encoded, quiet: bool) -> Table:
+    """The table; what was recognised is printed in one line, unless quiet."""
+    if encoded.notes and not quiet:
+        more = len(encoded.notes) - _SHOWN
+        shown = [*encoded.notes[:_SHOWN], *([f"and {more} more"] if more > 0 else [])]
+        print(f"{source}: {'; '.join(shown)}".replace("\n", " "), flush=True)
+    return encoded.table

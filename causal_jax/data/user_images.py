@@ -1,35 +1,38 @@
-"""Pictures that a user gives, at exactly the size a model draws."""
+"""Pictures that a user gives, cropped and resized as those of a training were."""
 
 import io
 import zipfile
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-_MODES = ("RGB", "RGBA", "L", "LA", "P", "1")  # eight bits a channel or fewer
+from causal_jax.data.images import Crop, decode
+
 _ARRAYS = (".npy", ".npz")
 
 
-def read(path: str | Path, *, size: int) -> np.ndarray:
+def read(path: str | Path, *, size: int, crop: Crop = None) -> np.ndarray:
     """Reads a picture file, or arrays of pictures, as float32 in [-1, 1].
 
     Args:
-      path: a PNG, JPEG or other picture; or .npy or .npz (its array `image`, or its
-        only one) of `[size, size, 3]` or `[N, size, size, 3]`, uint8 or float in
-        [-1, 1].
+      path: a PNG, JPEG or other picture, of any size, decoded as `images.decode` does;
+        or .npy or .npz (its array `image`, or its only one) of `[size, size, 3]` or
+        `[N, size, size, 3]`, uint8 or float in [-1, 1].
       size: height and width that the model draws.
+      crop: as in `images.decode`; what the model's training did.
 
     Returns:
       `[N, size, size, 3]`; N is 1 for a picture file.
 
     Raises:
-      ValueError: no such file, unreadable, of another size or value range.
+      ValueError: no such file, unreadable, arrays of another size or value range.
     """
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"there is no picture {path}")
-    images = _read_arrays(path) if path.suffix in _ARRAYS else _read_picture(path)[None]
+    if path.suffix not in _ARRAYS:
+        return _in_value_range(_read_picture(path, size, crop)[None], path)
+    images = _read_arrays(path)
     images = images[None] if images.ndim == 3 else images
     if images.ndim != 4 or images.shape[1:] != (size, size, 3) or not len(images):
         found = "x".join(map(str, images.shape[1:] if images.ndim == 4 else ()))
@@ -40,18 +43,11 @@ def read(path: str | Path, *, size: int) -> np.ndarray:
     return _in_value_range(images, path)
 
 
-def _read_picture(path: Path) -> np.ndarray:
+def _read_picture(path: Path, size: int, crop: Crop) -> np.ndarray:
     try:
-        with Image.open(path) as image:
-            mode = image.mode
-            pixels = np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} is no readable picture ({error})") from error
-    if mode not in _MODES:
-        raise ValueError(
-            f"{path} has pixels of mode {mode}: save it with 8 bits a channel"
-        )
-    return pixels
+        return decode(path.read_bytes(), size=size, crop=crop)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _read_arrays(path: Path) -> np.ndarray:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from causal_jax import graph as graphs
 from causal_jax.data import celeba, celeba_graphs, faces, networks, tables, tfds
-from causal_jax.data.images import image_folder
+from causal_jax.data.images import Crop, image_folder
 from causal_jax.data.records import ImageData, Table
 from causal_jax.mechanism import Tabular
 from causal_jax.recipes.settings import Settings
@@ -128,8 +128,16 @@ def _read(config: Settings, graph: nx.DiGraph) -> Table:
     if path.suffix == ".csv":
         states = {n: graphs.states(graph, n) for n in graph if graphs.states(graph, n)}
         known = None if config.graph in celeba_graphs.GRAPHS else states
-        return tables.read_csv(path, columns=tuple(graph), states=known)
+        missing = _missing(config)
+        return tables.read_csv(
+            path, columns=tuple(graph), states=known, missing=missing
+        )
     return celeba.read_attributes(path)
+
+
+def _missing(config: Settings) -> str:
+    """What is done with rows that lack a value; older runs do not say."""
+    return getattr(config, "missing", None) or tables.REFUSE
 
 
 def _all_splits(config: Settings, names: tuple[str, ...]) -> Table:
@@ -160,8 +168,12 @@ def images(config: Settings, graph: nx.DiGraph, split: str = "train") -> ImageDa
             config.images,
             config.table,
             size=config.image_size,
+            crop=crop(config),
+            image_column=getattr(config, "image_column", None) or None,
             label_names=names,
             states=states,
+            missing=_missing(config),
+            quiet=True,  # `labels` has read the same table
         )
     if config.dataset == "faces":
         return _drawn_faces(config, split)
@@ -169,10 +181,16 @@ def images(config: Settings, graph: nx.DiGraph, split: str = "train") -> ImageDa
         config.dataset,
         split,
         size=config.image_size,
+        crop=crop(config),
         label_names=names,
         data_dir=config.data_dir or None,
         limit=config.num_images or None,
     )
+
+
+def crop(config: Settings) -> Crop:
+    """What is kept of a picture, in training and of a picture that is given later."""
+    return None if config.images or config.dataset == "faces" else celeba.aligned_crop
 
 
 def _drawn_faces(config: Settings, split: str) -> ImageData:

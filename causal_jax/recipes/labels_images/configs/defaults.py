@@ -1,6 +1,7 @@
 """The keys that every config has, with the values that most of them share."""
 
 import ml_collections
+from ml_collections import config_dict
 
 from causal_jax.training import causal_began, causal_gan, label_wgan
 
@@ -16,7 +17,9 @@ def base(name: str) -> ml_collections.ConfigDict:
     config.dataset = "faces"
     config.data_dir = ""  # tfds folder; $TFDS_DATA_DIR if empty
     config.table = ""
+    config.missing = config_dict.placeholder(str)  # "drop" rows that lack a value
     config.images = ""  # folder of the pictures that the table names
+    config.image_column = config_dict.placeholder(str)  # found in the table if None
     config.bif = ""  # a Bayesian network to draw num_rows rows from
     config.graph = "big_causal_graph"  # a name, a file or edge text
     config.num_rows = 202_599  # rows of faces: as many as CelebA has

@@ -6,8 +6,10 @@ r"""Your own data: a CSV table and a graph file, and pictures if you have them.
 The table's header names the nodes, a row is a unit; columns are binary or categorical
 (numbers or words), those that the graph does not name are ignored. The graph file has a
 line `parent -> child` an edge; `A, B -> C` and lone nodes are allowed; also DOT, or a
-list [["A", []], ["B", ["A"]]]. With --config.images=FOLDER the table's first column
-names the pictures, and an image node is learned below all labels.
+list [["A", []], ["B", ["A"]]]. Rows that lack a value (empty, NA, ?, ...) are refused;
+--config.missing=drop leaves them out. With --config.images=FOLDER pictures are read too,
+and an image node is learned below all labels: the first column whose cells are files of
+the folder names them, or the one that --config.image_column says.
 Variants: `mle` (maximum likelihood), `images`, `quicktest`.
 """
 
