@@ -121,7 +121,8 @@ def _joined(stripped: dict[str, str], plain: dict[str, str]) -> Iterable[str]:
         if word.rstrip() != word or (word != bare and bare in stripped):
             yield f"{word!r} is read as {bare!r}"
     for bare in dict.fromkeys(stripped.values()):
-        if plain[bare] != _PLAIN.sub(r"\1", bare).removeprefix("+"):
+        usual = match[1] if (match := _PLAIN.fullmatch(bare)) else bare
+        if plain[bare] not in (usual, usual.removeprefix("+")):
             yield f"{bare!r} is read as {plain[bare]!r}"
 
 

@@ -4,6 +4,7 @@ Decoding follows CausalGAN (Kocaoglu et al. 2017, `data_loader.py`): central cro
 area resize. The random horizontal flip and the scaling to [-1, 1] happen on the device.
 """
 
+import contextlib
 import io
 import os
 import warnings
@@ -74,7 +75,8 @@ def _opened(data: bytes) -> Image.Image:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(data))
             image.load()
-            ImageOps.exif_transpose(image, in_place=True)
+            with contextlib.suppress(Exception):  # orientation that cannot be read
+                ImageOps.exif_transpose(image, in_place=True)
         return image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(

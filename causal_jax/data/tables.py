@@ -6,8 +6,8 @@ binary and categorical columns are one thing. How a column's states are found st
 index column, states that look alike) is printed in one line.
 """
 
-import csv
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from causal_jax.graph import suggestion
 
 MAX_STATES = 100  # more distinct values look continuous, or like an identifier
 REFUSE, DROP = "refuse", "drop"  # what is done with rows that miss a value
+_SPECIAL = re.compile(r'^#|[,;|\t\r\n"]')  # in a cell that has to be quoted
 _SHOWN = 5  # how many notes are printed
 
 
@@ -126,29 +127,28 @@ def write_csv(path: str | os.PathLike, table: Table) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            _write_header(writer, file, table.names)
-            writer.writerows(_state_rows(table))
+            file.write(",".join(map(_quoted, table.names)) + "\n")
+            file.writelines(",".join(row) + "\n" for row in _state_rows(table))
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
-def _write_header(writer: Any, file: Any, names: Sequence[str]) -> None:
-    """Quotes a name that would read as a comment."""
-    if names and names[0].startswith("#"):
-        writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    writer.writerow(names)
-
-
 def _state_rows(table: Table):
-    """Rows of state names, made from columns (one lookup a cell)."""
+    """Rows of quoted state names, made from columns (one lookup a cell)."""
     columns = [
-        np.asarray(table.states[name], dtype=object)[table.values[:, i]]
+        np.array([*map(_quoted, table.states[name])], object)[table.values[:, i]]
         for i, name in enumerate(table.names)
     ]
     return zip(*columns, strict=True)
+
+
+def _quoted(word: str) -> str:
+    """A cell as it is written: whatever a reader could take for more than a word."""
+    if word and not _SPECIAL.search(word):
+        return word
+    return '"' + word.replace('"', '""') + '"'
 
 
 def encode(
@@ -222,7 +222,8 @@ def _rows_to_keep(
             first = first or (at, name, found[codes[at, i]])
     if first is None:
         return kept, []
-    said = ", ".join(f"{name} {count:,}" for name, count in [*counts.items()][:_SHOWN])
+    said = [f"{count:,} {name!r}" for name, count in counts.items()]
+    said = ", ".join([*said[:_SHOWN], *["..."] * (len(said) > _SHOWN)])
     said = f"{(~kept).sum():,} of {kept.size:,} rows lack a value ({said})"
     if missing == DROP and kept.any():
         return kept, [f"{said}, dropped"]
@@ -271,8 +272,9 @@ def _states_of_column(
             f"{text.source}: column {name!r} is {found.states[0]!r} in every row; "
             "a label needs two states or more, so leave it out"
         )
-    if len({found.indices[word] for word in words}) == 1:
-        return found._replace(notes=(*found.notes, f"{words[0]!r} in every row"))
+    if len(seen := {found.indices[word] for word in words}) == 1:
+        note = f"{found.states[seen.pop()]!r} in every row"
+        return found._replace(notes=(*found.notes, note))
     return found
 
 

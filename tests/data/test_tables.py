@@ -82,7 +82,7 @@ def test_failed_write_leaves_the_old_file(tmp_path):
         ("a,a\n1,0\n", "'a' twice"),
         ("a,\n1,0\n", "without a name"),
         ("a,b\n1,\n0,1\n", "line 2: column 'b' is empty"),
-        ("a,b\n1,0\n\n0,1\n", "line 3"),
+        ("a,b\n1,0\n\n0,?\n", "line 4"),
         ("a,b\n1,nan\n0,1\n", "line 2: column 'b' is empty"),
         ("a,b\nx,0\nx,1\n", "column 'a' is 'x' in every row"),
         (b"a,b\n\xff\xfe,0\n", "not UTF-8"),
