@@ -60,7 +60,7 @@ def read_text(path: Path, columns: Sequence[str] | None = None) -> TextTable:
         source=path.name,
         names=padded_names(layout),
         data=cells,
-        place_fn=lambda row: _place(path.name, layout, data, row),
+        place_fn=lambda row: _place(path, layout, row),
         notes=(*encoding_notes, *_layout_notes(layout, num_comments)),
     )
     table = without_index(_without_empty(table), columns or ())
@@ -174,9 +174,11 @@ def _numbered_rows(
         raise not_csv(name, layout.num_lines + reader.line_num, error) from error
 
 
-def _place(name: str, layout: Layout, data: bytes, row: int) -> str:
-    line, _ = next(islice(_numbered_rows(name, layout, data), row, None))
-    return f"{name}, line {line}"
+def _place(path: Path, layout: Layout, row: int) -> str:
+    """Where a row stands; the file is read again, since that is seldom asked."""
+    data, _ = as_utf8(path.name, path.read_bytes())
+    found = next(islice(_numbered_rows(path.name, layout, data), row, None), None)
+    return f"{path.name}, line {found[0]}" if found else f"{path.name}, row {row + 1}"
 
 
 def _no_rows(name: str) -> ValueError:

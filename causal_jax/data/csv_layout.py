@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _SAMPLE_BYTES, _SAMPLE_ROWS = 1 << 20, 100
+_EXCEL_HINT = re.compile(r'"?sep=.?"?\s*')  # a first line for Excel alone
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -53,7 +54,7 @@ def as_utf8(name: str, data: bytes) -> tuple[bytes, tuple[str, ...]]:
         for encoding in ("utf-16-le", "utf-16-be"):
             if data[encoding == "utf-16-le" :: 2].count(0) > 0.4 * len(data):
                 return _recoded(name, data, encoding), ("read as UTF-16",)
-        raise ValueError(f"{name} holds zero bytes and is no text; save it as UTF-8")
+        raise ValueError(f"{name} holds zero bytes and is no text; save it as CSV")
     try:
         data.decode()
     except UnicodeDecodeError:
@@ -93,6 +94,8 @@ def find_layout(name: str, text: str) -> Layout:
     """The layout that makes most of the first rows: the most cells, in every row."""
     found = [_layout_with(name, text, separator) for separator in SEPARATORS]
     fitting = [x for x in found if x.is_consistent() and x.width > 1]
+    # One name above two cells: R's row names, but no words that hold a mark.
+    fitting = [x for x in fitting if len(x.header) > 1 or x.separator in ",\t"]
     if fitting:
         return max(fitting, key=lambda x: (x.width, len(x.header)))
     return max(found, key=lambda x: len(x.header))
@@ -123,7 +126,7 @@ def _num_leading_lines(lines: list[str], separator: str) -> tuple[int, int]:
     for i, line in enumerate(lines):
         if line.startswith("#") and _is_comment(line, lines[i + 1 :], separator):
             num_comments += 1
-        elif line.strip():
+        elif line.strip() and not (i == 0 and _EXCEL_HINT.fullmatch(line)):
             return i, num_comments
     return len(lines), num_comments
 

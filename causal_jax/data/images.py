@@ -62,9 +62,18 @@ def decode(data: bytes, *, size: int, crop: Crop = None) -> np.ndarray:
     Example:
       >>> face = images.decode(Path("face.jpg").read_bytes(), size=64)
     """
-    image = _rgb(_opened(data))
+    image = open_rgb(data)
     crop = crop(image.height, image.width) if callable(crop) else crop
     return np.asarray(_resized_square(_central_square(image, crop), size))
+
+
+def open_rgb(data: bytes) -> Image.Image:
+    """Opens one encoded picture as 8-bit RGB, at its own size; see `decode`.
+
+    Raises:
+      ValueError: not a picture, or too large a one.
+    """
+    return _rgb(_opened(data))
 
 
 def _opened(data: bytes) -> Image.Image:

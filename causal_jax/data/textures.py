@@ -20,6 +20,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from causal_jax.data.images import open_rgb
+
 _INNER, _BORDER = 150, 3  # the reference's resize and its crop's padding
 SIZE = _INNER + 2 * _BORDER
 _NUM = 10
@@ -89,13 +91,10 @@ def _only_picture(folder: Path, digit: int) -> Path:
 
 def _read_picture(path: Path) -> np.ndarray:
     try:
-        with Image.open(path) as image:
-            image = image.convert("RGB").resize((_INNER, _INNER), Image.NEAREST)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(
-            f"{path} is not a readable picture ({reason}): give a JPEG or PNG"
-        ) from error
+        image = open_rgb(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from error
+    image = image.resize((_INNER, _INNER), Image.NEAREST)
     return _with_border(np.asarray(image))
 
 

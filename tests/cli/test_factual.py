@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from causal_jax.cli import factual
 from causal_jax.data.faces import LABELS
@@ -12,6 +13,15 @@ def test_numbers_are_held_out_pictures_and_ranges_of_them(imagination_model):
     some, _ = factual.pictures("3-5", imagination_model)
     assert names == ["3", "5"]
     np.testing.assert_array_equal(two, some[[0, 2]])
+
+
+def test_a_picture_of_another_size_is_cropped_and_resized(imagination_model, tmp_path):
+    pixels = np.zeros((80, 48, 3), np.uint8)
+    pixels[16:64] = 255  # the largest central square
+    Image.fromarray(pixels).save(tmp_path / "tall.png")
+    found, names = factual.pictures(str(tmp_path / "tall.png"), imagination_model)
+    assert names == ["tall.png"] and found.shape == (1, 32, 32, 3)
+    assert (found == 1).all()
 
 
 def test_what_the_labeler_read_and_what_was_given_is_said(imagination_model):

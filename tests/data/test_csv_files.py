@@ -139,6 +139,8 @@ def test_rows_that_lack_a_value_can_be_dropped(name, num, capsys):
         ("a,b,,\n1,0,,\n0,1,,\n", ("a", "b"), 2),
         ("a,b,\n1,0\n0,1\n", ("a", "b"), 2),
         ("a,b\n1,0,\n0,1,\n", ("a", "b"), 2),
+        ("sep=;\na;b\n1;0\n0;1\n", ("a", "b"), 2),  # Excel's hint
+        ("a\nx;y\nz;y\n", ("a",), 2),  # marks in words
         ("a|b\n1|0\n0|1\n", ("a", "b"), 2),
         ('"","a"\n"r1","x"\n"r2","y"\n', ("a",), 2),  # R's row names
         ("Unnamed: 0,a\n7,x\n3,y\n", ("a",), 2),  # of a shuffled frame

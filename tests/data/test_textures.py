@@ -72,7 +72,7 @@ def test_too_few_or_unreadable_pictures_are_refused_in_one_line(folder, tmp_path
     with pytest.raises(ValueError, match="has no picture 4_.*ten are needed"):
         textures.from_folder(folder)
     (folder / "object" / "4_flat.jpg").write_bytes(b"no picture")
-    with pytest.raises(ValueError, match="4_flat.jpg is not a readable") as error:
+    with pytest.raises(ValueError, match="4_flat.jpg: it is no readable") as error:
         textures.from_folder(folder)
     assert "\n" not in str(error.value)
     Image.new("RGB", (9, 9)).save(folder / "object" / "4_more.png")

@@ -125,7 +125,7 @@ def _read(config: Settings, graph: nx.DiGraph) -> Table:
         raise ValueError(
             f"there is no table {path}: give a CSV file or list_attr_celeba"
         )
-    if path.suffix == ".csv":
+    if not _is_attribute_list(path):
         states = {n: graphs.states(graph, n) for n in graph if graphs.states(graph, n)}
         known = None if config.graph in celeba_graphs.GRAPHS else states
         missing = _missing(config)
@@ -133,6 +133,14 @@ def _read(config: Settings, graph: nx.DiGraph) -> Table:
             path, columns=tuple(graph), states=known, missing=missing
         )
     return celeba.read_attributes(path)
+
+
+def _is_attribute_list(path: Path) -> bool:
+    """Whether a file is CelebA's list, packed or text without a CSV's separators."""
+    with path.open("rb") as file:
+        start = file.readline() + file.readline()
+    is_text = path.suffix.lower() == ".txt" and not set(start) & set(b",;\t|")
+    return is_text or path.suffix.lower() in (".zip", ".gz")
 
 
 def _missing(config: Settings) -> str:

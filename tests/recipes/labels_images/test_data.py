@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 import causal_jax
+from causal_jax.data import user_images
 from causal_jax.recipes import recipe, registry, settings
 from causal_jax.recipes.labels_images import data, measures
 from experiments import results
@@ -80,6 +81,81 @@ def test_own_pictures_are_learned_and_measured(tmp_path, monkeypatch):
         results.BARE_PAGE,
         [_row(json.loads((tmp_path / "run" / "metrics.json").read_text()))],
     )
+
+
+LACKING = "Rain,Wet,Day\n" + "yes,1,mon\nno,NA,tue\nyes,1,\nno,0,mon\n" * 5
+
+
+def test_rows_that_lack_a_value_are_dropped_where_the_config_says_so(tmp_path, capsys):
+    config = settings.plain(_table_config(tmp_path, LACKING))
+    assert config.missing is None and config.image_column is None
+    with pytest.raises(ValueError, match="'Wet' is empty .*--config.missing=drop"):
+        data.labels(config)
+    found = data.labels(settings.with_keys(config, missing="drop"))
+    assert len(found.rows) == 15  # a day that is missing is no matter: no node
+    printed = capsys.readouterr().out
+    assert printed == "table.csv: 5 of 20 rows lack a value (5 'Wet'), dropped\n"
+    with pytest.raises(ValueError, match="missing is 'refuse' or 'drop', not 'mean'"):
+        data.labels(settings.with_keys(config, missing="mean"))
+
+
+@pytest.mark.parametrize("name", ["table.tsv", "table.txt", "table.CSV"])
+def test_a_table_is_read_whatever_its_file_is_called(tmp_path, name, capsys):
+    config = settings.plain(_table_config(tmp_path, ""))
+    (tmp_path / name).write_text(WEATHER.replace(",", "\t"))
+    config = settings.with_keys(config, table=str(tmp_path / name))
+    assert len(data.labels(config).rows) == 20
+    assert capsys.readouterr().out == f"{name}: tabs separate its cells\n"
+
+
+def test_the_official_list_of_attributes_is_read_as_text(tmp_path):
+    config = settings.plain(_table_config(tmp_path, ""))
+    (tmp_path / "list.txt").write_text("2\nRain Wet\n1.jpg -1 1\n2.jpg 1  1\n")
+    config = settings.with_keys(config, table=str(tmp_path / "list.txt"))
+    assert data.labels(config).rows.tolist() == [[0, 1], [1, 1]]
+
+
+def test_runs_of_configs_without_the_keys_read_as_before(tmp_path):
+    config = settings.plain(_table_config(tmp_path, WEATHER))
+    del config.missing, config.image_column
+    assert len(data.labels(config).rows) == 20
+
+
+def test_pictures_of_rows_that_are_dropped_are_dropped_too(tmp_path, capsys):
+    """The label stage and the image stage see the same units, and say it once."""
+    lines = ["Dark,first,second"]
+    for i in range(6):
+        grey = np.full((8, 8, 3), 40 * i, np.uint8)
+        Image.fromarray(grey).save(tmp_path / f"{i}.png")
+        lines.append(f"{'NA' if i == 2 else i % 2},0.png,{i}.png")
+    config = _table_config(tmp_path, "\n".join(lines), "Dark", "images,quicktest")
+    config.images, config.missing = str(tmp_path), "drop"
+    config.image_column = "second"
+    found = data.training(settings.plain(config))
+    assert len(found.labels.rows) == len(found.pictures.images) == 5
+    assert (found.pictures.images[:, 0, 0, 0] == [0, 40, 120, 160, 200]).all()
+    assert found.pictures.labels[:, 0].tolist() == [0, 1, 1, 0, 1]
+    assert capsys.readouterr().out.count("dropped") == 1
+    config.image_column = None  # the first column that names files
+    pictures = data.training(settings.plain(config)).pictures
+    assert (pictures.images == 0).all()
+
+
+def test_a_given_picture_keeps_what_training_kept(tmp_path):
+    """Of CelebA's aligned pictures the central 108 pixels, of others what fits."""
+    pixels = np.zeros((218, 178, 3), np.uint8)
+    pixels[55:163, 35:143] = 200  # the central 108 of 218 x 178
+    Image.fromarray(pixels).save(tmp_path / "aligned.png")
+    for name, is_cut in (("celeba_causal_gan", True), ("faces_causal_gan", False)):
+        config = settings.plain(registry.get_config(f"{name}:quicktest"))
+        found = user_images.read(
+            tmp_path / "aligned.png", size=64, crop=data.crop(config)
+        )
+        assert (found.min() > 0) == is_cut
+    config = settings.with_keys(config, dataset="celeb_a", images=str(tmp_path))
+    assert data.crop(config) is None
+    aligned = data.crop(settings.with_keys(config, images=""))
+    assert aligned(218, 178) == 108 and aligned(64, 64) is None
 
 
 @pytest.mark.parametrize(
