@@ -119,9 +119,11 @@ def _arrow_table(data: bytes, start: int, layout: Layout, at_misfit: Callable) -
     from pyarrow import csv as arrow_csv
 
     columns = [str(i) for i in range(layout.width)]
+    # From the header's end of line on, since a mark at the very start would be lost.
+    begin = start - data.endswith((b"\n", b"\r"), 0, start)
     word = pa.dictionary(pa.int32(), pa.string())
     return arrow_csv.read_csv(
-        pa.py_buffer(memoryview(data)[start:]),
+        pa.py_buffer(memoryview(data)[begin:]),
         arrow_csv.ReadOptions(
             use_threads=False, column_names=columns, block_size=_BLOCK_BYTES
         ),

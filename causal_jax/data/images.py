@@ -108,13 +108,7 @@ def _rgb(image: Image.Image) -> Image.Image:
         over = image.convert("LA") if image.mode == "La" else image
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, over.convert("RGBA"))
-    try:
-        return image.convert("RGB")
-    except ValueError as error:
-        raise ValueError(
-            f"its pixels are of mode {image.mode}, which Pillow does not turn into "
-            "RGB: save it as a PNG or JPEG"
-        ) from error
+    return image.convert("RGB")
 
 
 def _eight_bits(image: Image.Image) -> np.ndarray:
@@ -192,7 +186,7 @@ def image_folder(
       missing: as in `tables.read_csv`; rows without a file name are rows that lack a
         value.
       progress: shows a progress bar.
-      quiet: does not print what was recognised in the table.
+      quiet: does not print what was recognised in the labels.
 
     Returns:
       images uint8 [N, size, size, 3] in [0, 255] and the table without the file names.
@@ -204,13 +198,15 @@ def image_folder(
     check_size(size)
     text = csv_files.read_text(Path(csv_path), label_names)
     column = image_column or _file_column(text, Path(images_dir))
-    files = _stripped_cells(text, column)
     names = label_names or [name for name in text.names if name != column]
     encoded = tables.encode_columns(text, names, states, missing)
-    files = files[encoded.kept]
+    encoded = encoded._replace(notes=()) if quiet else encoded
+    if column not in (image_column, text.names[0]):
+        encoded = encoded.with_note(f"column {column!r} names the pictures")
+    files = _stripped_cells(text, column)[encoded.kept]
     if missing == tables.DROP:
         encoded, files = _with_file_names(encoded, files)
-    table = tables.said(text.source, encoded, quiet)
+    table = tables.said(text.source, encoded)
     paths = find_pictures(Path(images_dir), files.tolist())
     pictures = read_pictures(paths, size=size, crop=crop, progress=progress)
     return ImageData(images=pictures, table=table)
@@ -241,7 +237,7 @@ def _with_file_names(
         return encoded, files
     table = encoded.table._replace(values=encoded.table.values[named])
     note = f"{(~named).sum():,} more rows name no picture, dropped"
-    return encoded._replace(table=table, notes=(*encoded.notes, note)), files[named]
+    return encoded._replace(table=table).with_note(note), files[named]
 
 
 def find_pictures(images_dir: Path, files: Sequence[str]) -> list[Path]:

@@ -42,6 +42,10 @@ class Encoded(NamedTuple):
     kept: np.ndarray
     notes: tuple[str, ...]
 
+    def with_note(self, note: str) -> "Encoded":
+        """The same, and something more for the user to know."""
+        return self._replace(notes=(*self.notes, note))
+
 
 def read_csv(
     path: str | os.PathLike,
@@ -278,7 +282,7 @@ def _states_of_column(
     return found
 
 
-def said(source: str, encoded: Encoded, quiet: bool) -> Table:
+def said(source: str, encoded: Encoded, quiet: bool = False) -> Table:
     """The table; what was recognised is printed in one line, unless quiet."""
     if encoded.notes and not quiet:
         more = len(encoded.notes) - _SHOWN

@@ -1,7 +1,7 @@
 """How the states of a column are found in its words."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from causal_jax.data import column_states
@@ -59,6 +59,7 @@ def test_what_looks_alike_is_said_and_kept_apart():
     assert column_states.find(["yes", "no", "+x", "1.0", "+1"]).notes == ()
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-999, 999), min_size=1, unique=True), st.randoms())
 def test_numbers_are_in_number_order_however_they_are_spelled(numbers, random):
     """Two spellings of a number are one state, whichever words stand beside them."""

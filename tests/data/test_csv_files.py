@@ -174,6 +174,7 @@ def test_what_is_no_row_and_no_column_is_left_out(tmp_path, text, names, num_row
         (b",b\n1,0\n1,1\n", "column 1 without a name"),
         (b"# only\n", "is empty"),
         (b"a,b\n,\n", "only a header"),
+        ("a,é".encode(), "only a header"),
         (b'a\n1\n"2\n', "line 3: not CSV"),
     ],
 )
@@ -208,6 +209,7 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 )
 @example(columns=[["a", "#b"], ['"', "\r"]], header="#c")
 @example(columns=[["a;b", "c;d"]], header="c")
+@example(columns=[["\ufeff", "a"]], header="c")  # a mark that only a file begins with
 @example(columns=[["1", "1.0", "01"], ["x", "X", "x"]], header="c")
 def test_a_table_of_words_reads_back_as_it_was_written(
     tmp_path_factory, columns, header

@@ -117,10 +117,12 @@ def test_numbers_of_no_known_range_are_refused(value):
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"])
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB"]
+)
 def test_every_mode_keeps_its_colour(mode):
     grey = Image.new("RGB", (4, 4), (255, 255, 255)).convert(mode)
-    kind = "TIFF" if mode in ("CMYK", "YCbCr") else "PNG"
+    kind = "TIFF" if mode in ("PA", "CMYK", "YCbCr", "LAB") else "PNG"
     assert (images.decode(_encoded(grey, kind), size=4) >= 254).all()
 
 
@@ -242,8 +244,10 @@ def _read(folder, csv, **settings):
         ",shown,y\n0,wide.png,1\n1,grey.png,0\n",  # after pandas' index
     ],
 )
-def test_the_column_of_pictures_is_found(folder, csv):
+def test_the_column_of_pictures_is_found(folder, csv, capsys):
     data = _read(folder, csv, label_names=["y"])
+    printed = capsys.readouterr().out
+    assert ("names the pictures" in printed) == (not csv.lstrip(",").startswith("sh"))
     assert (data.images[0] == (255, 0, 0)).all() and (data.images[1] == 100).all()
     assert data.labels[:, 0].tolist() == [1, 0]
 
@@ -261,6 +265,8 @@ def test_rows_that_lack_a_label_or_a_picture_are_dropped_together(folder, capsys
     csv = "shown,y\nwide.png,1\ngrey.png,NA\ngrey.png,0\n,1\n"
     with pytest.raises(ValueError, match="line 3: column 'y' is empty"):
         _read(folder, csv)
+    data = _read(folder, csv, missing="drop", quiet=True)
+    assert capsys.readouterr().out == "own.csv: 1 more rows name no picture, dropped\n"
     data = _read(folder, csv, missing="drop")
     assert data.labels[:, 0].tolist() == [1, 0]
     assert (data.images[0] == (255, 0, 0)).all() and (data.images[1] == 100).all()
