@@ -42,7 +42,7 @@ ROOT_PACKAGE = (
 # Modules of `data` that are about one data set; generic rooms know none of them.
 GENERIC_DATA = {"records", "tables", "images", "tfds", "directories", "user_images"}
 GENERIC_DATA |= {"column_states", "csv_files", "csv_layout", "data_frames"}
-GENERIC_DATA |= {"text_columns"}
+GENERIC_DATA |= {"text_columns", "state_indices"}
 KNOW_DATA_SETS = {"data", "recipes", "cli", ROOT_PACKAGE}
 # Labels and names of data sets: in no string of a generic room.
 DATA_SET_WORDS = ("Mustache", "Smiling", "Wearing_Lipstick", "Eyeglasses", "celeb")

@@ -15,8 +15,9 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
-from causal_jax.data import column_states, csv_files, tables
+from causal_jax.data import column_states, csv_files
 from causal_jax.data.records import ImageData
+from causal_jax.data.state_indices import DROP, REFUSE, Encoded, encode_columns, said
 from causal_jax.data.text_columns import TextTable
 
 FILE_COLUMNS = ("image", "file", "filename", "image_id")
@@ -167,7 +168,7 @@ def image_folder(
     crop: Crop = None,
     image_column: str | None = None,
     states: Mapping[str, Sequence[str]] | None = None,
-    missing: str = tables.REFUSE,
+    missing: str = REFUSE,
     progress: bool = True,
     quiet: bool = False,
 ) -> ImageData:
@@ -199,14 +200,14 @@ def image_folder(
     text = csv_files.read_text(Path(csv_path), label_names)
     column = image_column or _file_column(text, Path(images_dir))
     names = label_names or [name for name in text.names if name != column]
-    encoded = tables.encode_columns(text, names, states, missing)
+    encoded = encode_columns(text, names, states, missing)
     encoded = encoded._replace(notes=()) if quiet else encoded
     if column not in (image_column, text.names[0]):
         encoded = encoded.with_note(f"column {column!r} names the pictures")
     files = _stripped_cells(text, column)[encoded.kept]
-    if missing == tables.DROP:
+    if missing == DROP:
         encoded, files = _with_file_names(encoded, files)
-    table = tables.said(text.source, encoded)
+    table = said(text.source, encoded)
     paths = find_pictures(Path(images_dir), files.tolist())
     pictures = read_pictures(paths, size=size, crop=crop, progress=progress)
     return ImageData(images=pictures, table=table)
@@ -228,9 +229,7 @@ def _stripped_cells(text: TextTable, name: str) -> np.ndarray:
     return np.array([word.strip() for word in words], object)[codes]
 
 
-def _with_file_names(
-    encoded: tables.Encoded, files: np.ndarray
-) -> tuple[tables.Encoded, np.ndarray]:
+def _with_file_names(encoded: Encoded, files: np.ndarray) -> tuple[Encoded, np.ndarray]:
     """Leaves out rows that name no file."""
     named = np.array([not column_states.is_missing(file) for file in files], bool)
     if named.all() or not named.any():

@@ -10,41 +10,16 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from causal_jax.data import column_states, csv_files, data_frames
 from causal_jax.data.records import Table
-from causal_jax.data.text_columns import (
-    TextColumn,
-    TextTable,
-    column_position,
-)
-from causal_jax.graph import suggestion
+from causal_jax.data.state_indices import REFUSE, encode_columns, said
+from causal_jax.data.text_columns import column_position
 
-MAX_STATES = 100  # more distinct values look continuous, or like an identifier
-REFUSE, DROP = "refuse", "drop"  # what is done with rows that miss a value
 _SPECIAL = re.compile(r'^#|[,;|\t\r\n"]')  # in a cell that has to be quoted
-_SHOWN = 5  # how many notes are printed
-
-
-class Encoded(NamedTuple):
-    """A table that was made of words.
-
-    Attributes:
-      table: the states and their indices.
-      kept: bool [N], the rows of the text that are in it.
-      notes: what was recognised, for the user to know.
-    """
-
-    table: Table
-    kept: np.ndarray
-    notes: tuple[str, ...]
-
-    def with_note(self, note: str) -> "Encoded":
-        """The same, and something more for the user to know."""
-        return self._replace(notes=(*self.notes, note))
 
 
 def read_csv(
@@ -169,123 +144,3 @@ def encode(
     """
     found = column_states.find(cells, states)
     return found.states, [found.indices.get(cell) for cell in cells]
-
-
-def encode_columns(
-    text: TextTable,
-    columns: Sequence[str] | None = None,
-    states: Mapping[str, Sequence[str]] | None = None,
-    missing: str = REFUSE,
-) -> Encoded:
-    """Turns columns of words into state indices; arguments as `read_csv` has them.
-
-    Raises:
-      ValueError: a column that is not there, a missing value that is not to be dropped,
-        a cell that is no state, or a column that has too many states or one alone.
-    """
-    if missing not in (REFUSE, DROP):
-        raise ValueError(f"missing is {REFUSE!r} or {DROP!r}, not {missing!r}")
-    names = text.names if columns is None else tuple(columns)
-    words, states = {}, dict(states or {})
-    codes = np.empty((text.num_rows, len(names)), np.int32)
-    for i, name in enumerate(names):
-        words[name], codes[:, i], declared = text.column(name)
-        if declared:
-            states.setdefault(name, tuple(filter(None, words[name])))
-    kept, notes = _rows_to_keep(text, names, words, codes, states, missing)
-    values = codes if kept.all() else codes[kept]
-    rows = np.flatnonzero(kept)
-    for i, name in enumerate(names):
-        column = TextColumn(words[name], values[:, i])
-        found = _states_of_column(text, name, column, rows, states.get(name))
-        index = [found.indices.get(word, -1) for word in words[name]]
-        values[:, i] = np.array(index, np.int32)[column.codes]
-        states[name] = found.states
-        notes += [f"column {name!r}: {note}" for note in found.notes]
-    table = Table(names=names, states={n: states[n] for n in names}, values=values)
-    return Encoded(table=table, kept=kept, notes=(*text.notes, *notes))
-
-
-def _rows_to_keep(
-    text: TextTable,
-    names: Sequence[str],
-    words: Mapping[str, Sequence[str]],
-    codes: np.ndarray,
-    states: Mapping[str, Sequence[str]],
-    missing: str,
-) -> tuple[np.ndarray, list[str]]:
-    """Which rows have a value in every column, and what is said of the others."""
-    kept, counts, first = np.ones(text.num_rows, bool), {}, None
-    for i, name in enumerate(names):
-        found = words[name]
-        is_missing = [column_states.is_missing(w, states.get(name)) for w in found]
-        rows = np.array(is_missing, bool)[codes[:, i]] if any(is_missing) else kept[:0]
-        if rows.any():
-            kept &= ~rows
-            counts[name], at = int(rows.sum()), int(rows.argmax())
-            first = first or (at, name, found[codes[at, i]])
-    if first is None:
-        return kept, []
-    said = [f"{count:,} {name!r}" for name, count in counts.items()]
-    said = ", ".join([*said[:_SHOWN], *["..."] * (len(said) > _SHOWN)])
-    said = f"{(~kept).sum():,} of {kept.size:,} rows lack a value ({said})"
-    if missing == DROP and kept.any():
-        return kept, [f"{said}, dropped"]
-    at, name, word = first
-    raise ValueError(
-        f"{text.place_fn(at)}: column {name!r} is empty ({word!r}); {said}: "
-        + _ways_out(kept, word)
-    )
-
-
-def _ways_out(kept: np.ndarray, word: str) -> str:
-    if not kept.any():
-        return "no row has all columns, so leave out columns that are mostly empty"
-    return (
-        f'leave such rows out with missing="{DROP}" (--config.missing={DROP}), fill '
-        f"them in, or declare {word.strip()!r} as a state"
-    )
-
-
-def _states_of_column(
-    text: TextTable,
-    name: str,
-    column: TextColumn,
-    rows: np.ndarray,
-    states: Sequence[str] | None,
-) -> column_states.WordStates:
-    """What a column's words mean, or which cell is wrong; `rows` number its cells."""
-    used = np.bincount(column.codes, minlength=len(column.words)) > 0
-    words = [word for word, is_used in zip(column.words, used, strict=True) if is_used]
-    if states is None and len(words) > MAX_STATES:
-        raise ValueError(
-            f"{text.source}: column {name!r} has {len(words):,} distinct values and "
-            "looks continuous or like an identifier; leave it out of the graph (or of "
-            f"columns=), or group (bin) it into at most {MAX_STATES} states"
-        )
-    found = column_states.find(words, states)
-    for code, word in enumerate(column.words):
-        if used[code] and word not in found.indices:
-            row = rows[(column.codes == code).argmax()]
-            raise ValueError(
-                f"{text.place_fn(int(row))}: {word.strip()!r} is no state of column "
-                f"{name!r}; {suggestion(word.strip(), found.states)}"
-            )
-    if len(found.states) < 2:
-        raise ValueError(
-            f"{text.source}: column {name!r} is {found.states[0]!r} in every row; "
-            "a label needs two states or more, so leave it out"
-        )
-    if len(seen := {found.indices[word] for word in words}) == 1:
-        note = f"{found.states[seen.pop()]!r} in every row"
-        return found._replace(notes=(*found.notes, note))
-    return found
-
-
-def said(source: str, encoded: Encoded, quiet: bool = False) -> Table:
-    """The table; what was recognised is printed in one line, unless quiet."""
-    if encoded.notes and not quiet:
-        more = len(encoded.notes) - _SHOWN
-        shown = [*encoded.notes[:_SHOWN], *([f"and {more} more"] if more > 0 else [])]
-        print(f"{source}: {'; '.join(shown)}".replace("\n", " "), flush=True)
-    return encoded.table

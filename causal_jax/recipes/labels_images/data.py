@@ -13,6 +13,7 @@ from causal_jax import graph as graphs
 from causal_jax.data import celeba, celeba_graphs, faces, networks, tables, tfds
 from causal_jax.data.images import Crop, image_folder
 from causal_jax.data.records import ImageData, Table
+from causal_jax.data.state_indices import REFUSE
 from causal_jax.mechanism import Tabular
 from causal_jax.recipes.settings import Settings
 from causal_jax.scm import SCM
@@ -145,7 +146,7 @@ def _is_attribute_list(path: Path) -> bool:
 
 def _missing(config: Settings) -> str:
     """What is done with rows that lack a value; older runs do not say."""
-    return getattr(config, "missing", None) or tables.REFUSE
+    return getattr(config, "missing", None) or REFUSE
 
 
 def _all_splits(config: Settings, names: tuple[str, ...]) -> Table:
