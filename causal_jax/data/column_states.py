@@ -88,10 +88,15 @@ def _plain_words(words: set[str]) -> dict[str, str]:
     if not all(_NUMBER.fullmatch(word) for word in words):
         return plain
     plain = {word: spelling.removeprefix("+") for word, spelling in plain.items()}
-    shortest: dict[Decimal, str] = {}
-    for spelling in sorted(set(plain.values()), key=lambda s: (len(s), s)):
-        shortest.setdefault(Decimal(spelling), spelling)
-    return {word: shortest[Decimal(spelling)] for word, spelling in plain.items()}
+    plainest: dict[Decimal, str] = {}
+    for spelling in sorted(set(plain.values()), key=_by_plainness):
+        plainest.setdefault(Decimal(spelling), spelling)
+    return {word: plainest[Decimal(spelling)] for word, spelling in plain.items()}
+
+
+def _by_plainness(number: str) -> tuple[bool, int, str]:
+    """Whole numbers in digits come first, then short ones."""
+    return not number.removeprefix("-").isdecimal(), len(number), number
 
 
 def sorted_states(words: set[str]) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
 """CSV files as columns of words, read as their writers meant them.
 
-Recognised and said: UTF-16 and Windows-1252 (Latin-1) text, semicolons, tabs and bars
-between cells, lines that start with `#` before the header or hold no full row, a last
-column that is empty in every row, and row names under a header that lacks one (R). The
-first 100 rows decide; whatever does not fit them is refused with its line.
+Recognised and said: UTF-16 and Windows-1252 (Latin-1) text; semicolons, tabs, bars, and
+blanks as R's `write.table` puts them, between cells; lines that start with `#` before
+the header or hold no full row; columns without name and cells; a first column that only
+numbers or names the rows (pandas, R). The first 100 rows decide; whatever does not fit
+them is refused with its line.
 """
 
 import csv
@@ -30,6 +31,7 @@ from causal_jax.data.text_columns import (
     TextTable,
     require_names,
     text_column,
+    without_empty,
     without_index,
 )
 
@@ -63,7 +65,7 @@ def read_text(path: Path, columns: Sequence[str] | None = None) -> TextTable:
         place_fn=lambda row: _place(path, layout, row),
         notes=(*encoding_notes, *_layout_notes(layout, num_comments)),
     )
-    table = without_index(_without_empty(table), columns or ())
+    table = without_index(without_empty(table), columns or ())
     return require_names(table)
 
 
@@ -73,15 +75,6 @@ def _layout_notes(layout: Layout, num_comments: int) -> Iterator[str]:
     num_comments += layout.num_comments
     if num_comments:
         yield f"{num_comments} comment line{'s' * (num_comments > 1)} left out"
-
-
-def _without_empty(table: TextTable) -> TextTable:
-    """Leaves out columns without a name that hold nothing, as spreadsheets write."""
-    for i in reversed(range(len(table.names))):
-        if not table.names[i] and not any(map(str.strip, table.column_at(i).words)):
-            note = f"column {i + 1} has neither name nor cells, left out"
-            table = table.without(i, note)
-    return table
 
 
 # --- rows ----------------------------------------------------------------------------

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import NamedTuple
 
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"} | {
+    " ": "blanks"
+}
 _SAMPLE_BYTES, _SAMPLE_ROWS = 1 << 20, 100
+_R_HEADER = re.compile(r'\A"[^"\r\n]*" "')  # of `write.table`: blanks separate
 _EXCEL_HINT = re.compile(r'"?sep=.?"?\s*')  # a first line for Excel alone
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
@@ -32,10 +35,23 @@ class Layout(NamedTuple):
 
     @property
     def width(self) -> int:
-        """Cells of a row, which R's row names and trailing separators change."""
+        """Cells of a row, which row names and trailing separators change."""
         widths, num = {len(row) for row in self.rows}, len(self.header)
-        without_last = num - 1 if not self.header[-1] else num + 1
-        return widths.pop() if widths in ({num + 1}, {without_last}) else num
+        if widths == {num - 1} and not self.header[-1]:
+            return num - 1
+        if widths == {num + 1} and (num > 1 or self.ends_empty or self._counts_rows()):
+            return num + 1
+        return num
+
+    @property
+    def ends_empty(self) -> bool:
+        """Whether the last cell of every row is empty."""
+        return not any(row[-1].strip() for row in self.rows)
+
+    def _counts_rows(self) -> bool:
+        """Whether the first cells are R's row names where nobody chose them."""
+        first = [row[0].strip() for row in self.rows]
+        return first == [str(i) for i in range(1, len(first) + 1)]
 
     def is_consistent(self) -> bool:
         """Whether every row has as many cells."""
@@ -92,10 +108,9 @@ def first_lines(data: bytes) -> str:
 
 def find_layout(name: str, text: str) -> Layout:
     """The layout that makes most of the first rows: the most cells, in every row."""
-    found = [_layout_with(name, text, separator) for separator in SEPARATORS]
+    separators = [mark for mark in SEPARATORS if mark != " " or _R_HEADER.search(text)]
+    found = [_layout_with(name, text, separator) for separator in separators]
     fitting = [x for x in found if x.is_consistent() and x.width > 1]
-    # One name above two cells: R's row names, but no words that hold a mark.
-    fitting = [x for x in fitting if len(x.header) > 1 or x.separator in ",\t"]
     if fitting:
         return max(fitting, key=lambda x: (x.width, len(x.header)))
     return max(found, key=lambda x: len(x.header))
@@ -183,8 +198,7 @@ def padded_names(layout: Layout) -> tuple[str, ...]:
     header = layout.header
     if layout.width <= len(header):
         return header[: layout.width]
-    ends_empty = not any(row[-1].strip() for row in layout.rows)
-    return (*header, "") if ends_empty else ("", *header)
+    return (*header, "") if layout.ends_empty else ("", *header)
 
 
 def not_csv(name: str, line: int, error: csv.Error) -> ValueError:

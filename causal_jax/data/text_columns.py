@@ -12,8 +12,10 @@ import numpy as np
 
 from causal_jax.graph import suggestion
 
-# What pandas and R call the column that numbers the rows.
+# What R and pandas call the column that numbers the rows, and pandas any column that a
+# file has no name for.
 _INDEX_NAME = re.compile(r"|Unnamed: 0(\.\d+)*")
+_NO_NAME = re.compile(r"|Unnamed: \d+(\.\d+)*")
 
 
 class TextColumn(NamedTuple):
@@ -113,18 +115,30 @@ def column_position(name: str, existing: Sequence[str], where: str) -> int:
 
 
 def without_index(table: TextTable, kept: Sequence[str] = ()) -> TextTable:
-    """Leaves out a first column that only names or counts the rows.
+    """Leaves out first columns that only name or count the rows.
 
     Args:
       table: the table.
       kept: columns that are asked for by name, and so are none.
     """
-    name = table.names[0] if table.names else None
-    if name is None or name in kept or not _INDEX_NAME.fullmatch(name):
-        return table
-    if len(table.names) == 1 or len(table.column_at(0).words) < table.num_rows:
-        return table
-    return table.without(0, "the first column numbers or names the rows, left out")
+    while len(table.names) > 1:
+        name = table.names[0]
+        if name in kept or not _INDEX_NAME.fullmatch(name):
+            break
+        if len(table.column_at(0).words) < table.num_rows:
+            break
+        table = table.without(0, "the first column numbers or names the rows, left out")
+    return table
+
+
+def without_empty(table: TextTable) -> TextTable:
+    """Leaves out columns without a name that hold nothing, as spreadsheets write."""
+    for i in reversed(range(len(table.names))):
+        is_named = not _NO_NAME.fullmatch(table.names[i]) or len(table.names) == 1
+        if not is_named and not any(map(str.strip, table.column_at(i).words)):
+            note = f"column {i + 1} has neither name nor cells, left out"
+            table = table.without(i, note)
+    return table
 
 
 def require_names(table: TextTable) -> TextTable:

@@ -139,6 +139,10 @@ def test_rows_that_lack_a_value_can_be_dropped(name, num, capsys):
         ("a,b,,\n1,0,,\n0,1,,\n", ("a", "b"), 2),
         ("a,b,\n1,0\n0,1\n", ("a", "b"), 2),
         ("a,b\n1,0,\n0,1,\n", ("a", "b"), 2),
+        ('"A" "B"\n"1" 0 "x y"\n"2" 1 "z"\n', ("A", "B"), 2),  # write.table
+        ("A\n1,0\n2,1\n", ("A",), 2),
+        ("Unnamed: 0.1,Unnamed: 0,a\n0,0,x\n1,1,y\n", ("a",), 2),  # saved twice
+        ("a,b,Unnamed: 2\n1,0,\n0,1,\n", ("a", "b"), 2),
         ("sep=;\na;b\n1;0\n0;1\n", ("a", "b"), 2),  # Excel's hint
         ("a\nx;y\nz;y\n", ("a",), 2),  # marks in words
         ("a|b\n1|0\n0|1\n", ("a", "b"), 2),
@@ -163,6 +167,7 @@ def test_what_is_no_row_and_no_column_is_left_out(tmp_path, text, names, num_row
         (b"# note\na,b\n1,0\n\n#x\n0,\n1,1\n", "line 6: column 'b' is empty"),
         (b'a,b\n"x\ny",0\n\nz,?\n', "line 5: column 'b' is empty"),
         (b"a,b\n0,0\n0,\n1,NA\n,1\n", "3 of 4 rows lack a value .1 'a', 2 'b'."),
+        (b"A title\nA,B\n0,1\n1,0\n", "line 2: 2 cells under a header of 1"),
         (b"a\nNA\nNA\n", "no row has all columns"),
         (b"a,b\n1,0\n,\n1,2,3\n", "line 4: 3 cells under a header of 2"),
         (b"a;b\n1;0\n1;2;3\n", "line 3: 3 cells .* semicolons separate"),
