@@ -10,11 +10,15 @@ from typing import Any
 
 import networkx as nx
 
+from causal_jax.graph.dot import is_dot, read_dot
+from causal_jax.graph.edge_text import read_edge_text
 from causal_jax.graph.structure import build, suggestion, validate
 
 # Modules with graphs that go by a name, imported when a name is asked for. Each has
 # GRAPHS, whose keys are the names, and `named(name)`.
 _NAMED_MODULES: list[str] = []
+_MARKS_OF_TEXT = ("->", "<-", "--", "\n", "[", "{", ";", '"')  # in no name of a graph
+_SHOWN = 200  # characters of what was given in an error message
 
 
 def register_names(module: str) -> None:
@@ -48,27 +52,39 @@ def _known_names() -> list[str]:
     return [name for module in _modules_of_names() for name in module.GRAPHS]
 
 
-_NAME = r'"[^"]+"|\w[\w.\-]*?'  # CelebA has "5_o_Clock_Shadow"
-_EDGE_LINE = re.compile(rf"^\s*(?:{_NAME})(?:\s*(?:->|<-|,)\s*(?:{_NAME}))*\s*$")
+# How files of other formats begin, and the way out.
+_OTHER_FORMATS = (
+    (r"graph\s*\[", "GML: read it with networkx.read_gml and give that graph"),
+    (r"<(?=.*<graphml)", "GraphML: read it with networkx.read_graphml"),
+    (r"<\?xml|<\w+[\s>]", "XML: write its edges, A -> B"),
+    (
+        r"network\b[^\n]*\{",
+        "a Bayesian network: causal_jax.data.networks.read_bif reads it",
+    ),
+)
 
 
 def from_text(text: str) -> nx.DiGraph:
-    """Reads edge text, a CausalGAN list or DOT; recognised by its first characters.
+    """Reads edge text, a CausalGAN list, DOT or dagitty; told by the first characters.
 
     Edge text has one statement per line (or separated by `;`): `A -> B`, chains
     `A -> B -> C`, `B <- A`, several names `A, B -> C`, or a lone node `A`; `#` starts a
-    comment. Names with blanks are quoted. A CausalGAN list is
-    `[["A", []], ["B", ["A"]]]`.
+    comment. Names with other signs are quoted: `"Income, annual" -> B`. A CausalGAN
+    list is `[["A", []], ["B", ["A"]]]`. DOT is Graphviz's `digraph { A -> {B C} }`,
+    dagitty's text is `dag { A <- B }`; their attributes are dropped.
 
     Raises:
-      ValueError: names the line that cannot be read.
+      ValueError: names what cannot be read.
     """
-    stripped = text.lstrip("\ufeff \t\r\n")
-    if re.match(r"(strict\s+)?(di)?graph\b[^\->,;]*\{", stripped):
-        return from_dot(stripped)
-    if stripped.startswith("["):
-        return from_list(_read_literal(stripped))
-    return _from_edge_text(text)
+    text = text.lstrip("\ufeff \t\r\n")
+    for beginning, what in _OTHER_FORMATS:
+        if re.match(beginning, text, flags=re.S):
+            raise ValueError(f"the text is {what}")
+    if is_dot(text):
+        return read_dot(text)
+    if text.startswith("["):
+        return from_list(_read_literal(text))
+    return read_edge_text(text)
 
 
 def from_list(entries: Sequence) -> nx.DiGraph:
@@ -96,20 +112,8 @@ def from_list(entries: Sequence) -> nx.DiGraph:
 
 
 def from_dot(text: str) -> nx.DiGraph:
-    """Reads the structure of a DOT digraph: nodes and `->` edges, no attributes."""
-    if not re.match(r"(strict\s+)?digraph\b", text):
-        raise ValueError(
-            "the DOT text is not a digraph: causal edges are directed (->)"
-        )
-    body = re.sub(r"/\*.*?\*/|//[^\n]*|^\s*#[^\n]*", "", text, flags=re.S | re.M)
-    opened, closed = body.find("{"), body.rfind("}")
-    if closed < opened:
-        raise ValueError("the DOT text has no closing brace")
-    body = re.sub(r"\[[^\]]*\]", "", body[opened + 1 : closed])
-    body = re.sub(r"\b(node|edge|graph)\s*(?=[;\n]|$)", "", body)
-    lines = [s for s in re.split(r"[;\n]", body) if s.strip()]
-    settings = re.compile(r"^\s*\w+\s*=")
-    return _from_edge_text("\n".join(s for s in lines if not settings.match(s)))
+    """Reads the structure of a DOT digraph or of dagitty's text, no attributes."""
+    return read_dot(text)
 
 
 def read(source: "str | Path | nx.DiGraph | Sequence") -> nx.DiGraph:
@@ -137,53 +141,37 @@ def read(source: "str | Path | nx.DiGraph | Sequence") -> nx.DiGraph:
     if not isinstance(source, str | Path):
         return from_list(source)
     text = str(source).strip()
-    looks_like_text = any(mark in text for mark in ("->", "<-", "\n", "[", "{", ";"))
+    looks_like_text = any(mark in text for mark in _MARKS_OF_TEXT)
     if not looks_like_text and text in _known_names():
         return named(text)
-    if "\n" not in text and len(text) < 4096 and Path(text).is_file():
-        return from_text(Path(text).read_text(encoding="utf-8"))
+    if _is_file(text):
+        return from_text(_text_of(Path(text)))
     if isinstance(source, str) and looks_like_text:
         return from_text(text)
     raise ValueError(
-        f"no graph {text!r}: give a file, edge text such as 'A -> B', or a name; "
-        + suggestion(text, _known_names())
+        f"no graph {text[:_SHOWN]!r}: give a file, edge text such as 'A -> B', or a "
+        "name; " + suggestion(text, _known_names())
     )
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # longer than a file's name may be, or no name at all
+        return False
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 text: save it as UTF-8") from error
 
 
 def _read_literal(text: str) -> Any:
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError) as error:
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
         raise ValueError(
             "the graph list cannot be read: write [['A', []], ['B', ['A']]]"
         ) from error
-
-
-def _from_edge_text(text: str) -> nx.DiGraph:
-    nodes: dict[str, None] = {}
-    edges = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        for statement in line.split("#")[0].split(";"):
-            if statement.strip():
-                edges += _edges_of_statement(statement, nodes, number)
-    return build(edges, nodes=nodes)
-
-
-def _edges_of_statement(
-    statement: str, nodes: dict, number: int
-) -> list[tuple[str, str]]:
-    """Edges of one statement; names are added to `nodes` in reading order."""
-    if not _EDGE_LINE.match(statement):
-        raise ValueError(
-            f"line {number} of the graph, {statement.strip()!r}, cannot be read: "
-            "write 'A -> B', 'A, B -> C' or a lone node"
-        )
-    parts = re.split(r"(->|<-)", statement)
-    groups = [[n.strip().strip('"') for n in part.split(",")] for part in parts[::2]]
-    for group in groups:
-        nodes.update(dict.fromkeys(group))
-    edges = []
-    for left, arrow, right in zip(groups, parts[1::2], groups[1:], strict=False):
-        pairs = [(a, b) for a in left for b in right]
-        edges += pairs if arrow == "->" else [(b, a) for a, b in pairs]
-    return edges

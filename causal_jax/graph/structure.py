@@ -1,11 +1,13 @@
 """The structure of causal graphs: build, validate, order, mutilate."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import networkx as nx
 
 BINARY = ("0", "1")
+_NO_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # surrogates: no letters
 
 
 def build(
@@ -22,7 +24,8 @@ def build(
       states: names of the states by node, for discrete nodes.
 
     Raises:
-      ValueError: a cycle (it is shown), a repeated node or fewer than two states.
+      ValueError: a cycle (it is shown), a repeated node, a name that `validate`
+        refuses, or states that are none or not distinct.
     """
     nodes = list(nodes)
     repeated = sorted({name for name in nodes if nodes.count(name) > 1})
@@ -40,10 +43,10 @@ def with_states(graph: nx.DiGraph, states: Mapping[str, Sequence[str]]) -> nx.Di
     for name, names in states.items():
         require_node(graph, name)
         names = tuple(str(state) for state in names)
-        if len(set(names)) < 2 or len(set(names)) != len(names):
+        if not names or len(set(names)) != len(names):
             raise ValueError(
-                f"node {name!r} has states {names}: two or more distinct names are "
-                "needed"
+                f"node {name!r} has states {names}: one or more names are needed, all "
+                "distinct"
             )
         graph.nodes[name]["states"] = names
     validate(graph)
@@ -76,7 +79,11 @@ def with_numbered_states(
 
 
 def validate(graph: nx.DiGraph) -> None:
-    """Raises ValueError unless `graph` is a non-empty DAG over string names."""
+    """Raises ValueError unless `graph` is a non-empty DAG over string names.
+
+    A name may hold any signs but those that a file, a command line or a page cannot
+    show: line breaks and other control characters, blanks at its ends.
+    """
     if not graph.is_directed() or graph.is_multigraph():
         raise ValueError("the graph is not a networkx.DiGraph: give directed edges")
     if not graph:
@@ -84,6 +91,15 @@ def validate(graph: nx.DiGraph) -> None:
     for name in graph:
         if not isinstance(name, str) or not name:
             raise ValueError(f"node {name!r} is not a name: nodes are strings")
+        if name != name.strip():
+            raise ValueError(
+                f"node {name!r} begins or ends with a blank: name it {name.strip()!r}"
+            )
+        if _NO_TEXT.search(name):
+            raise ValueError(
+                f"node {name!r} has a line break or another control character in its "
+                "name: leave it out"
+            )
     if not nx.is_directed_acyclic_graph(graph):
         cycle = [edge[0] for edge in nx.find_cycle(graph)]
         path = " -> ".join([*cycle, cycle[0]])

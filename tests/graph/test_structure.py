@@ -49,6 +49,11 @@ def test_a_graph_is_frozen():
         graphs.build(nodes=["Male"]).add_node("Young")
 
 
+def test_a_node_may_have_one_state():
+    graph = graphs.build(nodes=["A"], states={"A": ("only",)})
+    assert graphs.states(graph, "A") == ("only",)
+
+
 def test_states_are_numbered_where_they_have_no_names():
     graph = graphs.build([("A", "B")], nodes="ABx", states={"B": ("low", "high")})
     numbered = graphs.with_numbered_states(graph, {"A": 3, "B": 2, "x": None})
@@ -64,9 +69,14 @@ def test_states_are_numbered_where_they_have_no_names():
         (lambda: graphs.build([("A", "B"), ("B", "A")]), "cycle: A -> B -> A;"),
         (lambda: graphs.build([("A", "A")]), "cycle: A -> A;"),
         (lambda: graphs.build(nodes=["A", "A"]), "'A' is declared twice"),
-        (lambda: graphs.build(nodes=["A"], states={"A": ("x",)}), "two or more"),
-        (lambda: graphs.build(nodes=["A"], states={"A": ("x", "x")}), "two or more"),
-        (lambda: graphs.build(nodes=["A"], states={"A": (1, "1")}), "two or more"),
+        (lambda: graphs.build(nodes=["A"], states={"A": ()}), "one or more"),
+        (lambda: graphs.build(nodes=["A"], states={"A": ("x", "x")}), "all distinct"),
+        (lambda: graphs.build(nodes=["A"], states={"A": (1, "1")}), "all distinct"),
+        (lambda: graphs.build(nodes=[""]), "'' is not a name"),
+        (lambda: graphs.build(nodes=["a\nb"]), r"'a\\nb' has a line break"),
+        (lambda: graphs.build(nodes=["a\ud800"]), "another control character"),
+        (lambda: graphs.build(nodes=[" A"]), "' A' begins or ends .*: name it 'A'"),
+        (lambda: graphs.build(nodes=["A\u00a0"]), "begins or ends with a blank"),
         (lambda: graphs.build(nodes=["Male"], states={"male": "01"}), "mean 'Male'"),
         (
             lambda: graphs.with_numbered_states(graphs.complete("AB"), {"A": 3}),
