@@ -7,11 +7,12 @@ the bnlearn repository:
     variable smoke { type discrete [ 2 ] { yes, no }; }
     probability ( lung | smoke ) { (yes) 0.1, 0.9; (no) 0.01, 0.99; }
 
-A probability block holds `table` (all numbers at once: the node's own state changes
-slowest, the last parent's fastest), one row a parent configuration, its states in the
-order of the block's parents, or `default`, the row of every configuration that is not
-listed. Names may be quoted; `//` and `/* */` are comments, `property` is skipped.
-Anything else is an error of one line: nothing is guessed.
+Dialects (JavaBayes's, upper case, bare names with blanks or commas, any order) are read
+by `bif_text`. A probability block holds `table` (all numbers at once: the node's own
+state changes slowest, the last parent's fastest), one row per parent configuration, its
+states in the order of the block's parents, or `default`, the row of every configuration
+that is not listed. `//` and `/* */` are comments, `property` is skipped. Anything else
+is an error of one line.
 
 Files round their numbers, so a row's sum may miss one by up to `TOLERANCE`; rows are
 then divided by their sum.
@@ -19,6 +20,7 @@ then divided by their sum.
 
 import itertools
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,13 +29,18 @@ import networkx as nx
 import numpy as np
 
 from causal_jax import graph as graphs
-from causal_jax.data.bif_tokens import Tokens, text_of
+from causal_jax.data.bif_lists import cuts, unquoted
+from causal_jax.data.bif_text import Block, Row, Variable, read_statements, text_of
 from causal_jax.mechanism import Tabular
 from causal_jax.scm import SCM
 from causal_jax.types import Params
 
 TOLERANCE = 1e-3
 MAX_TABLE = 10_000_000  # numbers a node; larger tables are no use and fill the memory
+
+_BAR = re.compile(
+    r'((?:"[^"\n]*"|[^"|])*+)\|(.*)', re.S
+)  # the first that is not quoted
 
 
 def read_bif(path: str | Path) -> tuple[SCM, Params]:
@@ -46,77 +53,34 @@ def read_bif(path: str | Path) -> tuple[SCM, Params]:
       The model, nodes in the file's order and all `Tabular`, and its parameters.
 
     Raises:
-      ValueError: no such file, truncated, not BIF; unknown parents or states; a missing
+      ValueError: no such file, truncated, not BIF (XMLBIF, Hugin's and DSC files are
+        named, with what converts them); unknown parents or states; a missing
         or repeated block or row; probabilities that are negative or do not sum to one;
         a cycle. The line, or the node and the configuration, is named.
     """
     text = text_of(Path(path))
     try:
-        return _read_network(Tokens(text))
+        return _model(*read_statements(text))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _read_network(tokens: Tokens) -> tuple[SCM, Params]:
+def _model(variables: list[Variable], blocks: list[Block]) -> tuple[SCM, Params]:
     states: dict[str, tuple[str, ...]] = {}
-    blocks: dict[str, _TableBlock] = {}
-    tokens.expect("network")
-    tokens.take()
-    _skip_properties(tokens)
-    while tokens.peek() is not None:
-        kind = tokens.take()
-        if kind == "variable":
-            _read_variable(tokens, states)
-        elif kind == "probability":
-            _read_block(tokens, states, blocks)
-        else:
-            raise tokens.error("expected 'variable' or 'probability'")
-    if not states:
-        raise ValueError("it has no variable: the file is truncated")
+    for name, names in variables:
+        if name in states:
+            raise ValueError(f"variable {name!r} is declared twice")
+        states[name] = names
+    tables: dict[str, _TableBlock] = {}
+    for block in blocks:
+        _add_table(block, states, tables)
     for name in states:
-        if name not in blocks:
+        if name not in tables:
             raise ValueError(
                 f"node {name!r} has no probability block: the file is truncated, or "
                 "the block is missing"
             )
-    return _model_of_blocks(states, blocks)
-
-
-def _skip_properties(tokens: Tokens) -> None:
-    tokens.expect("{")
-    while tokens.peek() == "property":
-        _skip_property(tokens)
-    tokens.expect("}")
-
-
-def _skip_property(tokens: Tokens) -> None:
-    while tokens.take() != ";":
-        pass
-
-
-def _read_variable(tokens: Tokens, states: dict[str, tuple[str, ...]]) -> None:
-    name = tokens.take()
-    if name in states:
-        raise tokens.error(f"variable {name!r} is declared twice")
-    tokens.expect("{")
-    names = None
-    while tokens.peek() != "}":
-        if tokens.peek() == "property":
-            _skip_property(tokens)
-            continue
-        tokens.expect("type", "discrete", "[")
-        number = tokens.take()
-        tokens.expect("]", "{")
-        names = tokens.until("}")
-        tokens.expect(";")
-        if number != str(len(names)):
-            raise tokens.error(
-                f"variable {name!r} announces {number} states and names {len(names)}"
-            )
-    tokens.expect("}")
-    if names is None or len(set(names)) < max(len(names), 2):
-        raise tokens.error(f"variable {name!r} needs two or more distinct states")
-    states[name] = tuple(names)
+    return _model_of_tables(states, tables)
 
 
 class _TableBlock:
@@ -139,8 +103,11 @@ class _TableBlock:
         self._states = states
         self.table = np.full(shape, np.nan)
 
-    def index(self, configuration: Sequence[str]) -> tuple[int, ...]:
-        """Indices of the parents' states."""
+    def index(self, text: str) -> tuple[int, ...]:
+        """Indices of the parents' states that a row names."""
+        configuration = cuts(text, self._are_states)
+        if not self._are_states(configuration):
+            configuration = cuts(text, lambda names: len(names) == len(self.parents))
         if len(configuration) != len(self.parents):
             raise ValueError(
                 f"node {self.name!r}: configuration ({', '.join(configuration)}) has "
@@ -154,6 +121,12 @@ class _TableBlock:
                 )
         pairs = zip(self.parents, configuration, strict=True)
         return tuple(self._states[p].index(state) for p, state in pairs)
+
+    def _are_states(self, names: Sequence[str]) -> bool:
+        return len(names) == len(self.parents) and all(
+            state in self._states[parent]
+            for parent, state in zip(self.parents, names, strict=True)
+        )
 
     def described(self, index: Sequence[int]) -> str:
         """'node X given (a, b)' for error messages."""
@@ -183,71 +156,64 @@ class _TableBlock:
             raise ValueError(f"{self.described(index)} has {what}: {row}")
 
 
-def _read_block(tokens: Tokens, states: dict, blocks: dict[str, _TableBlock]) -> None:
-    tokens.expect("(")
-    name = tokens.take()
-    parents = []
-    if tokens.peek() == "|":
-        tokens.expect("|")
-        parents = tokens.until(")")
-    else:
-        tokens.expect(")")
+def _add_table(block: Block, states: dict, tables: dict[str, _TableBlock]) -> None:
+    name, parents = _family(block.header, states)
     for member in (name, *parents):
         if member not in states:
             role = "node" if member == name else f"parent of {name!r}"
             raise ValueError(
                 f"unknown {role} {member!r}: {graphs.suggestion(member, states)}"
             )
-    if name in blocks:
+    if name in tables:
         raise ValueError(f"node {name!r} has two probability blocks: keep one")
     if len({name, *parents}) <= len(parents):
         raise ValueError(
             f"the parents of node {name!r}, {', '.join(parents)}, are not distinct "
             "other nodes"
         )
-    blocks[name] = _TableBlock(name, parents, states)
-    tokens.expect("{")
-    _read_rows(tokens, blocks[name])
+    tables[name] = _TableBlock(name, parents, states)
+    _fill(tables[name], block.rows)
 
 
-def _read_rows(tokens: Tokens, block: _TableBlock) -> None:
+def _family(header: str, states: dict) -> tuple[str, list[str]]:
+    """A node and its parents: `A | B, C`, or JavaBayes's `"A" "B" "C"`."""
+    if unquoted(header) in states:
+        return unquoted(header), []
+    bar = _BAR.match(header)
+    known = cuts(
+        bar[2] if bar else header, lambda names: all(n in states for n in names)
+    )
+    if bar:
+        return unquoted(bar[1].strip()), known
+    return (known[0], known[1:]) if known else ("", [])
+
+
+def _fill(block: _TableBlock, rows: Sequence[Row]) -> None:
     default = None
-    while tokens.peek() != "}":
-        kind = tokens.take()
-        if kind == "property":
-            _skip_property(tokens)
-        elif kind == "table":
-            _fill_table(tokens, block)
-        elif kind == "default":
-            default = _read_numbers(
-                tokens, block.table.shape[-1], f"node {block.name!r}"
-            )
-        elif kind == "(":
-            index = block.index(tokens.until(")"))
+    for row in rows:
+        if row.kind == "table":
+            _fill_table(block, row)
+        elif row.kind == "default":
+            default = _numbers(row, block.table.shape[-1], f"node {block.name!r}")
+        else:
+            index = block.index(row.configuration)
             where = block.described(index)
             if not np.isnan(block.table[index]).any():
                 raise ValueError(f"{where} has probabilities twice: keep one row")
-            block.table[index] = _read_numbers(tokens, block.table.shape[-1], where)
-        else:
-            raise tokens.error("expected 'table', 'default' or a configuration")
-    tokens.expect("}")
+            block.table[index] = _numbers(row, block.table.shape[-1], where)
     block.finish(default)
 
 
-def _fill_table(tokens: Tokens, block: _TableBlock) -> None:
+def _fill_table(block: _TableBlock, row: Row) -> None:
     if not np.isnan(block.table).all():
         raise ValueError(f"node {block.name!r} has probabilities twice: keep one table")
-    values = _read_numbers(tokens, block.table.size, f"node {block.name!r}")
+    values = _numbers(row, block.table.size, f"node {block.name!r}")
     shape = (block.table.shape[-1], *block.table.shape[:-1])
     block.table[...] = np.moveaxis(values.reshape(shape), 0, -1)
 
 
-def _read_numbers(tokens: Tokens, num: int, where: str) -> np.ndarray:
-    words = tokens.until(";")
-    try:
-        values = np.array([float(word) for word in words])
-    except ValueError:
-        raise tokens.error(f"{where} has a probability that is no number") from None
+def _numbers(row: Row, num: int, where: str) -> np.ndarray:
+    values = np.array(row.numbers)
     if len(values) != num:
         raise ValueError(f"{where} has {len(values)} probabilities instead of {num}")
     if not np.isfinite(values).all():
@@ -255,16 +221,16 @@ def _read_numbers(tokens: Tokens, num: int, where: str) -> np.ndarray:
     return values
 
 
-def _model_of_blocks(
-    states: dict, blocks: dict[str, _TableBlock]
+def _model_of_tables(
+    states: dict, tables: dict[str, _TableBlock]
 ) -> tuple[SCM, Params]:
     edges = itertools.chain.from_iterable(
-        ((parent, name) for parent in blocks[name].parents) for name in states
+        ((parent, name) for parent in tables[name].parents) for name in states
     )
     graph: nx.DiGraph = graphs.build(edges, nodes=states, states=states)
     position = {name: i for i, name in enumerate(states)}
     mechanisms, params = {}, {}
-    for name, block in blocks.items():
+    for name, block in tables.items():
         # The library lists parents in the graph's declared order.
         order = sorted(
             range(len(block.parents)), key=lambda i: position[block.parents[i]]

@@ -100,7 +100,7 @@ BAD = {
         r"given \(n, 1-3\) has a negative probability: 1.2, -0.2",
     ),
     "not finite": (GOOD.replace("0.8, 0.2", "nan, 0.2"), "is not finite"),
-    "no number": (GOOD.replace("0.8, 0.2", "many, 0.2"), "no number, found ';'"),
+    "no number": (GOOD.replace("0.8, 0.2", "many, 0.2"), "no number, found 'many'"),
     "too few": (GOOD.replace("0.8, 0.2", "1"), "has 1 probabilities instead of 2"),
     "unknown parent": (
         GOOD.replace("( Wind | Rain )", "( Wind | Rein )"),
@@ -131,7 +131,7 @@ BAD = {
     ),
     "one state": (
         GOOD.replace("[ 2 ] { n, y }", "[ 1 ] { n }"),
-        "needs two or more distinct states",
+        r"given \(none\) has 2 probabilities instead of 1",
     ),
     "its own parent": (
         GOOD.replace("( Wind | Rain )", "( Wind | Wind )"),
