@@ -1,4 +1,20 @@
-"""What --do and --given say: assignments of states to nodes."""
+"""What --do, --given, --labels and --nodes say: states of nodes, names of nodes.
+
+A name or state with a comma, an equals sign, a double quote or blanks at its ends is
+written in double quotes, a double quote inside it twice, as in CSV. A shell wants
+single quotes around it all: --do='"Income, annual"="<=50K, low",Age=30'.
+"""
+
+import re
+
+_EXAMPLE = """'"Income, annual"="<=50K, low",Age=30'"""
+_QUOTED = r'"(?:[^"]|"")*+"'
+# A bare name ends before = or a comma, a bare state before a comma.
+_ASSIGNMENT = re.compile(
+    rf'\s*(?P<name>{_QUOTED}|[^",=]+?)\s*=\s*(?P<state>{_QUOTED}|[^",]+?)\s*(?:,|$)'
+)
+_NAME = re.compile(rf'\s*(?P<name>{_QUOTED}|[^",]+?)\s*(?:,|$)')
+_NOTHING = re.compile(r"[\s,]*")
 
 
 def read(text: str, flag: str) -> dict[str, str]:
@@ -8,11 +24,44 @@ def read(text: str, flag: str) -> dict[str, str]:
       ValueError: a part that is no NODE=STATE, or a node named twice.
     """
     result = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, equals, state = (piece.strip() for piece in part.partition("="))
-        if not equals or not name or not state:
-            raise ValueError(f"--{flag}: {part!r} is not NODE=STATE")
+    for found in _parts(_ASSIGNMENT, text, flag, "NODE=STATE"):
+        name = _unquoted(found["name"])
         if name in result:
             raise ValueError(f"--{flag} names {name!r} twice")
-        result[name] = state
+        result[name] = _unquoted(found["state"])
     return result
+
+
+def names(text: str, flag: str) -> tuple[str, ...]:
+    """Reads "Male,Mustache".
+
+    Raises:
+      ValueError: a part that is no name.
+    """
+    return tuple(
+        _unquoted(found["name"]) for found in _parts(_NAME, text, flag, "a name")
+    )
+
+
+def _parts(pattern: re.Pattern, text: str, flag: str, what: str) -> list[re.Match]:
+    found, at = [], _NOTHING.match(text).end()
+    while at < len(text):
+        part = pattern.match(text, at)
+        if not part:
+            raise _unreadable(text[at:], flag, what)
+        found.append(part)
+        at = _NOTHING.match(text, part.end()).end()
+    return found
+
+
+def _unreadable(text: str, flag: str, what: str) -> ValueError:
+    part = text.split(",")[0].strip() if '"' not in text else text
+    quotes = "has a double quote without a partner" if text.count('"') % 2 else ""
+    return ValueError(
+        f"--{flag}: {part[:60]!r} {quotes or f'is not {what}'}: names and states with "
+        f"commas, = or double quotes stand in double quotes, --{flag}={_EXAMPLE}"
+    )
+
+
+def _unquoted(word: str) -> str:
+    return word[1:-1].replace('""', '"') if word.startswith('"') else word

@@ -7,8 +7,9 @@ r"""Samples a trained model: see, do, imagine.
 
 --do sets nodes, --given keeps the units (of the intervened world) that meet it, --twin
 shows the same units without and with the intervention: one noise, two worlds; --given
-then conditions the world without it. States are written by name or number. The ending
-of --out decides:
+then conditions the world without it. States are written by name, 0, 1, ... where they
+have none; what holds a comma or = is quoted, --do='"Income, annual"="<=50K, low"'. The
+ending of --out decides:
   .csv  a row a unit, header = label nodes, values their states; with --twin two columns
         a node, NODE_factual and NODE_counterfactual
   .npz  an array a node; images uint8 [N, H, W, 3] named `image`; with --twin the arrays
@@ -17,6 +18,7 @@ of --out decides:
 """
 
 import os
+import zipfile
 from pathlib import Path
 
 import jax
@@ -64,7 +66,7 @@ def main(args: flags.FlagValues) -> None:
 def draw(
     workdir: str | Path, *, num: int, do: str, given: str, seed: int, twin: bool
 ) -> tuple[SCM, dict[str, np.ndarray]]:
-    """Samples a run; {node: array}, with `_factual` and `_counterfactual` for twins."""
+    """Samples a run: {node: array}; of twins {node_WORLD: array} of both worlds."""
     if num < 1:
         raise ValueError(f"--num is {num}: ask for at least one unit")
     scm, params = load(workdir)
@@ -76,7 +78,7 @@ def draw(
     if not do:
         raise ValueError("--twin compares a world with --do to one without: give --do")
     pair = scm.twins(params, key, num=num, do=do, given=given)
-    values = {name: np.asarray(value) for name, value in pair[1].items()}
+    values = {}
     for world, drawn in zip(("factual", "counterfactual"), pair, strict=True):
         values |= {f"{name}_{world}": np.asarray(v) for name, v in drawn.items()}
     return scm, values
@@ -112,16 +114,31 @@ def _write_csv(path: Path, scm: SCM, values: dict, twin: bool) -> None:
 
 
 def _write_npz(path: Path, scm: SCM, values: dict, twin: bool) -> None:
-    del twin
     arrays = {
         name: grids.to_uint8(value)
         if name.startswith(IMAGE) and value.ndim == 4
         else value
         for name, value in values.items()
     }
+    if twin:
+        _refuse_names_of_worlds(scm, arrays)
+        arrays |= {name: arrays[f"{name}_counterfactual"] for name in scm.nodes}
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    np.savez_compressed(temporary, **arrays)
+    # As np.savez does it, which has no room for nodes named like its own arguments.
+    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
     temporary.replace(path)
+
+
+def _refuse_names_of_worlds(scm: SCM, arrays: dict) -> None:
+    both = [name for name in scm.nodes if name in arrays]
+    if both:
+        raise ValueError(
+            f"--out: with --twin the array {both[0]!r} would be the node of that name "
+            "and a world of another node: write --out=FILE.csv, where they differ"
+        )
 
 
 def _write_png(path: Path, scm: SCM, values: dict, twin: bool) -> None:

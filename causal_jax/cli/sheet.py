@@ -25,7 +25,9 @@ r"""Draws sheets of pictures of a trained run.
 --node=all writes a file KIND_NODE.png for every label into the folder --out.
 """
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Iterator
+from itertools import chain, count
 from pathlib import Path
 from urllib.parse import quote
 
@@ -34,6 +36,7 @@ from absl import flags
 from PIL import Image
 
 from causal_jax import graph as graphs
+from causal_jax.cli import assignments
 from causal_jax.reporting import grids, interpolation, sheets
 from causal_jax.runs.load import IMAGE, load
 from causal_jax.scm import SCM
@@ -46,6 +49,7 @@ _TWO_LABELS = {
     "states2d": interpolation.two_states_sheet,
 }
 ALL = "all"
+_MAX_STEM = 180  # letters of a file's name: file systems take 255 bytes
 
 
 def define_flags() -> None:
@@ -95,12 +99,13 @@ def write(
     _require_question(kind, node, nodes, num)
     _require_out(out, is_folder=node == ALL)
     scm, params = load(workdir)
-    pair = tuple(part.strip() for part in nodes.split(",")) if nodes else ()
+    pair = assignments.names(nodes or "", "nodes")
+    files = _file_names(kind, scm.nodes)
     written = []
     for name, picture in pictures(scm, params, kind, node, pair, num, seed):
         path = Path(out)
         if node == ALL:
-            path /= f"{kind}_{quote(name, safe=' ')}.png"
+            path /= files[name]
         grids.save_png(path, picture)
         written.append(path)
     return written
@@ -133,6 +138,22 @@ def pictures(
     }[kind]
     for name in _labels(scm, kind) if node == ALL else (node,):
         yield name, draw_fn(*drawing, name, num)
+
+
+def _file_names(kind: str, names: Iterable[str]) -> dict[str, str]:
+    """{label: a file's name}: short, and distinct even where case does not count."""
+    files: dict[str, str] = {}
+    for name in names:
+        stem = f"{kind}_{quote(name, safe=' ')}"
+        if len(stem) > _MAX_STEM:
+            digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+            stem = f"{stem[:_MAX_STEM]}_{digest}"
+        taken = {file.lower() for file in files.values()}
+        numbered = (
+            f"{stem}{end}.png" for end in chain([""], map("_{}".format, count(2)))
+        )
+        files[name] = next(file for file in numbered if file.lower() not in taken)
+    return files
 
 
 def _labels(scm: SCM, kind: str) -> tuple[str, ...]:

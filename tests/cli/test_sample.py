@@ -1,10 +1,14 @@
 import csv
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 
+from causal_jax import graph as graphs
 from causal_jax.cli import sample
+from causal_jax.mechanism import AdditiveNoise, Tabular
+from causal_jax.scm import SCM
 
 SETTINGS = {"num": 6, "do": "", "given": "", "seed": 0, "twin": False}
 
@@ -79,6 +83,51 @@ def test_bad_questions_are_one_line(run, settings, message):
 def test_unknown_ending_is_refused_before_anything_is_drawn(tmp_path):
     with pytest.raises(ValueError, match=r"must end in \.csv, \.npz, \.png"):
         sample.require_ending(tmp_path / "out.jpg")
+
+
+@pytest.fixture
+def odd_run(monkeypatch):
+    """A run, untrained, whose names are those of worlds and of numpy's arguments."""
+    names = ("A", "A_factual", "file", "km/h", "a,b=c")
+    graph = graphs.complete(names)
+    shape = [(2,) * i for i in range(len(names))]
+    scm = SCM(graph, {n: Tabular(2, s) for n, s in zip(names, shape, strict=True)})
+    params = scm.init(jax.random.key(0))
+    monkeypatch.setattr(sample, "load", lambda workdir: (scm, params))
+    return "run"
+
+
+def test_any_names_are_written_and_read_back(odd_run, tmp_path):
+    scm = _write(odd_run, tmp_path / "out.npz", do='"a,b=c"=1,A=0')
+    with np.load(tmp_path / "out.npz") as arrays:
+        assert set(arrays) == set(scm.nodes)
+        assert arrays["a,b=c"].tolist() == [1] * 6
+
+
+def test_twins_of_names_that_are_worlds_differ_in_a_table_and_else_are_refused(
+    odd_run, tmp_path
+):
+    _write(odd_run, tmp_path / "out.csv", do="A=1", twin=True, num=200)
+    with (tmp_path / "out.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["A_counterfactual"] for row in rows} == {"1"}
+    assert {row["A_factual"] for row in rows} == {"0", "1"}, "the factual A"
+    # P(A_factual = 1 | do(A = 1)) is the share of the counterfactual column.
+    share = np.mean([row["A_factual_counterfactual"] == "1" for row in rows])
+    scm, params = sample.load("run")
+    expected = float(params["A_factual"]["probs"][1, 1])
+    assert abs(share - expected) < 5 * np.sqrt(expected * (1 - expected) / 200) + 1e-6
+    with pytest.raises(ValueError, match="array 'A_factual' .* write --out=FILE.csv"):
+        _write(odd_run, tmp_path / "out.npz", do="A=1", twin=True)
+    assert not list(tmp_path.glob("*.npz*"))
+
+
+def test_a_number_is_set_at_a_node_without_states(monkeypatch):
+    scm = SCM(graphs.build(nodes="X"), {"X": AdditiveNoise(lambda _: 0.0)})
+    params = scm.init(jax.random.key(0))
+    monkeypatch.setattr(sample, "load", lambda workdir: (scm, params))
+    _, values = sample.draw("run", **SETTINGS | {"do": "X=-1.5e-3"})
+    np.testing.assert_allclose(values["X"], -1.5e-3)
 
 
 def test_a_network_of_digits_is_sampled(digits_run, tmp_path):

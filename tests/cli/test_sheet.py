@@ -53,6 +53,19 @@ def test_all_labels_are_a_file_each(loaded, tmp_path, kind, monkeypatch):
     assert all(path.parent == tmp_path / "all" and path.is_file() for path in written)
 
 
+def test_labels_files_are_distinct_where_case_does_not_count_and_short():
+    labels = ("Age", "age", "age_2", "..", "a/b", "a%2Fb", "ä" * 99, "ä" * 98 + "o")
+    files = sheet._file_names("do", labels)
+    assert files["Age"] == "do_Age.png"
+    assert len({file.lower() for file in files.values()}) == len(labels)
+    assert all(len(file.encode()) <= 255 and "/" not in file for file in files.values())
+
+
+def test_two_labels_may_have_commas(loaded, tmp_path):
+    with pytest.raises(ValueError, match="'a, b'"):
+        sheet.write("r", tmp_path / "x.png", kind="grid2d", nodes='"a, b",Male')
+
+
 @pytest.mark.parametrize(
     ("out", "settings", "message"),
     [

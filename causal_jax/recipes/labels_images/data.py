@@ -16,6 +16,7 @@ from causal_jax.data.records import ImageData, Table
 from causal_jax.data.state_indices import REFUSE
 from causal_jax.mechanism import Tabular
 from causal_jax.recipes.settings import Settings
+from causal_jax.runs.load import IMAGE
 from causal_jax.scm import SCM
 from causal_jax.types import Params
 
@@ -67,10 +68,11 @@ def labels(config: Settings) -> Labels:
 
     Raises:
       ValueError: a node that the data does not have, values that are no state, a
-        missing file or data set.
+        missing file or data set, names that a run has no room for.
     """
     truth = network_truth(config)
     graph = graphs.read(config.graph or (truth and truth[0].graph) or "")
+    _require_other_names(graph)
     if truth is not None:
         table = _drawn(truth, config.num_rows)
     elif config.dataset == "faces" and not config.table:
@@ -80,11 +82,39 @@ def labels(config: Settings) -> Labels:
         table = _read(config, graph)
     table = tables.select(table, tuple(graph))
     graph = graphs.with_states(graph, {n: table.states[n] for n in graph})
+    _require_distinct_settings(graph)
     order = np.random.default_rng(DATA_KEY).permutation(len(table.values))
     num_held_out = int(len(order) * config.holdout)
     values = table.values[np.sort(order[num_held_out:])]
     held_out = table.values[np.sort(order[:num_held_out])]
     return Labels(graph=graph, rows=values, held_out=held_out, truth=truth)
+
+
+def _require_other_names(graph: nx.DiGraph) -> None:
+    """Raises ValueError where a label is named as the image node is."""
+    if IMAGE in graph:
+        raise ValueError(
+            f"label {IMAGE!r} has the name of the image node, which every run has for "
+            "itself: give the column another name, or leave it out of the graph"
+        )
+
+
+def _require_distinct_settings(graph: nx.DiGraph) -> None:
+    """Raises ValueError where a label has one state, or NODE=STATE says two things."""
+    said: dict[str, str] = {}
+    for name in graph:
+        states = graphs.states(graph, name)
+        if len(states) < 2:
+            raise ValueError(
+                f"label {name!r} is {states[0]!r} in every row: nothing is learned of "
+                "it, so leave it out of the graph"
+            )
+        for setting in (f"{name}={state}" for state in states):
+            if said.setdefault(setting, name) != name:
+                raise ValueError(
+                    f"labels {said[setting]!r} and {name!r} both have {setting!r} as "
+                    "label=state: rename one of them"
+                )
 
 
 def network_truth(config: Settings) -> tuple[SCM, Params] | None:

@@ -38,6 +38,41 @@ def test_random_tables_differ_by_their_seed():
     assert not np.allclose(*laws)
 
 
+@pytest.mark.parametrize(
+    ("csv", "graph", "message"),
+    [
+        (
+            "A,image\n0,0\n1,1\n",
+            "A -> image",
+            "label 'image' has the name of the image",
+        ),
+        (
+            "A,A=b\nb=c,c\nd,e\n",
+            '"A=b" -> A',
+            "labels 'A=b' and 'A' both have 'A=b=c' as label=state: rename one",
+        ),
+    ],
+)
+def test_names_that_a_run_has_no_room_for_are_refused_with_the_data(
+    tmp_path, csv, graph, message
+):
+    config = settings.plain(_table_config(tmp_path, csv, graph))
+    with pytest.raises(ValueError, match=message) as raised:
+        data.training(config)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_label_of_one_state_is_refused_with_the_data(tmp_path):
+    config = registry.get_config("networks_labels:quicktest")
+    config.bif = str(tmp_path / "one.bif")
+    (tmp_path / "one.bif").write_text(
+        "network n { } variable A { type discrete [ 1 ] { only }; }"
+        " probability ( A ) { table 1; }"
+    )
+    with pytest.raises(ValueError, match="label 'A' is 'only' in every row"):
+        data.training(settings.plain(config))
+
+
 def test_missing_data_names_the_command_that_prepares_it(tmp_path):
     config = registry.get_config("celeba_labels:quicktest")
     config.data_dir = str(tmp_path / "nothing")
