@@ -68,7 +68,7 @@ def _draw_layers(
         box = {"boxstyle": "round,pad=0.35", "fc": _BOX, "ec": _EDGE, "lw": 1.0}
         axes.text(
             *positions[name], text, ha="center", va="center", size=9, color=_INK,
-            bbox=box, zorder=3,
+            bbox=box, zorder=3, parse_math=False,
         )  # fmt: skip
     return to_image(figure)
 
@@ -77,7 +77,7 @@ def _empty_axes(figure, title: str | None):
     axes = figure.subplots()
     axes.set_axis_off()
     if title:
-        axes.set_title(title)
+        axes.set_title(title, parse_math=False)
     return axes
 
 
@@ -201,7 +201,7 @@ def _draw_circle(graph: nx.DiGraph, title: str | None) -> Image.Image:
         axes.text(
             *(at[name] * 1.04), name, size=size, color=_INK, rotation_mode="anchor",
             rotation=angle + 180 if flipped else angle,
-            ha="right" if flipped else "left", va="center",
+            ha="right" if flipped else "left", va="center", parse_math=False,
         )  # fmt: skip
     note = "clockwise from the top:\ncauses before effects"
     axes.text(-1.44, -1.44, note, size=8, color=_EDGE)

@@ -87,7 +87,7 @@ def _draw_interventions(axes, by_intervention: Mapping, floor: float | None) -> 
 
 
 def _format_horizontal_bars(axes, y, texts: Sequence[str]) -> None:
-    axes.set_yticks(y, texts, fontsize=9)
+    axes.set_yticks(y, texts, fontsize=9, parse_math=False)
     axes.set_ylim(len(y) - 0.4, -0.6)
     axes.grid(axis="x", **_GRID)
     axes.set_axisbelow(True)
@@ -122,10 +122,11 @@ def pairwise_figure(
         axes = figure.subplots()
         picture = axes.imshow(table, cmap="Blues", vmin=0.0, aspect="equal")
         size = 9 if num <= 12 else 6
-        axes.set_xticks(range(num - 1), names[:-1], rotation=90, fontsize=size)
-        axes.set_yticks(range(num - 1), names[1:], fontsize=size)
+        text = {"fontsize": size, "parse_math": False}  # a name may hold $
+        axes.set_xticks(range(num - 1), names[:-1], rotation=90, **text)
+        axes.set_yticks(range(num - 1), names[1:], **text)
         axes.spines[:].set_visible(False)
-        axes.set_title(title)
+        axes.set_title(title, parse_math=False)
         figure.colorbar(picture, ax=axes, shrink=0.7)
         if num <= 12:
             _write_cells(axes, table)
@@ -176,7 +177,7 @@ def _draw_curve(axes, title: str, points: Sequence[tuple[float, float]]) -> None
     steps, values = np.array(sorted(points), float).T
     marker = "." if len(steps) < 3 else None  # one point is no line
     axes.plot(steps, values, color=MODEL, lw=1.2, marker=marker)
-    axes.set_title(title)
+    axes.set_title(title, parse_math=False)
     axes.grid(**_GRID)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)

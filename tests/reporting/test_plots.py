@@ -68,6 +68,16 @@ def test_pairs_are_a_heat_map(num):
         plots.pairwise_figure(names, np.zeros(num * num + 1))
 
 
+def test_names_with_dollars_and_markup_are_text_and_no_formula():
+    names = (r"$\frac$", "<b>$x$</b>", "price $, cost $")
+    laws = {name: np.array([0.4, 0.6]) for name in names}
+    done = {f"{name}=0": 0.1 for name in names}
+    assert is_drawn(plots.graph_figure(graph.complete(names), title=names[0]))
+    assert is_drawn(plots.law_figure(laws, laws, num_rows=9, by_intervention=done))
+    three = np.array([0.1, 0.2, 0.3])
+    assert is_drawn(plots.pairwise_figure(names, three, title=names[0]))
+
+
 def test_curves_have_one_panel_a_stage_and_quantity():
     lines = [{"stage": "labels", "step": s, "loss": 1 / (s + 1)} for s in range(5)]
     lines += [{"stage": "images", "step": 10, "loss": 2.0, "note": "text", "ok": True}]
