@@ -41,6 +41,7 @@ _TOKEN = re.compile(
     re.X | re.S,
 )
 _ANGLE = re.compile("[<>]")
+_WITH_DEFAULTS = ("graph", "node", "edge")  # keywords only where [ follows
 _TURNED = "\0<-"  # the node that stands for the arrow of A <- B
 _READER = threading.Lock()  # pydot's parser may only be used by one thread
 
@@ -117,6 +118,7 @@ def _collect(
         for kind in ("nodes", "edges", "subgraphs")
         for same in contents[kind].values()
         for statement in same
+        if statement.get("name") not in _WITH_DEFAULTS  # names are quoted by now
     ]
     members: dict[str, None] = {}
     turned: list[str] = []  # the left end of the last <-
@@ -192,15 +194,14 @@ def _html_end(text: str, start: int) -> int:
 
 
 def _without_attributes(tokens: list[str]) -> list[str]:
-    """Drops [...], with the `node`, `edge` or `graph` it is for, and ports."""
+    """Empties [...], drops ports."""
     kept: list[str] = []
     at = 0
     while at < len(tokens):
         if tokens[at] == "[":
             end = _closing_bracket(tokens, at)
             _refuse_direction(tokens[at:end])
-            if kept and kept[-1].lower() in ("node", "edge", "graph"):
-                kept.pop()
+            kept += ["[", "]"]
             at = end
         elif tokens[at] == ":":
             at += 1
@@ -286,11 +287,12 @@ def _for_pydot(tokens: list[str]) -> Iterator[str]:
     for i, token in enumerate(tokens):
         is_keyword = i < outermost and token.lower() in ("strict", "digraph")
         is_keyword |= token.lower() == "subgraph" and "{" in tokens[i + 1 : i + 3]
+        is_keyword |= token.lower() in _WITH_DEFAULTS and tokens[i + 1] == "["
         if token == "<-":
             yield f'-> "{_TURNED}" ->'
         elif token == ";" and tokens[i - 1] in ("{", ";"):
             continue
-        elif is_keyword or token[0] in '"<{};,=+' or token == "->":
+        elif is_keyword or token[0] in '"<{}[];,=+' or token == "->":
             yield token
         else:
             yield f'"{token}"'

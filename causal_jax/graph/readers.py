@@ -58,7 +58,7 @@ _OTHER_FORMATS = (
     (r"<(?=.*<graphml)", "GraphML: read it with networkx.read_graphml"),
     (r"<\?xml|<\w+[\s>]", "XML: write its edges, A -> B"),
     (
-        r"network\b[^\n]*\{",
+        r'network\s*(?:"[^"\n]*"|[\w.\-]*)\s*\{',
         "a Bayesian network: causal_jax.data.networks.read_bif reads it",
     ),
 )

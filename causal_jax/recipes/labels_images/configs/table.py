@@ -5,11 +5,12 @@ r"""Your own data: a CSV table and a graph file, and pictures if you have them.
 
 The table's header names the nodes, a row is a unit; columns are binary or categorical
 (numbers or words), those that the graph does not name are ignored. The graph file has a
-line `parent -> child` an edge; `A, B -> C` and lone nodes are allowed; also DOT, or a
-list [["A", []], ["B", ["A"]]]. Rows that lack a value (empty, NA, ?, ...) are refused;
---config.missing=drop leaves them out. With --config.images=FOLDER an image node is
-learned below all labels: the first column whose cells are files of the folder names the
-pictures, or the one that --config.image_column says.
+line `parent -> child` per edge; `A, B -> C` and lone nodes are allowed; also Graphviz's
+DOT, dagitty's text, GML, or a list [["A", []], ["B", ["A"]]]. Rows that lack a value
+(empty, NA, ?, ...) are refused; --config.missing=drop leaves them out. With
+--config.images=FOLDER an image node is learned below all labels: the first column whose
+cells are files of the folder names the pictures, or the one that --config.image_column
+says.
 Variants: `mle` (maximum likelihood), `images`, `quicktest`.
 """
 
