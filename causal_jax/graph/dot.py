@@ -1,10 +1,10 @@
 r"""Graphviz's DOT and dagitty's text, by pydot's reader.
 
-pydot knows DOT's grammar. What it reads otherwise than Graphviz is settled on the
-text's tokens before: it takes `<->` for a name, needs time that doubles with every
-nested group, and knows no ports. There attributes and comments, which say nothing of
-the structure, go too. dagitty's `dag { }` is DOT but for its first word and for edges
-that may point left, `A <- B`, which are turned round.
+pydot knows DOT's grammar. What it reads otherwise than Graphviz is settled before, on
+the text's tokens: it takes `<->` for a name, knows no ports, and needs time that
+doubles with every group in a group. Comments and attributes, which say nothing of the
+structure, stay behind there too. dagitty's `dag { }` is DOT but for its first word and
+for edges that may point left: `A <- B` leads through a node that stands for the arrow.
 
 In a quoted name `\"` is a double quote; no other backslash is special (Graphviz, "The
 DOT Language").
@@ -21,9 +21,7 @@ import networkx as nx
 from causal_jax.graph.edge_text import HIDDEN_COMMON_CAUSE, UNDIRECTED
 from causal_jax.graph.structure import build
 
-MAX_NESTED = (
-    6  # groups in groups that are ends of edges; pydot's time doubles with each
-)
+MAX_NESTED = 6  # groups in groups at the ends of edges: pydot's time doubles with each
 _SHOWN = 40  # characters of the text in an error message
 _COMMENT = r"//[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/|\#[^\n]*+"
 _QUOTED = r'"(?:\\.|[^"\\])*+"'

@@ -77,20 +77,16 @@ def _edges_of_statement(
     """Edges of one statement; its names are added to `nodes` in reading order."""
     if not statement:
         return []
+    if not _is_well_formed(statement):
+        raise _unreadable(text, statement, end)
     groups: list[list[str]] = [[]]
     arrows: list[str] = []
-    for token, expects_name in zip(statement, _alternating(), strict=False):
-        if token.is_name != expects_name or (
-            not expects_name and token.text not in (",", "->", "<-")
-        ):
-            raise _unreadable(text, statement, end)
+    for token in statement:
         if token.is_name:
             groups[-1].append(token.text)
         elif token.text != ",":
             arrows.append(token.text)
             groups.append([])
-    if not statement[-1].is_name:
-        raise _unreadable(text, statement, end)
     nodes.update((name, None) for group in groups for name in group)
     edges = []
     for left, arrow, right in zip(groups, arrows, groups[1:], strict=False):
@@ -99,12 +95,14 @@ def _edges_of_statement(
     return edges
 
 
-def _alternating():
-    """True, False, True, ...: names and marks take turns."""
-    expects_name = False
-    while True:
-        expects_name = not expects_name
-        yield expects_name
+def _is_well_formed(statement: list[_Token]) -> bool:
+    """Whether names and marks take turns, a name first and last."""
+    names, marks = statement[::2], statement[1::2]
+    return (
+        len(names) == len(marks) + 1
+        and all(token.is_name for token in names)
+        and all(not t.is_name and t.text in (",", "->", "<-") for t in marks)
+    )
 
 
 def _unreadable(text: str, statement: list[_Token], end: int) -> ValueError:

@@ -52,9 +52,9 @@ def _known_names() -> list[str]:
     return [name for module in _modules_of_names() for name in module.GRAPHS]
 
 
+_GML = re.compile(r"(?:(?:creator|version|comment)\b[^\n]*\n\s*)*graph\s*\[", re.I)
 # How files of other formats begin, and the way out.
 _OTHER_FORMATS = (
-    (r"graph\s*\[", "GML: read it with networkx.read_gml and give that graph"),
     (r"<(?=.*<graphml)", "GraphML: read it with networkx.read_graphml"),
     (r"<\?xml|<\w+[\s>]", "XML: write its edges, A -> B"),
     (
@@ -65,13 +65,14 @@ _OTHER_FORMATS = (
 
 
 def from_text(text: str) -> nx.DiGraph:
-    """Reads edge text, a CausalGAN list, DOT or dagitty; told by the first characters.
+    """Reads edge text, a CausalGAN list, DOT, dagitty or GML; told by how it begins.
 
     Edge text has one statement per line (or separated by `;`): `A -> B`, chains
     `A -> B -> C`, `B <- A`, several names `A, B -> C`, or a lone node `A`; `#` starts a
     comment. Names with other signs are quoted: `"Income, annual" -> B`. A CausalGAN
     list is `[["A", []], ["B", ["A"]]]`. DOT is Graphviz's `digraph { A -> {B C} }`,
-    dagitty's text is `dag { A <- B }`; their attributes are dropped.
+    dagitty's text is `dag { A <- B }`; their attributes are dropped, and those of GML,
+    `graph [ directed 1 node [ id 0 label "A" ] ]`.
 
     Raises:
       ValueError: names what cannot be read.
@@ -82,6 +83,8 @@ def from_text(text: str) -> nx.DiGraph:
             raise ValueError(f"the text is {what}")
     if is_dot(text):
         return read_dot(text)
+    if _GML.match(text):
+        return _from_gml(text)
     if text.startswith("["):
         return from_list(_read_literal(text))
     return read_edge_text(text)
@@ -152,6 +155,21 @@ def read(source: "str | Path | nx.DiGraph | Sequence") -> nx.DiGraph:
         f"no graph {text[:_SHOWN]!r}: give a file, edge text such as 'A -> B', or a "
         "name; " + suggestion(text, _known_names())
     )
+
+
+def _from_gml(text: str) -> nx.DiGraph:
+    try:
+        found = nx.parse_gml(text)
+    except (nx.NetworkXError, ValueError, TypeError, KeyError, RecursionError) as error:
+        why = str(error).splitlines()[0] if str(error) else "it is damaged"
+        raise ValueError(
+            f"the GML text cannot be read ({why[:_SHOWN]}): write it with "
+            "networkx.write_gml"
+        ) from error
+    names = {node: str(node) for node in found}
+    validate(nx.relabel_nodes(found, names))
+    edges = [(names[a], names[b]) for a, b in found.edges]
+    return build(edges, nodes=names.values())
 
 
 def _is_file(text: str) -> bool:

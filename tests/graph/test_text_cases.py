@@ -48,6 +48,7 @@ RIGHT = {
     "dot_rank.dot": ("A B", (("A", "B"),)),
     "dot_repeat.dot": ("A B", (("A", "B"),)),
     "dot_subgraph.dot": ("A B C", (("A", "C"), ("B", "C"))),
+    "graph.gml": ("A B", (("A", "B"),)),
     "graph_comma_name.txt": (("Income, annual", "Buys", "Age"), COMMA),
     "graph_lone.txt": ("A", ()),
     "graph_long_oneline.dot": (
@@ -72,7 +73,6 @@ WRONG = {
     "dot_bidirected.dot": "'X <-> Y': hidden common causes are not supported yet",
     "dot_self.dot": "cycle: A -> A;",
     "dot_undirected.dot": "not a digraph: causal edges are directed",
-    "graph.gml": "the text is GML: read it with networkx.read_gml",
 }
 
 
@@ -173,6 +173,11 @@ def edges_of(text):
             "digraph { graph [a=b] edge[] A -> B [c][d] node -> edge }",
             {"AB", "nodeedge"},
         ),
+        (
+            'Creator "x"\nVersion 1\ngraph\n[ directed 1 node [ id 7 label "A" ]'
+            ' node [ id 3 label "B" ] edge [ source 7 target 3 w 1.5 ] ]',
+            {"AB"},
+        ),
         ('network -> "{"', {"network{"}),
         ("digraph -> graph -> dag", {"digraphgraph", "graphdag"}),
         ('"a -> b; c" -> "#d"', {"a -> b; c#d"}),
@@ -206,6 +211,9 @@ def test_edges_by_hand(text, edges):
         ("digraph { A -> ; }", "cannot be read at '-> ; }'"),
         ("digraph { A [x] -> B }", r"cannot be read at '-> \"B\""),
         ("digraph {}", "no nodes"),
+        ("graph [ directed 1 node [ id 0", "GML text cannot be read .*write_gml"),
+        ("graph [ node [ id 0 ] ]", "GML text cannot be read .*no 'label'"),
+        ('graph [ node [ id 0 label "A" ] ]', "give directed edges"),
         ("network n { }\nvariable A { }", "networks.read_bif reads it"),
         ("<?xml version='1.0'?><graphml></graphml>", "GraphML: .*read_graphml"),
         ("[" * 100_000, "list cannot be read"),
@@ -278,7 +286,23 @@ def test_any_names_survive_dot(names):
 PIECES = st.sampled_from(
     ["digraph", "graph", "dag", "strict", "subgraph", "node", "{", "}", "[", "]", "A"]
     + ["B", '"', "->", "<-", "<->", "--", ";", ",", "=", ":", "+", "<", ">", "\\", "\n"]
-    + ["/*", "*/", "//", "#", "1.5", "-", "'", "é", "\x00", "(", " ", "[[", '["A", []]']
+    + [
+        "graph [",
+        "node [ id 0 label",
+        "/*",
+        "*/",
+        "//",
+        "#",
+        "1.5",
+        "-",
+        "'",
+        "é",
+        "\x00",
+        "(",
+        " ",
+        "[[",
+        '["A", []]',
+    ]
 )
 GARBAGE = st.text(max_size=60) | st.lists(PIECES, max_size=30).map(" ".join)
 DOT_LIKE = st.lists(PIECES, max_size=30).map(
