@@ -213,6 +213,7 @@ def test_edges_by_hand(text, edges):
         ("digraph {}", "no nodes"),
         ("graph [ directed 1 node [ id 0", "GML text cannot be read .*write_gml"),
         ("graph [ node [ id 0 ] ]", "GML text cannot be read .*no 'label'"),
+        ('graph [ id 0 node "x y" ]', "GML text cannot be read"),
         ('graph [ node [ id 0 label "A" ] ]', "give directed edges"),
         ("network n { }\nvariable A { }", "networks.read_bif reads it"),
         ("<?xml version='1.0'?><graphml></graphml>", "GraphML: .*read_graphml"),
