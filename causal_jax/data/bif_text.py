@@ -21,6 +21,7 @@ _COMMENT = r"//[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/"
 _QUOTED = r'"[^"\n]*+"'
 _BLANK = re.compile(rf"(?:\s|{_COMMENT})*+")
 _WORD = re.compile(rf'{_QUOTED}|[{{}}()\[\]|,;"]|[^\s{{}}()\[\]|,;"]++')
+_LINE_BREAK = re.compile(r"[^\S\n]*\n\s*")
 _PROPERTY = re.compile(rf"(?:{_QUOTED}|[^;])*+;")
 _UP_TO = {
     end: re.compile(rf'(?:{_QUOTED}|{_COMMENT}|[^"/\{end}]++|["/])*+(?=\{end})')
@@ -234,7 +235,8 @@ class _Reader:
         if not found:
             raise _truncated()
         self._last, self._at = found.end(), found.end()
-        return _without_comments(found[0]).strip()
+        text = _without_comments(found[0]).strip()
+        return _LINE_BREAK.sub(" ", text) if "\n" in text else text
 
     def skip_property(self) -> None:
         """Leaves out `property ...;`, whatever stands in it."""

@@ -131,6 +131,7 @@ def network(tmp_path, variable, probability):
         ("A", '{ ",", "//" }', "( A )"),
         ("A", "{ property, default }", "( A )"),
         ("A", "{ a b }", "( A )"),
+        ("A B", "{ a,\n\n b\n c }", "(\n A\n  B )"),
         ("A", "{ a, b, }", "( A )"),
         ("A", "{ (0,1],(1,2] }", "( A )"),
         ("A", "{ a /* first */, b // second\n }", "( A )"),
