@@ -5,13 +5,20 @@ is sampled from, so that a model can be loaded without its optimiser.
 """
 
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import orbax.checkpoint as ocp
 
 from causal_jax.types import Params
+
+
+def _orbax() -> ModuleType:
+    """Orbax, imported at the first checkpoint: `--help` does not wait for it."""
+    import orbax.checkpoint
+
+    return orbax.checkpoint
 
 
 class Checkpoints:
@@ -20,10 +27,11 @@ class Checkpoints:
     def __init__(self, directory: str | Path, *, keep: int = 2):
         self.directory = Path(directory).absolute()
         self._num_kept = keep
-        self._manager: ocp.CheckpointManager | None = None
+        self._manager: Any = None  # Orbax's CheckpointManager, once it is needed
 
-    def _open_manager(self) -> ocp.CheckpointManager:
+    def _open_manager(self) -> Any:
         if self._manager is None:
+            ocp = _orbax()
             options = ocp.CheckpointManagerOptions(
                 max_to_keep=self._num_kept, enable_async_checkpointing=False
             )
@@ -36,6 +44,7 @@ class Checkpoints:
 
     def save(self, step: int, state: Any, params: Params) -> None:
         """Writes a checkpoint; it counts only once it is complete."""
+        ocp = _orbax()
         self._open_manager().save(
             step,
             args=ocp.args.Composite(
@@ -65,6 +74,7 @@ class Checkpoints:
         shapes = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), like
         )
+        ocp = _orbax()
         args = ocp.args.Composite(**{item: ocp.args.StandardRestore(shapes)})
         try:
             restored = self._open_manager().restore(step, args=args)[item]
