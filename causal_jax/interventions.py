@@ -55,7 +55,14 @@ def _pytree_dataclass(
 
 @_pytree_dataclass(["value"])
 class Set:
-    """do(X = value): a scalar, a state, or one value per unit `[num, ...]`."""
+    """do(X = value): a scalar, a state, or one value per unit `[num, ...]`.
+
+    >>> from causal_jax import SCM, bernoulli, graph
+    >>> mechanism, table = bernoulli(0.5)
+    >>> scm, params = SCM(graph.build([], nodes=["A"]), {"A": mechanism}), {"A": table}
+    >>> scm.sample(params, jax.random.key(0), num=3, do={"A": Set(1)})["A"].tolist()
+    [1, 1, 1]
+    """
 
     value: Array
     fresh_noise: ClassVar[bool] = False
@@ -69,7 +76,14 @@ class Set:
 
 @_pytree_dataclass(["amount"])
 class Shift:
-    """X becomes its natural value plus `amount`; for numbers, not for states."""
+    """X becomes its natural value plus `amount`; for numbers, not for states.
+
+    >>> from causal_jax import SCM, Constant, graph
+    >>> scm = SCM(graph.build([], nodes=["X"]), {"X": Constant()})
+    >>> params = {"X": {"value": jnp.array(3.0)}}
+    >>> scm.sample(params, jax.random.key(0), do={"X": Shift(2.0)})["X"].tolist()
+    [5.0]
+    """
 
     amount: Array
     fresh_noise: ClassVar[bool] = False
@@ -82,7 +96,14 @@ class Shift:
 
 @_pytree_dataclass(["factor"])
 class Scale:
-    """X becomes `factor` times its natural value; for numbers, not for states."""
+    """X becomes `factor` times its natural value; for numbers, not for states.
+
+    >>> from causal_jax import SCM, Constant, graph
+    >>> scm = SCM(graph.build([], nodes=["X"]), {"X": Constant()})
+    >>> params = {"X": {"value": jnp.array(3.0)}}
+    >>> scm.sample(params, jax.random.key(0), do={"X": Scale(2.0)})["X"].tolist()
+    [6.0]
+    """
 
     factor: Array
     fresh_noise: ClassVar[bool] = False
@@ -99,7 +120,17 @@ class Modify:
 
     Attributes:
       fn: pure function of the node's natural value and the tuple of its parents'
-        values, in the graph's parent order. Compiled once for each function object.
+        values, in the graph's parent order; it returns the node's own shape, and at a
+        node with states an index. Compiled once for each function object.
+
+    >>> from causal_jax import SCM, bernoulli, graph
+    >>> mechanism, table = bernoulli(0.5)
+    >>> scm, params = SCM(graph.build([], nodes=["A"]), {"A": mechanism}), {"A": table}
+    >>> key, flip = jax.random.key(0), Modify(lambda value, parents: 1 - value)
+    >>> before = scm.sample(params, key, num=4)["A"]
+    >>> after = scm.sample(params, key, num=4, do={"A": flip})["A"]
+    >>> (before + after).tolist()
+    [1, 1, 1, 1]
     """
 
     fn: Callable[[Array, tuple], Array]
@@ -117,6 +148,14 @@ class Randomize:
 
     Attributes:
       probs: [num_states], at least zero and summing to one.
+
+    >>> from causal_jax import SCM, bernoulli, graph
+    >>> mechanism, table = bernoulli(0.0)
+    >>> scm, params = SCM(graph.build([], nodes=["A"]), {"A": mechanism}), {"A": table}
+    >>> trial = Randomize(jnp.array([0.5, 0.5]))
+    >>> drawn = scm.sample(params, jax.random.key(0), num=1000, do={"A": trial})["A"]
+    >>> bool(abs(drawn.mean() - 0.5) < 0.08)
+    True
     """
 
     probs: Array
@@ -132,7 +171,15 @@ class Randomize:
 
 @_pytree_dataclass(["params"], ["mechanism"])
 class Replace:
-    """Another mechanism, with its own parameters and noise, in the node's place."""
+    """Another mechanism, with its own parameters and noise, in the node's place.
+
+    >>> from causal_jax import SCM, bernoulli, graph
+    >>> (never, table), always = bernoulli(0.0), bernoulli(1.0)
+    >>> scm, params = SCM(graph.build([], nodes=["A"]), {"A": never}), {"A": table}
+    >>> do = {"A": Replace(*always)}
+    >>> scm.sample(params, jax.random.key(0), num=3, do=do)["A"].tolist()
+    [1, 1, 1]
+    """
 
     mechanism: Mechanism
     params: Params

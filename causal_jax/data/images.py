@@ -61,7 +61,11 @@ def decode(data: bytes, *, size: int, crop: Crop = None) -> np.ndarray:
         one that is smaller than `crop`.
 
     Example:
-      >>> face = images.decode(Path("face.jpg").read_bytes(), size=64)
+      >>> import io
+      >>> file = io.BytesIO()
+      >>> Image.new("RGB", (178, 218), "red").save(file, "PNG")
+      >>> decode(file.getvalue(), size=2).tolist()[0]
+      [[255, 0, 0], [255, 0, 0]]
     """
     image = open_rgb(data)
     crop = crop(image.height, image.width) if callable(crop) else crop

@@ -50,7 +50,12 @@ def read_csv(
       ValueError: what is wrong, in one line with column and line number.
 
     Example:
-      >>> table = tables.read_csv("people.csv", missing="drop")
+      >>> import tempfile
+      >>> path = Path(tempfile.mkdtemp(), "people.csv")
+      >>> _ = path.write_text("Age,Smoker\\nold,yes\\nyoung,\\nyoung,no\\n")
+      >>> table = read_csv(path, missing="drop", quiet=True)
+      >>> table.states["Age"], table.values.tolist()
+      (('old', 'young'), [[0, 1], [1, 0]])
     """
     text = csv_files.read_text(Path(path), columns)
     return said(text.source, encode_columns(text, columns, states, missing), quiet)
@@ -82,7 +87,10 @@ def from_frame(
       ValueError: no data frame, or whatever `read_csv` refuses.
 
     Example:
-      >>> table = tables.from_frame(pandas.DataFrame({"Rain": ["yes", "no"]}))
+      >>> import pyarrow
+      >>> frame = pyarrow.table({"Rain": ["yes", "no"]})
+      >>> from_frame(frame, quiet=True).values.tolist()
+      [[1], [0]]
     """
     text = data_frames.read_text(frame, columns)
     return said(text.source, encode_columns(text, columns, states, missing), quiet)

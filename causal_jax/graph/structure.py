@@ -26,6 +26,10 @@ def build(
     Raises:
       ValueError: a cycle (it is shown), a repeated node, a name that `validate`
         refuses, or states that are none or not distinct.
+
+    >>> graph = build([("Rain", "Wet")], states={"Rain": ("no", "yes")})
+    >>> list(graph), graph.nodes["Rain"]["states"]
+    (['Rain', 'Wet'], ('no', 'yes'))
     """
     nodes = list(nodes)
     repeated = sorted({name for name in nodes if nodes.count(name) > 1})

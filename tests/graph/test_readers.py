@@ -1,4 +1,3 @@
-import doctest
 import sys
 import types
 
@@ -143,8 +142,3 @@ def test_what_cannot_be_read_says_in_one_line_what_is_wrong(build, message):
     with pytest.raises(ValueError, match=message) as raised:
         build()
     assert "\n" not in str(raised.value)
-
-
-def test_the_examples_run():
-    result = doctest.testmod(readers)
-    assert result.attempted and not result.failed

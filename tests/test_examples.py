@@ -1,0 +1,48 @@
+"""Every example in a docstring gives what it says; what users call has one."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+
+import pytest
+
+import causal_jax
+from causal_jax import interventions
+
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(causal_jax.__path__, "causal_jax.")
+    if ".configs" not in module.name and not module.name.endswith("__main__")
+)
+
+
+def _has_examples(name):
+    text = inspect.getsource(importlib.import_module(name))
+    return ">>>" in text
+
+
+@pytest.mark.parametrize("name", filter(_has_examples, MODULES))
+def test_the_examples_run(name):
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.attempted and not result.failed
+
+
+# Properties say what they hold in a line.
+SHOWN = [
+    *(getattr(causal_jax.graph, name) for name in ("read", "build")),
+    *interventions.KINDS,
+    *(getattr(causal_jax, name) for name in ("SCM", "Tabular", "AdditiveNoise")),
+    *(getattr(causal_jax, name) for name in ("Constant", "bernoulli", "categorical")),
+    causal_jax.from_module,
+    *(
+        method
+        for name, method in vars(causal_jax.SCM).items()
+        if not name.startswith("_") and inspect.isfunction(method)
+    ),
+]
+
+
+@pytest.mark.parametrize("shown", SHOWN, ids=lambda shown: shown.__qualname__)
+def test_what_users_call_has_an_example(shown):
+    assert ">>>" in inspect.getdoc(shown)
