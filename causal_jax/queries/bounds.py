@@ -92,7 +92,7 @@ class _PossibleLaws:
         self.parents = scm.parents[name]
         self.seen = int(factual[name])
         self.factual = tuple(int(factual[parent]) for parent in self.parents)
-        self.table = _probability_table(scm, params, name)
+        self.table = probability_table(scm, params, name)
         self.prob = float(self.table[self.factual][self.seen])
         if not self.prob > 0:
             raise ValueError(
@@ -112,7 +112,7 @@ class _PossibleLaws:
         return float(total)
 
 
-def _probability_table(scm: SCM, params: Params, name: str) -> np.ndarray:
+def probability_table(scm: SCM, params: Params, name: str) -> np.ndarray:
     """P(label | parents), [*parents' states, k]."""
     mechanism = scm.mechanisms[name]
     cards = tuple(len(scm.states(parent)) for parent in scm.parents[name])

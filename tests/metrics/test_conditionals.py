@@ -1,0 +1,88 @@
+"""The worst cell of the conditional tables, held to enumeration."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from causal_jax.metrics import conditionals
+from causal_jax.queries import laws
+
+
+def enumerated(tables, other, min_mass):
+    """(difference, node, state, parents) of all cells, without the library."""
+    law = tables.law()
+    for name in tables.nodes:
+        parents = tables.parents[name]
+        for states in itertools.product(*(range(tables.cards[p]) for p in parents)):
+            for state in range(tables.cards[name]):
+                here = dict(zip((*parents, name), (*states, state), strict=True))
+                index = tuple(here.get(n, slice(None)) for n in tables.nodes)
+                if law[index].sum() >= min_mass:
+                    cell = (*states, state)
+                    yield abs(tables.tables[name][cell] - other[name][cell]), here
+
+
+@pytest.fixture
+def other(tables):
+    """Tables that are a little wrong everywhere."""
+    random = np.random.default_rng(11)
+    return {
+        name: 0.9 * table
+        + 0.1 * random.dirichlet(np.ones(table.shape[-1]), table.shape[:-1])
+        for name, table in tables.tables.items()
+    }
+
+
+@pytest.mark.parametrize("min_mass", [0.0, 0.002, 0.05, 0.2])
+def test_the_worst_cell_is_that_of_an_enumeration(tables, other, min_mass):
+    params = {name: {"probs": jnp.asarray(table, "float32")} for name, table in other.items()}
+    found = conditionals.worst_cell_of_law(
+        tables.scm, tables.law().ravel(), params=params, min_mass=min_mass
+    )
+    difference, _ = max(enumerated(tables, other, min_mass), key=lambda one: one[0])
+    assert found.difference == pytest.approx(difference, abs=1e-6)
+    index = (*map(int, found.parents.values()), int(found.state))
+    assert found.reference == pytest.approx(tables.tables[found.node][index], abs=1e-6)
+    assert found.model == pytest.approx(other[found.node][index], abs=1e-6)
+    assert found.mass >= min_mass
+
+
+def test_a_table_of_rows_and_drawn_rows_give_what_their_laws_give(tables, other):
+    params = {name: {"probs": jnp.asarray(table, "float32")} for name, table in other.items()}
+    rows = laws.sampled_rows(tables.scm, tables.params, jax.random.key(0), 5000)
+    cards = laws.cardinalities(tables.scm)
+    of_rows = conditionals.worst_cell(tables.scm, rows, params=params)
+    of_law = conditionals.worst_cell_of_law(
+        tables.scm, laws.empirical_law(rows, cards), params=params
+    )
+    assert str(of_rows) == str(of_law)
+    assert of_rows.difference == pytest.approx(of_law.difference)
+    drawn = conditionals.worst_cell(tables.scm, rows, drawn=rows)
+    assert drawn.difference == pytest.approx(0, abs=1e-12)
+
+
+def test_a_small_tvd_does_not_hide_a_wrong_row(tables):
+    """One row of D's table is turned over where C is rare."""
+    wrong = tables.tables["D"].copy()
+    wrong[1] = wrong[1, ::-1]
+    params = tables.params | {"D": {"probs": jnp.asarray(wrong)}}
+    found = conditionals.worst_cell_of_law(
+        tables.scm, tables.law().ravel(), params=params
+    )
+    assert (found.node, found.parents) == ("D", {"C": "1"})
+    assert str(found) == f"P(D={found.state} | C=1)"
+    expected = abs(tables.tables["D"][1, 0] - tables.tables["D"][1, 1])
+    assert found.difference == pytest.approx(expected, abs=1e-6)
+
+
+def test_no_cell_has_so_much_mass(tables):
+    law = tables.law().ravel()
+    found = conditionals.worst_cell_of_law(
+        tables.scm, law, params=tables.params, min_mass=2.0
+    )
+    assert found is None
+    with pytest.raises(ValueError, match="one of the two"):
+        conditionals.worst_cell_of_law(tables.scm, law)
