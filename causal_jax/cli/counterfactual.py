@@ -77,12 +77,7 @@ def summary(texts: list[str], rows: list[counterfactuals.Row]) -> str:
     """The same as plain text."""
     lines = list(texts)
     if rows:
-        lines.append("  ".join(f"{name:12.12s}" for name in counterfactuals.HEADER))
+        lines.append("  ".join(f"{name:13.13s}" for name in counterfactuals.HEADER))
     for row in rows:
-        lines.append(
-            "  ".join(
-                f"{f'{value:.3f}' if isinstance(value, float) else value:12.12s}"
-                for value in row
-            )
-        )
+        lines.append("  ".join(f"{cell:13.13s}" for cell in row.cells()))
     return "\n".join(lines)

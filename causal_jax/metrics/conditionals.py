@@ -1,9 +1,11 @@
-"""The worst cell of the conditional tables: what a small TVD can hide.
+"""The worst cells of the conditional tables: what a small TVD can hide.
 
 The TVD of a joint law weighs an error by how many units it concerns. A table
 P(label | parents) can be far off where few units fall, and whoever asks about those
-units wants to know. Cells that almost nobody falls into are left out: there the data
-say nothing either.
+units wants to know. Two cells are found: the one with the largest difference, and the
+one with the largest difference relative to what it should be. (A state of probability
+.02 that a model has forgotten is off by .02 only, but by all of it.) Cells that almost
+nobody falls into are left out: there the data say nothing either.
 """
 
 from collections.abc import Iterator
@@ -45,14 +47,31 @@ class Cell(NamedTuple):
         """How far the model is off, in [0, 1]."""
         return abs(self.model - self.reference)
 
+    @property
+    def relative(self) -> float:
+        """The difference over what the probability should be."""
+        return self.difference / self.reference
+
     def __str__(self) -> str:
         """As in P(Bald=1 | Male=1)."""
         given = ", ".join(f"{name}={state}" for name, state in self.parents.items())
         return f"P({self.node}={self.state}{f' | {given}' if given else ''})"
 
 
+class WorstCells(NamedTuple):
+    """The two worst cells; they may be the same one.
+
+    Attributes:
+      absolute: with the largest difference.
+      relative: with the largest difference relative to the reference.
+    """
+
+    absolute: Cell
+    relative: Cell
+
+
 class _Found(NamedTuple):
-    """A cell as indices: column of the node, a row [n] that lies in it, probabilities."""
+    """A cell as indices: its node's column, a row [n] in it, its probability."""
 
     column: int
     row: np.ndarray
@@ -60,7 +79,7 @@ class _Found(NamedTuple):
     mass: float
 
 
-def worst_cell(
+def worst_cells(
     scm: SCM,
     rows: np.ndarray,
     weights: np.ndarray | None = None,
@@ -68,8 +87,8 @@ def worst_cell(
     params: Params | None = None,
     drawn: np.ndarray | None = None,
     min_mass: float = MIN_MASS,
-) -> Cell | None:
-    """The cell where a model is furthest from a reference.
+) -> WorstCells | None:
+    """The cells where a model is furthest from a reference.
 
     Args:
       scm: the label model; its graph says which tables there are.
@@ -81,7 +100,7 @@ def worst_cell(
       min_mass: cells with less joint mass are left out.
 
     Returns:
-      The cell; None if no cell has so much mass.
+      The cells; None if no cell has so much mass.
 
     Raises:
       ValueError: neither `params` nor `drawn` is given.
@@ -91,7 +110,7 @@ def worst_cell(
       >>> mechanism, params = categorical([0.25, 0.75])
       >>> rows = np.array([[0], [1]])
       >>> scm = SCM("A;", {"A": mechanism})
-      >>> print(worst_cell(scm, rows, params={"A": params}))
+      >>> print(worst_cells(scm, rows, params={"A": params}).absolute)
       P(A=0)
     """
     if (params is None) == (drawn is None):
@@ -104,14 +123,15 @@ def worst_cell(
         probs = _exact(scm, params, found)
     else:
         probs = [_counted(scm, np.asarray(drawn), cell) for cell in found]
-    differences = np.abs(np.asarray(probs) - [cell.reference for cell in found])
-    worst = int(np.nanargmax(np.nan_to_num(differences, nan=-1.0)))
-    return _named(scm, found[worst], float(probs[worst]))
+    reference = np.array([cell.reference for cell in found])
+    differences = np.nan_to_num(np.abs(np.asarray(probs) - reference), nan=-1.0)
+    worst = [int(np.argmax(sizes)) for sizes in (differences, differences / reference)]
+    return WorstCells(*(_named(scm, found[i], float(probs[i])) for i in worst))
 
 
-def worst_cell_of_law(scm: SCM, law: np.ndarray, **model) -> Cell | None:
-    """`worst_cell` against a law that is written down, [prod(cards)] as `all_rows`."""
-    return worst_cell(scm, all_rows(cardinalities(scm)), law, **model)
+def worst_cells_of_law(scm: SCM, law: np.ndarray, **model) -> WorstCells | None:
+    """`worst_cells` against a law that is written down, [prod(cards)] as `all_rows`."""
+    return worst_cells(scm, all_rows(cardinalities(scm)), law, **model)
 
 
 def _family(scm: SCM, name: str) -> list[int]:

@@ -1,8 +1,8 @@
-"""P(label | do(cause = state)) beside P(label | cause = state), for all pairs of labels.
+"""P(label | do(cause = state)) beside P(label | cause = state), of all pairs of labels.
 
 What is done and what is seen differ where the two labels have a common cause, or where
-the cause is in truth the effect (Pearl 2009, section 3.2). Both are exact: read off laws
-that are written down, or found by elimination where the joint law is too large.
+the cause is in truth the effect (Pearl 2009, section 3.2). Both are exact: read off
+laws that are written down, or found by elimination where the joint law is too large.
 """
 
 from typing import NamedTuple
@@ -87,9 +87,7 @@ def effects_by_elimination(scm: SCM, params: Params) -> Effects | None:
         return None
     try:
         tables = exact.conditional_tables(scm, params)
-        marginals = {
-            name: exact.marginal(*tables, (name,)) for name in tables[0].nodes
-        }
+        marginals = {name: exact.marginal(*tables, (name,)) for name in tables[0].nodes}
         effects = Effects(done={}, seen={})
         for cause, value in single_interventions(scm):
             key = (cause, scm.states(cause)[value])

@@ -180,7 +180,8 @@ def _draw_circle(graph: nx.DiGraph, title: str | None) -> Image.Image:
     names = list(nx.lexicographical_topological_sort(graph, key=list(graph).index))
     angles = np.pi / 2 - 2 * np.pi * np.arange(len(names)) / len(names)
     at = {n: np.array([np.cos(a), np.sin(a)]) for n, a in zip(names, angles)}  # noqa: B905
-    side = 8.0 if len(names) <= 60 else 11.0
+    # A name needs 16 pixels of the circle's rim; the names themselves stand outside.
+    side = float(np.clip(0.062 * len(names), 8.0, 16.0))
     figure = new_figure(side, side)
     axes = _empty_axes(figure, title)
     axes.set(xlim=(-1.45, 1.45), ylim=(-1.45, 1.45), aspect="equal")
@@ -194,7 +195,7 @@ def _draw_circle(graph: nx.DiGraph, title: str | None) -> Image.Image:
                         "alpha": faint, "connectionstyle": "arc3,rad=0.12",
                         "shrinkA": 0, "shrinkB": 2},
         )  # fmt: skip
-    size = float(np.clip(360 / len(names), 4, 9))
+    size = float(np.clip(9 * side / (0.062 * len(names)), 4, 9))
     for name, angle in zip(names, np.degrees(angles), strict=True):
         flipped = np.cos(np.radians(angle)) < -1e-9
         axes.plot(*at[name], "o", ms=4, color=_INK)
@@ -204,5 +205,5 @@ def _draw_circle(graph: nx.DiGraph, title: str | None) -> Image.Image:
             ha="right" if flipped else "left", va="center", parse_math=False,
         )  # fmt: skip
     note = "clockwise from the top:\ncauses before effects"
-    axes.text(-1.44, -1.44, note, size=8, color=_EDGE)
+    axes.text(-1.44, -1.44, note, size=9, color=_EDGE)
     return to_image(figure)

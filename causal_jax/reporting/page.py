@@ -13,7 +13,7 @@ from PIL import Image
 
 _CSS = """
 :root { color-scheme: light; }
-body { margin: 0 auto; max-width: 62rem; padding: 1rem 1.1rem 4rem; color: #1e2228;
+body { margin: 0 auto; max-width: 84rem; padding: 1rem 1.1rem 4rem; color: #1e2228;
   background: #fff; font: 16px/1.55 system-ui, "Segoe UI", Roboto, sans-serif; }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: .6rem 0 1rem; }
 h2 { font-size: 1.25rem; margin: 2.4rem 0 .6rem; padding-top: .8rem;
@@ -22,6 +22,7 @@ h3 { font-size: 1.05rem; margin: 1.6rem 0 .4rem; }
 p { margin: .5rem 0 .8rem; max-width: 46rem; }
 pre { background: #f5f7f9; padding: .7rem .9rem; overflow-x: auto; font-size: .85rem; }
 .wide { overflow-x: auto; }
+.hint { display: none; color: #7a4a00; font-size: .85rem; margin: .3rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums;
   font-size: .93rem; }
 th, td { padding: .32rem .8rem .32rem 0; border-bottom: 1px solid #e6e9ed;
@@ -29,12 +30,13 @@ th, td { padding: .32rem .8rem .32rem 0; border-bottom: 1px solid #e6e9ed;
 th { font-weight: 600; color: #4a525d; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 figure { margin: 1rem 0 1.4rem; }
-img { display: block; max-width: 100%; height: auto; }
+img { display: block; height: auto; }
 summary { cursor: pointer; margin: .8rem 0; color: #4a525d; font-weight: 600; }
 figcaption { color: #4a525d; font-size: .9rem; margin-top: .4rem; max-width: 46rem; }
 """
 
-_READABLE = 640  # pixels below which a phone scrolls a picture instead of shrinking it
+_MARGIN = 40  # pixels left and right of a picture together
+_HINT = "Wider than this screen: scroll it sideways."
 
 
 class Page:
@@ -49,6 +51,7 @@ class Page:
     def __init__(self, title: str):
         self._title = html.escape(str(title))
         self._parts = [f"<h1>{self._title}</h1>"]
+        self._widths: set[int] = set()  # of pictures, in pixels of the screen
 
     def heading(self, text: str, *, level: int = 2) -> Self:
         """A heading; level 2 opens a section, level 3 a part of one."""
@@ -93,14 +96,20 @@ class Page:
         )
 
     def image(self, image: Image.Image | bytes, caption: str = "") -> Self:
-        """A picture, PIL or the bytes of a PNG file, and a line below it."""
+        """A picture, PIL or the bytes of a PNG file, and a line below it.
+
+        It is shown at its own size, so that its smallest text (12 pixels) can be read;
+        a narrower screen scrolls it and says so.
+        """
         data, width = _png_bytes_and_width(image)
         source = "data:image/png;base64," + base64.b64encode(data).decode("ascii")
         text = html.escape(str(caption), quote=True)
         below = f"<figcaption>{text}</figcaption>" if text else ""
+        self._widths.add(width)
         return self._add_markup(
-            f'<figure><div class="wide"><img src="{source}" alt="{text}" '
-            f'style="min-width:{min(width, _READABLE)}px"></div>{below}</figure>'
+            f'<figure><div class="hint w{width}">{_HINT}</div><div class="wide">'
+            f'<img src="{source}" alt="{text}" style="width:{width}px"></div>'
+            f"{below}</figure>"
         )
 
     @contextlib.contextmanager
@@ -115,9 +124,16 @@ class Page:
         return (
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<title>{self._title}</title><style>{_CSS}</style></head>\n<body>\n"
-            + "\n".join(self._parts)
-            + "\n</body></html>\n"
+            f"<title>{self._title}</title><style>{_CSS}{self._hints()}</style></head>\n"
+            "<body>\n" + "\n".join(self._parts) + "\n</body></html>\n"
+        )
+
+    def _hints(self) -> str:
+        """Rules that show a picture's hint on screens that are narrower than it."""
+        return "\n".join(
+            f"@media (max-width: {width + _MARGIN}px) "
+            f"{{ .w{width} {{ display: block }} }}"
+            for width in sorted(self._widths)
         )
 
     def write(self, path: str | os.PathLike) -> None:

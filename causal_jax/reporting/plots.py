@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
+from causal_jax.graph import BINARY
 from causal_jax.reporting.figures import new_figure, style, to_image
 from causal_jax.reporting.graphs import graph_figure
 
@@ -14,7 +15,9 @@ __all__ = ("curves_figure", "graph_figure", "law_figure", "pairwise_figure")
 
 MODEL, TRUTH, FLOOR = "#2563a8", "#c9ced6", "#c2410c"
 _GRID = {"color": "#e6e8ec", "linewidth": 0.8}
-_ROW = 0.28  # inches a bar or pair of bars
+_ROW = 0.28  # inches per bar or pair of bars
+_MAX_LETTERS = 40  # beside a bar
+MAX_BARS = 32  # below each other; of more those that differ most are drawn
 
 
 def law_figure(
@@ -25,8 +28,12 @@ def law_figure(
     by_intervention: Mapping[str, float] | None = None,
     floor: float | None = None,
     states: Mapping[str, Sequence[str]] | None = None,
+    source: str = "truth",
 ) -> Image.Image:
     """Label laws: the marginals that are seen and, if given, do-TVDs.
+
+    Of more than `MAX_BARS` marginals or interventions those are drawn where the model
+    is furthest off, in their own order.
 
     Args:
       model: {node: `[k]` probabilities of its states}.
@@ -35,42 +42,58 @@ def law_figure(
         standard errors of a table that large, what chance alone does.
       by_intervention: {"Node=state": do-TVD} (`LabelMetrics.by_intervention`).
       floor: TVD of a table of `num_rows` drawn from the truth; a dashed line.
-      states: names of the states of categorical nodes; their indices if None.
+      states: names of the states of nodes; their indices if None.
+      source: what `truth` is, for the legend: "truth" or "data".
     """
-    rows = _state_rows(model, truth, states or {})
-    num_bars = max(len(rows), len(by_intervention or ()) if by_intervention else 0)
+    rows = _largest(
+        _state_rows(model, truth, states or {}), lambda row: abs(row[1] - row[2])
+    )
+    items = _largest([*(by_intervention or {}).items()], lambda item: item[1])
+    by_intervention = dict(items)
+    num_bars = max(len(rows), len(by_intervention))
     height = 1.2 + _ROW * num_bars
     with style():
         figure = new_figure(10.0 if by_intervention else 6.0, height)
         axes = figure.subplots(1, 2 if by_intervention else 1, squeeze=False)[0]
-        _draw_marginals(axes[0], rows, num_rows)
+        _draw_marginals(axes[0], rows, num_rows, source)
         if by_intervention:
             _draw_interventions(axes[1], by_intervention, floor)
         return to_image(figure)
 
 
 def _state_rows(model, truth, state_names) -> list[tuple[str, float, float]]:
-    """(text, model, truth) for the last state of binary nodes, every one of others."""
+    """(text, model, truth) for the last state of binary nodes, every one of others.
+
+    A node with states "0" and "1" (or unnamed ones) is called by its name alone.
+    """
     rows = []
     for name, probs in model.items():
         if name not in truth:
             raise ValueError(f"the truth has no marginal of {name!r}: give all nodes")
         names = state_names.get(name, range(len(probs)))
         for state in [1] if len(probs) == 2 else range(len(probs)):
-            text = name if len(probs) == 2 else f"{name}={names[state]}"
+            is_plain = len(probs) == 2 and tuple(names) in (BINARY, (0, 1))
+            text = name if is_plain else f"{name}={names[state]}"
             rows.append((text, float(probs[state]), float(truth[name][state])))
     return rows
 
 
-def _draw_marginals(axes, rows, num_rows: int) -> None:
+def _largest(items: list, size_fn) -> list:
+    """The `MAX_BARS` largest, in the order given."""
+    kept = sorted(items, key=size_fn, reverse=True)[:MAX_BARS]
+    return [item for item in items if item in kept]
+
+
+def _draw_marginals(axes, rows, num_rows: int, source: str) -> None:
     texts, model, truth = zip(*rows, strict=True)
     truth = np.array(truth)
     y = np.arange(len(rows))
     error = 2.0 * np.sqrt(truth * (1.0 - truth) / num_rows)
     axes.barh(y - 0.2, model, 0.38, color=MODEL, label="model")
-    axes.barh(y + 0.2, truth, 0.38, color=TRUTH, label="truth")
-    axes.errorbar(truth, y + 0.2, xerr=error, fmt="none", ecolor=FLOOR, capsize=2)
-    axes.set(xlim=(0, 1), title=f"seen: P(label); bars: chance of {num_rows:,} rows")
+    axes.barh(y + 0.2, truth, 0.38, color=TRUTH, label=source)
+    axes.errorbar(truth, y + 0.2, xerr=error, fmt="none", ecolor=FLOOR, capsize=2,
+                  label=f"chance in {num_rows:,} rows")  # fmt: skip
+    axes.set(xlim=(0, 1), title="seen: probability of each state")
     _format_horizontal_bars(axes, y, texts)
     axes.legend(frameon=False, fontsize=9)
 
@@ -80,18 +103,24 @@ def _draw_interventions(axes, by_intervention: Mapping, floor: float | None) -> 
     values = list(by_intervention.values())
     axes.barh(y, values, 0.7, color=MODEL)
     if floor is not None:
-        axes.axvline(floor, color=FLOOR, ls="--", lw=1.2, label=f"floor {floor:.4f}")
-        axes.legend(frameon=False, fontsize=9)
-    axes.set(title="done: TVD of P(all labels | do)", xlim=(0, None))
+        axes.axvline(floor, color=FLOOR, ls="--", lw=1.2)
+        axes.set_xlabel(f"dashed: chance alone, {floor:.4f}", color=FLOOR, fontsize=9)
+    axes.set(title="done: distance (TVD) of the law under do", xlim=(0, None))
     _format_horizontal_bars(axes, y, [f"do({text})" for text in by_intervention])
 
 
 def _format_horizontal_bars(axes, y, texts: Sequence[str]) -> None:
-    axes.set_yticks(y, texts, fontsize=9, parse_math=False)
+    axes.set_yticks(y, [_cut(text) for text in texts], parse_math=False)
+    axes.tick_params(axis="y", labelsize=9)
     axes.set_ylim(len(y) - 0.4, -0.6)
     axes.grid(axis="x", **_GRID)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _cut(text: str) -> str:
+    """A text that leaves room for the bars."""
+    return text if len(text) <= _MAX_LETTERS else text[: _MAX_LETTERS - 2] + ".."
 
 
 def pairwise_figure(
@@ -121,8 +150,7 @@ def pairwise_figure(
         figure = new_figure(side + 1.0, side)
         axes = figure.subplots()
         picture = axes.imshow(table, cmap="Blues", vmin=0.0, aspect="equal")
-        size = 9 if num <= 12 else 6
-        text = {"fontsize": size, "parse_math": False}  # a name may hold $
+        text = {"fontsize": 9, "parse_math": False}  # a name may hold $
         axes.set_xticks(range(num - 1), names[:-1], rotation=90, **text)
         axes.set_yticks(range(num - 1), names[1:], **text)
         axes.spines[:].set_visible(False)
@@ -139,7 +167,7 @@ def _write_cells(axes, table: np.ndarray) -> None:
         if not np.isnan(value):
             ink = "white" if value > 0.6 * darkest else "#1e2228"
             text = f"{value:.3f}".lstrip("0")
-            axes.text(column, row, text, ha="center", va="center", color=ink, size=8)
+            axes.text(column, row, text, ha="center", va="center", color=ink, size=9)
 
 
 def curves_figure(lines: Sequence[Mapping], *, columns: int = 3) -> Image.Image | None:
@@ -180,6 +208,6 @@ def _draw_curve(axes, title: str, points: Sequence[tuple[float, float]]) -> None
     axes.set_title(title, parse_math=False)
     axes.grid(**_GRID)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8)
+    axes.tick_params(labelsize=9)
     axes.ticklabel_format(axis="both", style="sci", scilimits=(-3, 5))
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))

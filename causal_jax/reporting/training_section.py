@@ -6,6 +6,13 @@ from pathlib import Path
 from causal_jax.reporting import plots
 from causal_jax.reporting.page import Page
 
+_CAPTION = (
+    "What was logged while the run was trained, over the training steps: one panel per "
+    "stage and quantity. Every point is the mean over the steps that were compiled "
+    "into one call. Losses of networks that play against each other need not fall; a "
+    "curve that runs away or stops moving is a bad sign."
+)
+
 
 def add(page: Page, workdir: Path) -> None:
     """Adds the training curves of a run's folder; nothing if nothing was logged."""
@@ -14,4 +21,4 @@ def add(page: Page, workdir: Path) -> None:
     figure = plots.curves_figure([json.loads(line) for line in lines])
     if figure is not None:
         page.heading("Training")
-        page.image(figure, "Means over each dispatch.")
+        page.image(figure, _CAPTION)

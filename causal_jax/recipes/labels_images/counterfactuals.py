@@ -14,14 +14,15 @@ import networkx as nx
 import numpy as np
 
 from causal_jax.networks.image_abduction import without_residual
-from causal_jax.queries import bounds
+from causal_jax.queries import bounds, coupled
 from causal_jax.recipes.labels_images import imagination
 from causal_jax.recipes.labels_images.imagination import Imagination
 from causal_jax.reporting import counterfactuals, grids, sheets
 from causal_jax.reporting.page import Page
 
 _MAX_SENTENCES = 24  # of bounds below a picture
-_NUM_DRAWS = 1000  # of a unit's counterfactual labels, for their law in this coupling
+# Of a unit's counterfactual labels, for their law in a coupling without a closed form.
+_NUM_DRAWS = 10_000
 
 
 class Imagined(NamedTuple):
@@ -77,7 +78,8 @@ class Row(NamedTuple):
       label: the label that may change.
       factual: its state.
       shown: its state in the picture.
-      coupled: P(shown | factual) by the model's own coupling, a share of 1,000 draws.
+      coupled: P(shown | factual) by the model's own coupling.
+      error: standard error of `coupled`; 0 where it is exact.
       low: lower bound of P(shown | factual) over all couplings.
       high: upper bound.
     """
@@ -87,8 +89,15 @@ class Row(NamedTuple):
     factual: str
     shown: str
     coupled: float
+    error: float
     low: float
     high: float
+
+    def cells(self) -> tuple:
+        """The row as a table has it, under `HEADER`."""
+        prob = f"{self.coupled:.3f}" + (f" ± {self.error:.3f}" if self.error else "")
+        bounds = (f"{self.low:.3f}", f"{self.high:.3f}")
+        return (self.picture, self.label, self.factual, self.shown, prob, *bounds)
 
 
 def bound_rows(
@@ -101,33 +110,50 @@ def bound_rows(
     """
     rows, scm = [], model.trained.label_scm
     for i, name in enumerate(names):
-        unit = dict(
-            zip(model.trained.label_scm.nodes, map(int, found.labels[i]), strict=True)
-        )
-        known = bounds.label_bounds(
-            model.trained.label_scm, model.trained.label_params, unit, do
-        )
+        unit = dict(zip(scm.nodes, map(int, found.labels[i]), strict=True))
+        known = bounds.label_bounds(scm, model.trained.label_params, unit, do)
         if not known:
             return []
-        many = np.repeat(found.labels[i : i + 1], _NUM_DRAWS, axis=0)
-        drawn = imagination.label_counterfactual(model, many, do, jax.random.key(i))
+        own = _coupled_laws(model, unit, do, jax.random.key(i))
         for label, by_state in known.items():
-            column, states = scm.nodes.index(label), scm.states(label)
-            shown = int(found.others[i, column])
+            states = scm.states(label)
+            shown = int(found.others[i, scm.nodes.index(label)])
             low, high = by_state[shown]
             if shown == unit[label] and low == 1:
                 continue  # certain to stay as it was
+            prob, error = own[label]
             row = Row(
                 picture=name,
                 label=label,
                 factual=states[unit[label]],
                 shown=states[shown],
-                coupled=float(np.mean(drawn[:, column] == shown)),
+                # Rounding alone moves an exact value past a bound that it reaches.
+                coupled=float(np.clip(prob[shown], low, high)),
+                error=float(error[shown]),
                 low=float(low),
                 high=float(high),
             )
             rows.append(row)
     return rows
+
+
+def _coupled_laws(
+    model: Imagination, unit: dict[str, int], do: dict[str, int], key
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """{label: (probabilities, their standard errors)} in the model's own coupling."""
+    scm = model.trained.label_scm
+    found = coupled.coupled_laws(scm, model.trained.label_params, unit, do)
+    if found is not None:
+        return {name: (law, np.zeros(len(law))) for name, law in found.items()}
+    row = np.array([[unit[name] for name in scm.nodes]])
+    many = np.repeat(row, _NUM_DRAWS, axis=0)
+    drawn = imagination.label_counterfactual(model, many, do, key)
+    result = {}
+    for i, name in enumerate(scm.nodes):
+        law = np.bincount(drawn[:, i], minlength=len(scm.states(name))) / _NUM_DRAWS
+        spread = np.maximum(law * (1 - law), 1 / _NUM_DRAWS)  # never 0: not exact
+        result[name] = (law, np.sqrt(spread / _NUM_DRAWS))
+    return result
 
 
 # --- the page ------------------------------------------------------------------------
@@ -188,6 +214,11 @@ def sheet(model: Imagination, names, found: Imagined, do: dict[str, int]):
 
 
 HEADER = ("picture", "label", "was", "shown", "P(shown)", "at least", "at most")
+_EXPLAINED = (
+    "P(shown) is the probability of the state that is shown, given everything that was "
+    "seen of the unit, if noise and states are coupled as this model couples them. In "
+    "every other coupling that agrees with the data it lies between the two bounds."
+)
 
 
 def write(path: Path, picture, title: str, texts: list[str], rows: list[Row]) -> None:
@@ -200,7 +231,8 @@ def write(path: Path, picture, title: str, texts: list[str], rows: list[Row]) ->
         result.text(text)
     if rows:
         result.heading("Labels below the intervention")
-        result.table(HEADER, rows)
+        result.text(_EXPLAINED)
+        result.table(HEADER, [row.cells() for row in rows])
     result.write(path)
 
 
@@ -209,8 +241,7 @@ def _sentences(rows: list[Row]) -> list[str]:
     rows = [row for row in rows if row.low < 0.995]  # 1.00 in every coupling else
     said = [
         f"{row.picture}: {row.label} was {row.factual}, shown {row.shown}: probability "
-        f"{row.coupled:.2f} in this coupling ({_NUM_DRAWS:,} draws), {row.low:.2f} to "
-        f"{row.high:.2f} in all."
+        f"{row.cells()[4]} in this coupling, {row.low:.3f} to {row.high:.3f} in all."
         for row in rows[:_MAX_SENTENCES]
     ]
     left = len(rows) - len(said)

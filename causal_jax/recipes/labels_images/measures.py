@@ -9,12 +9,16 @@ from tqdm import tqdm
 
 from causal_jax.data import faces
 from causal_jax.data.records import ImageData
-from causal_jax.metrics import discrete, images, pairs, trees
+from causal_jax.metrics import images
 from causal_jax.metrics.accuracy import balanced_accuracy
 from causal_jax.networks.judge import Judge, load_judge, save_judge
-from causal_jax.queries import laws
 from causal_jax.recipes.labels_images import data
 from causal_jax.recipes.labels_images.faces_judge import load_faces_judge
+from causal_jax.recipes.labels_images.label_measures import (
+    KEY,
+    LabelShown,
+    label_metrics,
+)
 from causal_jax.recipes.labels_images.model import Trained, open_trained
 from causal_jax.recipes.recipe import Measured, Run
 from causal_jax.reporting import grids
@@ -23,13 +27,10 @@ from causal_jax.scm import SCM
 from causal_jax.training.judge import array_batch, train_judge
 from causal_jax.types import Key, Params
 
-KEY = 77  # the evaluation's draws are the same for every run
 JUDGE_STEPS = 2500  # of a judge that a run trains for itself
 NUM_PER_STATE = 500  # pictures of do(label=0) and as many of do(label=1), a label
 NUM_NEIGHBOURS = 200
 NUM_FRECHET = 2000
-NUM_PAIRS = 36  # listed and shown: all pairs of nine labels
-_NUM_ROWS = 500_000  # of a law that is not enumerated
 
 # Left out of the training data of the faces: only an intervention shows them.
 UNSEEN = ({"Male": 0, "Mustache": 1}, {"Male": 0, "Bald": 1})
@@ -43,13 +44,13 @@ class Shown(NamedTuple):
     Attributes:
       trained: the run and its model.
       num_rows: label rows that it was trained on.
-      tables: the model's small tables and those they are compared with.
+      labels: what is shown of the labels.
       pictures: what the image metrics were measured on; None without images.
     """
 
     trained: Trained
     num_rows: int
-    tables: pairs.Compared
+    labels: LabelShown
     pictures: "Images | None"
 
 
@@ -66,7 +67,7 @@ def measure(run: Run, judge: str | Path | None = None) -> Measured:
     """
     trained = open_trained(run)
     labels = data.labels(run.config)
-    label_part, tables = label_metrics(trained, labels)
+    label_part, label_shown = label_metrics(trained, labels)
     image_part, pictures = None, None
     if IMAGE in trained.scm.nodes:
         pictures = open_images(run, labels, judge)
@@ -76,100 +77,10 @@ def measure(run: Run, judge: str | Path | None = None) -> Measured:
         shown=Shown(
             trained=trained,
             num_rows=len(labels.rows),
-            tables=tables,
+            labels=label_shown,
             pictures=pictures,
         ),
     )
-
-
-# --- labels ---------------------------------------------------------------------------
-
-
-def label_metrics(trained: Trained, labels: data.Labels) -> tuple[dict, pairs.Compared]:
-    """The `labels` part of metrics.json, and the tables that the report shows."""
-    scm, params = trained.label_scm, trained.label_params
-    result = {"trainer": trained.run.config.trainer, "rows": len(labels.rows)}
-    found, tables = (_small if laws.is_small(scm) else _large)(trained, labels)
-    result |= found
-    explicit = all(hasattr(m, "log_prob") for m in scm.mechanisms.values())
-    if len(labels.held_out) and explicit:
-        tree = trees.chow_liu(labels.graph, labels.rows)
-        result["held_out_log_likelihood"] = laws.mean_log_likelihood(
-            scm, params, labels.held_out
-        )
-        result["tree_log_likelihood"] = laws.mean_log_likelihood(*tree, labels.held_out)
-    return result | table_metrics(tables), tables
-
-
-def _small(trained: Trained, labels: data.Labels) -> tuple[dict, pairs.Compared]:
-    """Of a joint law that can be written down."""
-    scm = trained.label_scm
-    model = laws.model_laws(scm, trained.label_params, jax.random.key(KEY))
-    reference, source = reference_laws(trained, labels)
-    measured = discrete.compare(model, reference, num_rows=len(labels.rows))
-    tables = pairs.Compared(
-        model=pairs.tables_of_law(scm, model.seen)
-        if model.exact
-        else pairs.tables_of_rows(scm, model.rows),
-        reference=pairs.tables_of_law(scm, reference.seen),
-        source=source,
-    )
-    return measured._asdict(), tables
-
-
-def _large(trained: Trained, labels: data.Labels) -> tuple[dict, pairs.Compared]:
-    """Of a joint law that cannot: by the tables of all pairs of nodes."""
-    scm = trained.label_scm
-    everything = np.concatenate([labels.rows, labels.held_out])
-    num = max(len(everything), _NUM_ROWS)
-    drawn = laws.sampled_rows(scm, trained.label_params, jax.random.key(KEY), num)
-    measured = discrete.compare_pairs(everything, drawn, laws.cardinalities(scm))
-    result = {
-        **dict.fromkeys(("tvd", "do_tvd_mean", "do_tvd_max")),
-        "floor": measured.floor,
-        "by_intervention": {},
-        "exact": False,
-        "pair_tvd_mean": measured.mean,
-        "pair_tvd_max": measured.max,
-    }
-    tables = pairs.Compared(
-        model=pairs.tables_of_rows(scm, drawn),
-        reference=pairs.tables_of_rows(scm, everything),
-        source="data",
-    )
-    return result, tables
-
-
-def reference_laws(trained: Trained, labels: data.Labels) -> tuple[laws.Laws, str]:
-    """What a label model should be, and whose laws these are: "truth" or "data".
-
-    Where the truth is not known, what is seen is the data's own joint table, and what
-    is done is the product of the data's conditional tables along the graph.
-    """
-    truth = labels.truth
-    if truth and set(labels.graph.edges) == set(truth[0].graph.edges):
-        return laws.exact_laws(*truth), "truth"
-    scm = trained.label_scm
-    fitted = laws.exact_laws(*laws.tabular_fit(scm, labels.rows))
-    seen = laws.empirical_law(labels.rows, laws.cardinalities(scm))
-    return fitted._replace(seen=seen), "data"
-
-
-def table_metrics(tables: pairs.Compared) -> dict:
-    """Marginals of every node and the largest TVDs of pairs, as metrics.json has it."""
-    tvds = pairs.pair_tvds(tables.model, tables.reference)
-    return {
-        "marginals": {
-            name: {
-                "model": np.round(model, 6).tolist(),
-                tables.source: np.round(tables.reference.marginals[name], 6).tolist(),
-            }
-            for name, model in tables.model.marginals.items()
-        },
-        "largest_pair_tvds": {
-            ", ".join(pair): tvds[pair] for pair in pairs.largest(tvds, NUM_PAIRS)
-        },
-    }
 
 
 # --- images ---------------------------------------------------------------------------

@@ -1,13 +1,23 @@
-"""The page of a run of this family."""
+"""The page of a run of this family.
+
+Sentences first, then the figures: a reader who stops after the first screen has the
+answer, and every figure says in words what is in it.
+"""
 
 import jax
 import numpy as np
 
 from causal_jax.metrics import pairs
-from causal_jax.recipes.labels_images.measures import NUM_PAIRS, Images, Shown
+from causal_jax.recipes.labels_images import (
+    report_effects,
+    report_soundness,
+    report_words,
+)
+from causal_jax.recipes.labels_images.label_measures import NUM_PAIRS
+from causal_jax.recipes.labels_images.measures import Images, Shown
 from causal_jax.recipes.labels_images.model import Trained
 from causal_jax.recipes.recipe import Run
-from causal_jax.reporting import graphs, plots, sheets
+from causal_jax.reporting import plots, sheets
 from causal_jax.reporting.page import Page
 from causal_jax.scm import SCM
 
@@ -26,72 +36,75 @@ def page(run: Run, metrics: dict, shown: Shown) -> Page:
     """
     trained = shown.trained
     result = Page(f"{run.config.name}: see, do and imagine")
-    _summary(result, metrics)
-    result.heading("The causal graph")
-    result.image(graphs.graph_figure(trained.scm.graph), "Arrows are direct causes.")
+    report_words.add(result, run, metrics, shown)
+    report_effects.add_graph(result, trained.scm)
+    report_effects.add(result, trained.label_scm, shown.labels, metrics["labels"])
     _label_laws(result, shown, metrics["labels"])
     if shown.pictures is not None:
         _samples(result, trained)
         _twins(result, trained, shown.pictures)
+        report_soundness.add(result, run.workdir)
         _image_tables(result, metrics["images"])
     return result
 
 
-def _summary(result: Page, metrics: dict) -> None:
-    labels, pictures = metrics["labels"], metrics["images"] or {}
-    steps = ", ".join(f"{n} {stage}" for stage, n in metrics["steps"].items())
-    seconds = ", ".join(f"{s:.0f} s {stage}" for stage, s in metrics["seconds"].items())
-    result.text(
-        f"Seed {metrics['seed']}, config {metrics['config_hash']}; steps: {steps}; "
-        f"time: {seconds}; labels by {labels['trainer']}."
-    )
-    shown = {
-        "TVD of what is seen": labels["tvd"],
-        "do-TVD, mean": labels["do_tvd_mean"],
-        "do-TVD, largest": labels["do_tvd_max"],
-        "TVD of chance alone": labels["floor"],
-        "pairwise TVD, mean": labels.get("pair_tvd_mean"),
-        "held-out log-likelihood": labels.get("held_out_log_likelihood"),
-        "... of the Chow-Liu tree": labels.get("tree_log_likelihood"),
-        "label accuracy, mean": pictures.get("label_accuracy_mean"),
-        "label accuracy, lowest": pictures.get("label_accuracy_min"),
-        "accuracy on unseen combinations": pictures.get("unseen_accuracy"),
-        "diversity over the truth's": pictures.get("diversity"),
-        "Frechet distance": pictures.get("frechet"),
-        "... of real against real": pictures.get("frechet_floor"),
-    }
-    rows = [(name, f"{v:.4f}") for name, v in shown.items() if v is not None]
-    result.table(("measured", "value"), rows)
-
-
 def _label_laws(result: Page, shown: Shown, labels: dict) -> None:
-    result.heading("Label laws: seen and done")
-    tables, scm = shown.tables, shown.trained.label_scm
-    result.image(
-        plots.law_figure(
-            tables.model.marginals,
-            tables.reference.marginals,
-            num_rows=shown.num_rows,
-            by_intervention=labels["by_intervention"] or None,
-            floor=labels["floor"] if labels["by_intervention"] else None,
-        ),
-        f"Left: marginals of the model and of the {tables.source}. Right: total "
-        "variation distance of do(node = state) from "
-        + (
-            "the known truth."
-            if tables.source == "truth"
-            else "the product of the data's conditional tables along the graph."
-        ),
+    tables, scm = shown.labels.tables, shown.trained.label_scm
+    by_intervention = labels["by_intervention"]
+    result.heading("How far the model's probabilities are off")
+    figure = plots.law_figure(
+        tables.model.marginals,
+        tables.reference.marginals,
+        num_rows=shown.num_rows,
+        by_intervention=by_intervention or None,
+        floor=labels["floor"] if by_intervention else None,
+        states={name: scm.states(name) for name in scm.nodes},
+        source=tables.source,
     )
+    result.image(figure, _caption_of_laws(tables, by_intervention))
     if len(scm.nodes) > 1:
-        tvds = pairs.pair_tvds(tables.model, tables.reference)
-        distances = list(tvds.values())
-        result.image(
-            plots.pairwise_figure(scm.nodes, distances),
-            f"Mean {np.mean(distances):.4f}, largest {np.max(distances):.4f}; model "
-            f"against {tables.source}.",
+        _pairs(result, scm, tables)
+
+
+def _caption_of_laws(tables: pairs.Compared, by_intervention: dict) -> str:
+    side = "Left: the" if by_intervention else "The"
+    num_bars = sum(
+        1 if len(p) == 2 else len(p) for p in tables.model.marginals.values()
+    )
+    texts = [
+        f"{side} share of units in each state, by the model (blue) and in the "
+        f"{tables.source} (grey); red: two standard errors of a table as large as the "
+        "one that was trained on. Of labels with two states the second one is shown."
+    ]
+    if by_intervention:
+        reference = (
+            "the truth"
+            if tables.source == "truth"
+            else "the product of the data's conditional tables along the graph"
         )
-        _pair_tables(result, scm, tables, tvds)
+        texts.append(
+            "Right: for every do(label = state), the distance (TVD) of the model's law "
+            f"of all labels from {reference}; dashed: the distance that chance alone "
+            "makes."
+        )
+    if max(num_bars, len(by_intervention)) > plots.MAX_BARS:
+        texts.append(f"Shown are the {plots.MAX_BARS} bars that are furthest off.")
+    return " ".join(texts)
+
+
+def _pairs(result: Page, scm: SCM, tables: pairs.Compared) -> None:
+    tvds = pairs.pair_tvds(tables.model, tables.reference)
+    distances = list(tvds.values())
+    worst = max(tvds, key=tvds.get)
+    caption = (
+        "Every square is a pair of labels: how far the model's joint table of the two "
+        f"is from the {tables.source}'s (TVD). Mean {np.mean(distances):.4f}; largest "
+        f"{tvds[worst]:.4f}, of {worst[0]} and {worst[1]}."
+    )
+    title = "distance (TVD) of each pair's table"
+    figure = plots.pairwise_figure(scm.nodes, distances, title=title)
+    result.image(figure, caption)
+    _pair_tables(result, scm, tables, tvds)
 
 
 def _pair_tables(result: Page, scm: SCM, tables: pairs.Compared, tvds: dict) -> None:
@@ -101,7 +114,7 @@ def _pair_tables(result: Page, scm: SCM, tables: pairs.Compared, tvds: dict) -> 
         result.text(f"Shares of all units: the model's, then the {tables.source}'s.")
         for a, b in chosen:
             result.heading(f"{a} and {b}: TVD {tvds[a, b]:.4f}", level=3)
-            header = [""]
+            header = ["state"]
             for state in scm.states(b):
                 header += [f"{b}={state}: model", tables.source]
             shares = np.stack([t.pairs[a, b] for t in (tables.model, tables.reference)])
@@ -116,15 +129,21 @@ def _pair_tables(result: Page, scm: SCM, tables: pairs.Compared, tvds: dict) -> 
 def _samples(result: Page, trained: Trained) -> None:
     key = jax.random.key(KEY + 1)
     result.heading("What is seen")
-    result.image(sheets.samples_sheet(trained.scm, trained.params, key, 32), "Samples.")
+    result.image(
+        sheets.samples_sheet(trained.scm, trained.params, key, 32),
+        "Images drawn from the model, each with the labels that it was drawn from.",
+    )
     result.heading("Do against see")
     result.text(
-        "After do(X) the causes of X stay as they are; given X they do not. Rows of do "
-        "share their noise."
+        "Under do(X) the causes of X stay as they are; given X they are those of the "
+        "units in which X came about by itself. The rows of do share their noise: "
+        "below each other stands one unit in two worlds."
     )
     for node in _existing(trained, SHEETS):
         sheet = sheets.do_versus_see_sheet(trained.scm, trained.params, key, node, 8)
-        result.image(sheet, f"do({node}) and given {node}.")
+        result.image(
+            sheet, f"First {node} set by intervention, then units in which it is so."
+        )
 
 
 def _existing(trained: Trained, names: tuple[str, ...]) -> list[str]:
@@ -144,50 +163,60 @@ def _twins(result: Page, trained: Trained, pictures: Images) -> None:
     )
     do = [{n: trained.scm.states(n)[-1]} for n in _existing(trained, TWINS)]
     result.image(
-        sheets.twins_sheet(trained.scm, trained.params, key, do, 8), "Generated twins."
+        sheets.twins_sheet(trained.scm, trained.params, key, do, 8),
+        "Above, units as the model drew them; below, the same units under each "
+        "intervention, with the labels that changed.",
     )
     if pictures.truth is not None:
         sheet = sheets.twins_sheet(*pictures.truth, key, do, 8)
-        result.image(sheet, "For comparison, true pairs of the renderer: other people.")
+        result.image(
+            sheet,
+            "For comparison, true pairs of the program that draws the faces. They are "
+            "other people than those above.",
+        )
 
 
 def _image_tables(result: Page, metrics: dict) -> None:
-    result.heading("What the judge reads")
+    result.heading("What an independent judge reads in the images")
+    result.text(
+        "Each label is set to each of its states equally often, and the judge, which "
+        "had no part in the training, reads it: 0.5 is guessing. The last column is "
+        "how well the judge reads real pictures that it was not trained on."
+    )
     rows = [
-        (
-            name,
-            f"{value:.3f}",
-            f"{metrics['judge_accuracy'].get(name, float('nan')):.3f}",
-        )
+        (name, value, metrics["judge_accuracy"].get(name))
         for name, value in metrics["label_accuracy"].items()
     ]
-    result.table(("label", "balanced accuracy", "of the judge on held-out"), rows)
+    result.table(("label", "in generated images", "in real pictures"), _rounded(rows))
     if metrics.get("unseen"):
+        result.heading("Combinations that no training picture has", level=3)
         rows = [
-            (text, name, f"{value:.3f}")
+            (f"do({text})", name, value)
             for text, by_label in metrics["unseen"].items()
             for name, value in by_label.items()
         ]
-        result.table(("do, never seen together", "label", "accuracy"), rows)
+        result.table(("intervention", "label", "read as it was set"), _rounded(rows))
     if metrics.get("male_by_mustache"):
         effects = metrics["male_by_mustache"]
+        result.heading("A mustache does not make a man", level=3)
         rows = [
-            ("do(Mustache = 1)", _number(effects["do"]), _number(effects["true_do"])),
-            ("Mustache = 1", _number(effects["given"]), _number(effects["true_given"])),
+            ("do(Mustache = 1)", effects["do"], effects["true_do"]),
+            ("given Mustache = 1", effects["given"], effects["true_given"]),
         ]
-        result.table(("P(Male) in the images", "model", "truth"), rows)
-    spread = metrics["diversity_by_nuisance"].items()
-    if spread:
-        rows = [(name, f"{v:.2f}") for name, v in spread]
-        result.table(("nuisance", "spread over the true spread"), rows)
-    result.table(
-        ("nearest training picture, L2 in grey levels", "median"),
-        [
-            ("of generated pictures", f"{metrics['nearest_neighbour_median']:.0f}"),
-            ("of held-out pictures", f"{metrics['nearest_neighbour_median_real']:.0f}"),
-        ],
-    )
+        header = ("condition", "P(Male = 1) in the images", "truth")
+        result.table(header, _rounded(rows))
+    if metrics["diversity_by_nuisance"]:
+        result.heading("Whether the images vary as real ones do", level=3)
+        result.text(
+            "The spread of what no label says, over its spread in true pictures: 1 is "
+            "as much, 0 is always the same."
+        )
+        rows = list(metrics["diversity_by_nuisance"].items())
+        result.table(("what varies", "spread over the true spread"), _rounded(rows))
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def _rounded(rows: list[tuple]) -> list[tuple]:
+    """Shares with three digits; None stays, and becomes a dash."""
+    return [
+        tuple(f"{x:.3f}" if isinstance(x, float) else x for x in row) for row in rows
+    ]

@@ -55,9 +55,9 @@ def test_the_page_says_what_is_not_identified_and_bounds_it(
     assert {row.label for row in rows} <= set(LABELS) - {"Male", "Young", "Eyeglasses"}
     for row in rows:
         assert 0 <= row.low <= row.high <= 1
-        # `coupled` is a share of 1,000 draws.
-        bound = 5 * np.sqrt(0.25 / 1000)
-        assert row.low - bound <= row.coupled <= row.high + bound
+        assert row.low <= row.coupled <= row.high and row.error == 0
+        *_, shown, low, high = row.cells()
+        assert float(low) <= float(shown) <= float(high)  # as it is printed, too
     assert "not identified" in summary(texts, rows)
     counterfactuals.write(tmp_path / "men.png", picture, "men", texts, rows)
     written = Image.open(tmp_path / "men.png")
@@ -71,3 +71,16 @@ def test_a_leaf_label_has_no_bounds(imagination_model, imagined):
     assert counterfactuals.bound_rows(model, names, found, do) == []
     texts = counterfactuals.notes(model, found, do, "")
     assert "No label lies below Bald" in texts[-1]
+
+
+def test_a_coupling_without_closed_form_is_printed_with_its_error(
+    imagination_model, imagined, monkeypatch
+):
+    names, *_, found = imagined
+    exact = counterfactuals.bound_rows(imagination_model, names, found, {"Male": 1})
+    monkeypatch.setattr(counterfactuals.coupled, "coupled_laws", lambda *_: None)
+    drawn = counterfactuals.bound_rows(imagination_model, names, found, {"Male": 1})
+    assert len(exact) == len(drawn) > 0
+    for one, other in zip(exact, drawn, strict=True):
+        assert abs(one.coupled - other.coupled) <= 5 * other.error + 1e-4
+        assert ("±" in other.cells()[4]) == (other.error > 0)

@@ -1,0 +1,256 @@
+"""The first part of the page: what was found, in sentences, then every figure."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from causal_jax.metrics.conditionals import Cell, WorstCells
+from causal_jax.recipes.labels_images import data
+from causal_jax.recipes.labels_images.measures import Shown
+from causal_jax.recipes.recipe import Run
+from causal_jax.reporting.page import Page
+
+_COPIES = (
+    0.8  # of real pictures' distance to the training set: below it, look for copies
+)
+
+
+def add(page: Page, run: Run, metrics: dict, shown: Shown) -> None:
+    """Adds the summary: sentences, then a table with a line on each figure."""
+    labels, pictures = metrics["labels"], metrics["images"] or {}
+    page.text(_opening(run, metrics, shown))
+    for sentence in (*_label_sentences(labels, shown), *_image_sentences(pictures)):
+        page.text(sentence)
+    with page.collapsed("All figures, and how they were made"):
+        rows = [
+            (name, f"{value:.4f}", meaning)
+            for name, value, meaning in _figures(labels, pictures)
+            if value is not None
+        ]
+        page.table(("figure", "value", "meaning"), rows)
+        page.text(_receipt(metrics))
+
+
+def _opening(run: Run, metrics: dict, shown: Shown) -> str:
+    num, labels = len(shown.trained.label_scm.nodes), metrics["labels"]
+    learned = f"{num} labels" + (" and images below them" if metrics["images"] else "")
+    if shown.labels.tables.source == "truth":
+        truth = (
+            "The law that these rows were drawn from is known, and is the truth here."
+        )
+    else:
+        truth = "The true law is not known: the data's tables stand in its place."
+    return (
+        f"A model of {learned} was trained on {labels['rows']:,} rows of "
+        f"{_data_name(run)}, along the causal graph below. {truth}"
+    )
+
+
+def _data_name(run: Run) -> str:
+    config = run.config
+    if config.table:
+        return str(config.table)
+    if data.are_faces(config):
+        return "drawn faces"
+    return getattr(config, "bif", "") or config.dataset
+
+
+def _receipt(metrics: dict) -> str:
+    steps = ", ".join(f"{n:,} of {stage}" for stage, n in metrics["steps"].items())
+    seconds = metrics["seconds"].items()
+    seconds = ", ".join(f"{s:.0f} s of {stage}" for stage, s in seconds)
+    trainer = {"wgan": "adversarially (WGAN-GP)", "mle": "by maximum likelihood"}
+    return (
+        f"Seed {metrics['seed']}, configuration {metrics['config_hash']}. Training "
+        f"steps: {steps}; time: {seconds}. Labels were trained "
+        f"{trainer[metrics['labels']['trainer']]}."
+    )
+
+
+# --- labels ---------------------------------------------------------------------------
+
+
+def _label_sentences(labels: dict, shown: Shown) -> Iterator[str]:
+    source, num_rows = shown.labels.tables.source, labels["rows"]
+    if labels["tvd"] is not None:
+        yield (
+            f"What is seen: the model's law of all labels is {labels['tvd']:.4f} from "
+            f"the {source}'s in total variation distance (TVD), the most by which the "
+            "two can differ on the probability of any event; 0 is the same law. "
+            f"{_chance(labels, num_rows)}"
+        )
+        worst = max(labels["by_intervention"], key=labels["by_intervention"].get)
+        yield (
+            "What is done: under single interventions the distance is "
+            f"{labels['do_tvd_mean']:.4f} on average and at most "
+            f"{labels['do_tvd_max']:.4f}, under do({worst})."
+        )
+    else:
+        yield (
+            "The joint law of so many labels cannot be written down: it is compared by "
+            f"the tables of all pairs. They are {labels['pair_tvd_mean']:.4f} from the "
+            "data's on average, in total variation distance (TVD), and at most "
+            f"{labels['pair_tvd_max']:.4f}; another sample of the data as large as it "
+            f"would be {labels['floor']:.4f} away by chance."
+        )
+    if shown.labels.worst is not None:
+        yield worst_sentence(shown.labels.worst, source, num_rows)
+    if labels.get("held_out_log_likelihood") is not None:
+        yield (
+            "Rows that were held out have a mean log-likelihood of "
+            f"{labels['held_out_log_likelihood']:.3f} nats; under the Chow-Liu tree, "
+            "the best model in which every label has one parent, "
+            f"{labels['tree_log_likelihood']:.3f}. Higher is better."
+        )
+
+
+def _chance(labels: dict, num_rows: int) -> str:
+    ratio = labels["tvd"] / max(labels["floor"], 1e-12)
+    return (
+        f"Chance alone makes {labels['floor']:.4f}: that is how far a table of "
+        f"{num_rows:,} rows lies from the law that it was drawn from. The model is "
+        f"{ratio:.1f} times as far."
+    )
+
+
+def worst_sentence(worst: WorstCells, source: str, num_rows: int) -> str:
+    """Where the conditional tables are furthest off, and what chance can explain of it.
+
+    Example:
+      >>> cell = Cell("Ill", "yes", {"Age": "old"}, 0.25, 0.5, 0.1)
+      >>> print(worst_sentence(WorstCells(cell, cell), "data", 500)[:66])
+      Where it misleads most: P(Ill=yes | Age=old) is 0.250 in the model
+    """
+    relative, absolute = worst.relative, worst.absolute
+    texts = [f"Where it misleads most: {_cell_text(relative, source, num_rows)}."]
+    if absolute != relative:
+        same = _cell_text(absolute, source, num_rows)
+        texts.append(f"The largest difference: {same}.")
+    return " ".join(texts)
+
+
+def _cell_text(cell: Cell, source: str, num_rows: int) -> str:
+    num = max(num_rows * cell.mass / max(cell.reference, 1e-9), 1.0)
+    chance = 2 * np.sqrt(cell.reference * (1 - cell.reference) / num)
+    return (
+        f"{cell} is {cell.model:.3f} in the model and {cell.reference:.3f} in the "
+        f"{source}, of {100 * cell.mass:.1f} % of all units (chance: {chance:.3f}, two "
+        "standard errors of the rows with these causes)"
+    )
+
+
+# --- images ---------------------------------------------------------------------------
+
+
+def _image_sentences(pictures: dict) -> Iterator[str]:
+    if not pictures:
+        return
+    by_label = pictures["label_accuracy"]
+    worst = min(by_label, key=by_label.get)
+    yield (
+        "Images: where a label is set, an independent judge reads it as it was set in "
+        f"{_percent(pictures['label_accuracy_mean'])} of the generated images on "
+        f"average (50 % is guessing); worst is {worst}, with "
+        f"{_percent(by_label[worst])}."
+    )
+    if pictures["unseen"]:
+        names = " and ".join(f"do({text})" for text in pictures["unseen"])
+        yield (
+            f"Combinations that no training picture has, {names}: the labels read as "
+            f"they were set in {_percent(pictures['unseen_accuracy'])} of the images."
+        )
+    yield _likeness(pictures)
+    yield _copies(pictures)
+
+
+def _likeness(pictures: dict) -> str:
+    ratio = pictures["frechet"] / max(pictures["frechet_floor"], 1e-12)
+    text = (
+        "Likeness: the Frechet distance between the judge's features of generated and "
+        f"of real pictures is {pictures['frechet']:.3f}; other real pictures are "
+        f"at {pictures['frechet_floor']:.3f}. 0 is indistinguishable, and "
+        f"the model is {ratio:.0f} times as far as real pictures are from each other."
+    )
+    if pictures["diversity"] is not None:
+        text += (
+            " What no label says (tones, light, place) varies "
+            f"{pictures['diversity']:.2f} times as much as in true pictures."
+        )
+    return text
+
+
+def _copies(pictures: dict) -> str:
+    own = pictures["nearest_neighbour_median"]
+    real = pictures["nearest_neighbour_median_real"]
+    found = (
+        "generated pictures lie closer to the training set than new ones: look for "
+        "copies"
+        if own < _COPIES * real
+        else "no sign that training pictures were copied"
+    )
+    return (
+        f"Copies: a generated picture is {own:,.0f} grey levels (L2) from the nearest "
+        f"training picture, a new real one {real:,.0f} (medians): {found}."
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+# --- the table ------------------------------------------------------------------------
+
+
+def _figures(labels: dict, pictures: dict) -> Iterator[tuple[str, float | None, str]]:
+    """(figure, value, meaning)."""
+    chance = "TVD that chance alone makes"
+    yield "TVD of what is seen", labels["tvd"], "distance of the law of all labels"
+    yield "do-TVD, mean", labels["do_tvd_mean"], "the same, mean over do(label = state)"
+    yield "do-TVD, largest", labels["do_tvd_max"], "the worst intervention's"
+    yield chance, labels["floor"], "a table as large as the data, drawn from the law"
+    yield (
+        "worst conditional cell",
+        labels["conditional_max"],
+        "largest error of P(label | causes)",
+    )
+    yield "pairwise TVD, mean", labels.get("pair_tvd_mean"), "over all pairs of labels"
+    yield (
+        "held-out log-likelihood",
+        labels.get("held_out_log_likelihood"),
+        "nats per row, higher is better",
+    )
+    yield (
+        "... of the Chow-Liu tree",
+        labels.get("tree_log_likelihood"),
+        "the best model with one parent per label",
+    )
+    for key, name, meaning in _PICTURE_FIGURES:
+        yield name, pictures.get(key), meaning
+
+
+_PICTURE_FIGURES = (
+    (
+        "label_accuracy_mean",
+        "label accuracy, mean",
+        "share read as set; .5 is guessing",
+    ),
+    ("label_accuracy_min", "label accuracy, lowest", "of the worst label"),
+    (
+        "unseen_accuracy",
+        "accuracy on unseen combinations",
+        "of combinations that no training picture has",
+    ),
+    ("diversity", "diversity", "spread over the true spread; 1 is as much"),
+    ("frechet", "Frechet distance", "of generated from real pictures; 0 is the same"),
+    ("frechet_floor", "... of real against real", "what it is without any model"),
+    (
+        "nearest_neighbour_median",
+        "nearest training picture",
+        "grey levels (L2), median over generated pictures",
+    ),
+    (
+        "nearest_neighbour_median_real",
+        "... of new real pictures",
+        "the same of real ones",
+    ),
+)
