@@ -7,6 +7,7 @@ runs one: a mistake ends in one line and exit code 1.
 import contextlib
 import importlib
 import os
+import re
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -78,7 +79,17 @@ def _parse(argv: list[str], own: list[str]) -> list[str]:
         name = error.flagname
         sys.exit(f"usage: there is no flag --{name}: {suggestion(name, own)}")
     except flags.Error as error:
-        sys.exit(f"usage: {_one_line(error)} (--help lists the flags)")
+        sys.exit(f"usage: {_said_plainly(error)} (--help lists the flags)")
+
+
+def _said_plainly(error: flags.Error) -> str:
+    """A flag's error; one that is missing is called so, with what it is for."""
+    text = _one_line(error)
+    missing = re.search(r"Flag --([\w.]+) must have a value other than None", text)
+    if not missing:
+        return text
+    name = missing[1]
+    return f"--{name} is missing: {flags.FLAGS[name].help}"
 
 
 @contextlib.contextmanager

@@ -21,13 +21,17 @@ it, one draw of them is shown (noise and states coupled as the model's mechanism
 with bounds that hold for every coupling.
 """
 
+import sys
 from pathlib import Path
 
 from absl import flags
 
 from causal_jax.cli import factual
 from causal_jax.recipes.labels_images import counterfactuals
-from causal_jax.recipes.labels_images.imagination import open_imagination
+from causal_jax.recipes.labels_images.imagination import (
+    open_with_images,
+    with_encoder,
+)
 from causal_jax.recipes.recipe import open_run
 
 ENDINGS = (".png", ".html")
@@ -51,13 +55,15 @@ def main(args: flags.FlagValues) -> None:
     path = Path(args.out)
     if path.suffix not in ENDINGS:
         raise ValueError(f"--out={path} must end in {' or '.join(ENDINGS)}")
-    model = open_imagination(open_run(args.workdir))
-    do = factual.states(model, args.do, "do")
+    trained = open_with_images(open_run(args.workdir))
+    do = factual.states(trained, args.do, "do")
     if not do:
         raise ValueError('--do names no label: give it one, as --do="Smiling=1"')
-    factual.states(model, args.labels, "labels")  # its errors before any work
-    images, names = factual.pictures(args.image, model)
-    rows, labels_note = factual.labels(model, images, args.labels)
+    factual.states(trained, args.labels, "labels")  # its errors before any work
+    images, names = factual.pictures(args.image, trained)
+    rows, labels_note = factual.labels(trained, images, args.labels)
+    print("abducting the pictures' noise (compiling it first) ...", file=sys.stderr)
+    model = with_encoder(trained)  # an encoder is trained after all that can be wrong
     found = counterfactuals.imagine(
         model, images, rows, do, residual=args.residual, seed=args.seed
     )
@@ -71,6 +77,7 @@ def main(args: flags.FlagValues) -> None:
     counterfactuals.write(path, picture, title, texts, table)
     print(summary(texts, table))
     print(f"wrote {path}")
+    print(f"Next: causal-jax soundness --workdir={args.workdir}")
 
 
 def summary(texts: list[str], rows: list[counterfactuals.Row]) -> str:

@@ -12,6 +12,8 @@ has collapsed. Of a digit classifier: accuracy where colours tell nothing, and i
 domain.
 """
 
+from pathlib import Path
+
 from absl import flags
 
 from causal_jax.recipes import recipe
@@ -29,7 +31,26 @@ def main(args: flags.FlagValues) -> None:
     """Evaluates the run that the flags name."""
     metrics = recipe.evaluate(args.workdir, judge=args.judge)
     print(summary(metrics))
-    print(f"wrote {args.workdir}/metrics.json and report.html")
+    report = (Path(args.workdir).absolute() / "report.html").as_uri()
+    print(f"wrote {args.workdir}/metrics.json and report.html: open {report}")
+    print(f"Next: {next_step(metrics, args.workdir)}")
+
+
+def next_step(metrics: dict, workdir: str | Path) -> str:
+    """The command that shows most of a run, by what was measured of it."""
+    if metrics.get("images"):
+        return f"causal-jax sheet --workdir={workdir} --node=all --out={workdir}/sheets"
+    if "labels" in metrics:
+        known = metrics["labels"].get("by_intervention") or ("LABEL=STATE",)
+        return (
+            f'causal-jax sample --workdir={workdir} --do="{[*known][-1]}" --out=do.csv'
+        )
+    if any(name.startswith("mask_") for name in metrics):
+        return (
+            f'causal-jax sample --workdir={workdir} --do="texture_label=3" '
+            "--out=three.png"
+        )
+    return "causal-jax train --help (other settings, to compare with)"
 
 
 def summary(metrics: dict) -> str:

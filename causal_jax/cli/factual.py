@@ -9,13 +9,15 @@ from causal_jax import graph as graphs
 from causal_jax.cli import assignments
 from causal_jax.data import user_images
 from causal_jax.recipes.labels_images import data
-from causal_jax.recipes.labels_images.imagination import Imagination, read_labels
-from causal_jax.recipes.settings import with_keys
+from causal_jax.recipes.labels_images.imagination import read_labels
+from causal_jax.recipes.labels_images.model import Trained
+from causal_jax.recipes.settings import Settings, with_keys
+from causal_jax.runs.load import IMAGE
 
 MAX_PICTURES = 64  # more do not fit on a page
 
 
-def pictures(text: str, model: Imagination) -> tuple[np.ndarray, list[str]]:
+def pictures(text: str, trained: Trained) -> tuple[np.ndarray, list[str]]:
     """The images that --image names, and a name for each.
 
     Raises:
@@ -25,11 +27,11 @@ def pictures(text: str, model: Imagination) -> tuple[np.ndarray, list[str]]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         numbers = _numbers(part)
         if numbers is not None:
-            images.append(_held_out(model, numbers))
+            images.append(_held_out(trained, numbers))
             names += [str(number) for number in numbers]
         else:
-            size, config = model.trained.generator.resolution, model.trained.run.config
-            read = user_images.read(part, size=size, crop=data.crop(config))
+            size, crop = trained.generator.resolution, data.crop(trained.run.config)
+            read = user_images.read(part, size=size, crop=crop)
             images.append(read)
             names += [
                 f"{Path(part).name}{f' {i}' if i else ''}" for i in range(len(read))
@@ -46,53 +48,73 @@ def _numbers(part: str) -> list[int] | None:
     first, dash, last = part.partition("-")
     if not first.isdecimal() or (dash and not last.isdecimal()):
         return None
-    numbers = list(range(int(first), int(last if dash else first) + 1))
-    if not numbers or len(numbers) > MAX_PICTURES:
+    start, end = int(first), int(last if dash else first) + 1
+    if not 1 <= end - start <= MAX_PICTURES:
         raise ValueError(f"--image={part}: give 1 to {MAX_PICTURES} pictures, as 0-7")
-    return numbers
+    return list(range(start, end))
 
 
-def _held_out(model: Imagination, numbers: list[int]) -> np.ndarray:
-    config = model.trained.run.config
+def _held_out(trained: Trained, numbers: list[int]) -> np.ndarray:
+    config = trained.run.config
+    _require_few(config, max(numbers))
     if not config.images:  # no more are drawn or read
         config = with_keys(config, num_images=max(numbers) + 1)
-    graph = model.trained.label_scm.graph
+    graph = trained.label_scm.graph
     if config.images:
         training = data.images(config, graph, "train")
         found = data.with_validation(config, graph, training)[1].images
     else:
         found = data.images(config, graph, "validation").images
-    if max(numbers) >= len(found):
-        raise ValueError(
-            f"--image: there are {len(found)} held-out pictures, 0 to {len(found) - 1}"
-        )
+    _require_below(max(numbers), len(found))
     return np.asarray(found)[numbers].astype(np.float32) / 127.5 - 1
 
 
-def states(model: Imagination, text: str, flag: str) -> dict[str, int]:
+def _require_few(config: Settings, largest: int) -> None:
+    """Refuses a number at once that no drawing or reading would reach."""
+    if data.are_faces(config):  # they are drawn: as many as the evaluation has
+        _require_below(largest, config.num_images)
+    elif config.images:
+        known = data.labels(config)  # the table alone, without its pictures
+        num = len(known.rows) + len(known.held_out)
+        _require_below(largest, max(num // 10, 1))
+
+
+def _require_below(largest: int, num: int) -> None:
+    if largest >= num:
+        raise ValueError(
+            f"--image={largest}: there are {num:,} held-out pictures, 0 to {num - 1}"
+        )
+
+
+def states(trained: Trained, text: str, flag: str) -> dict[str, int]:
     """{label: state index} of "Male=0,Young=1".
 
     Raises:
       ValueError: no label of the model, or no state of it.
     """
-    scm, result = model.trained.label_scm, {}
+    scm, result = trained.label_scm, {}
     for name, state in assignments.read(text, flag).items():
+        if name == IMAGE:
+            raise ValueError(
+                f"--{flag} names 'image', which is the picture itself: name a label, "
+                f"one of {', '.join(scm.nodes[:8])}"
+            )
         graphs.require_node(scm.graph, name, role=f"label in --{flag}")
         result[name] = int(arguments.encode(scm, name, state))
     return result
 
 
-def labels(model: Imagination, images: np.ndarray, text: str) -> tuple[np.ndarray, str]:
+def labels(trained: Trained, images: np.ndarray, text: str) -> tuple[np.ndarray, str]:
     """The labels of images, int [B, n], and a sentence on where they come from.
 
     Raises:
       ValueError: no such label or state; labels left out, but a run without Labeler.
     """
-    names, said = model.trained.label_scm.nodes, states(model, text, "labels")
+    names, said = trained.label_scm.nodes, states(trained, text, "labels")
     rows = np.zeros((len(images), len(names)), np.int32)
     note = "All labels were given."
     if set(said) != set(names):
-        rows = read_labels(model, images)
+        rows = read_labels(trained, images)
         rest = ", ".join(n for n in names if n not in said) if said else "All labels"
         note = f"{rest}: read in the pictures by the run's Labeler, not given."
     for name, state in said.items():

@@ -49,6 +49,10 @@ def main(args: flags.FlagValues) -> None:
         data_dir=args.data_dir,
     )
     print(f"wrote {args.num} pictures to {path}")
+    print(
+        "Next: causal-jax train --config=mnist_classifier --workdir=DIR "
+        f"--config.counterfactuals={args.name} --config.data_dir={path.parents[1]}"
+    )
 
 
 def blocks(

@@ -49,3 +49,14 @@ def main(args: flags.FlagValues) -> None:
         args.dataset, data_dir=args.data_dir, manual_dir=args.manual_dir
     )
     print(f"{'already prepared' if is_there else 'prepared'}: {path}")
+    print(next_step(args.dataset, args.data_dir))
+
+
+def next_step(dataset: str, data_dir: str | None) -> str:
+    """How to train on it."""
+    config = "celeba_causal_gan" if "celeb" in dataset else "mnist_cgn"
+    place = f" --config.data_dir={data_dir}" if data_dir else ""
+    return (
+        f"Next: causal-jax train --config={config} --config.dataset={dataset}{place} "
+        "--workdir=DIR"
+    )

@@ -34,5 +34,7 @@ def main(args: flags.FlagValues) -> None:
     print(summary(metrics))
     report = (Path(args.workdir).absolute() / "report.html").as_uri()
     print(f"done in {time.monotonic() - started:.0f} s. Open {report}")
-    print(f'Next: causal-jax sample --workdir={args.workdir} --do="Mustache=1" \\')
-    print('          --given="Male=0" --out=women_with_a_mustache.png')
+    print(
+        f'Next: causal-jax sample --workdir={args.workdir} --do="Mustache=1" '
+        '--given="Male=0" --out=women_with_a_mustache.png'
+    )

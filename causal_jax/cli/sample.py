@@ -18,6 +18,7 @@ ending of --out decides:
 """
 
 import os
+import sys
 import zipfile
 from pathlib import Path
 
@@ -25,9 +26,12 @@ import jax
 import numpy as np
 from absl import flags
 
+from causal_jax import arguments
+from causal_jax import graph as graphs
 from causal_jax.cli import assignments
 from causal_jax.data import tables
 from causal_jax.data.records import Table
+from causal_jax.queries.draws import label_model
 from causal_jax.reporting import grids, sheets
 from causal_jax.runs.load import IMAGE, load
 from causal_jax.scm import SCM
@@ -58,30 +62,76 @@ def main(args: flags.FlagValues) -> None:
         given=args.given,
         seed=args.seed,
         twin=args.twin,
+        labels_only=Path(args.out).suffix == ".csv",
     )
     write(args.out, scm, values, args.twin)
     print(f"wrote {args.num} units to {args.out}")
+    print(next_step(args.workdir, scm, args.twin))
+
+
+def next_step(workdir: str | Path, scm: SCM, twin: bool) -> str:
+    """What a user may ask next."""
+    name = scm.discrete[-1] if scm.discrete else "LABEL"
+    state = (scm.states(name) or ("STATE",))[-1] if scm.discrete else "STATE"
+    if twin and IMAGE in scm.nodes:
+        return f"Next: causal-jax sheet --workdir={workdir} --node=all --out=sheets"
+    return (
+        f'Next: causal-jax sample --workdir={workdir} --do="{name}={state}" --twin '
+        "--out=twins.csv"
+    )
 
 
 def draw(
-    workdir: str | Path, *, num: int, do: str, given: str, seed: int, twin: bool
+    workdir: str | Path,
+    *,
+    num: int,
+    do: str,
+    given: str,
+    seed: int,
+    twin: bool,
+    labels_only: bool = False,
 ) -> tuple[SCM, dict[str, np.ndarray]]:
-    """Samples a run: {node: array}; of twins {node_WORLD: array} of both worlds."""
+    """Samples a run: {node: array}; of twins {node_WORLD: array} of both worlds.
+
+    With `labels_only` no picture is drawn. The labels are the same: the noise of a node
+    depends on the seed and its name alone.
+
+    Raises:
+      ValueError: no run there, or a question that it cannot be asked.
+    """
     if num < 1:
         raise ValueError(f"--num is {num}: ask for at least one unit")
-    scm, params = load(workdir)
     do, given = assignments.read(do, "do"), assignments.read(given, "given")
+    if twin and not do:
+        raise ValueError("--twin compares a world with --do to one without: give --do")
+    scm, params = load(workdir)
+    for flag, names in (("do", do), ("given", given)):
+        _require_states(scm, flag, names)
+    if labels_only:
+        scm, params = label_model(scm, params)
+    elif IMAGE in scm.nodes:
+        print(f"drawing {num} pictures (a first call compiles) ...", file=sys.stderr)
     key = jax.random.key(seed)
     if not twin:
         values = scm.sample(params, key, num=num, do=do, given=given)
         return scm, {name: np.asarray(value) for name, value in values.items()}
-    if not do:
-        raise ValueError("--twin compares a world with --do to one without: give --do")
     pair = scm.twins(params, key, num=num, do=do, given=given)
     values = {}
     for world, drawn in zip(("factual", "counterfactual"), pair, strict=True):
         values |= {f"{name}_{world}": np.asarray(v) for name, v in drawn.items()}
     return scm, values
+
+
+def _require_states(scm: SCM, flag: str, asked: dict[str, str]) -> None:
+    """Refuses what is no label of the model, or no state of it, before any work."""
+    for name, state in asked.items():
+        graphs.require_node(scm.graph, name, role=f"label in --{flag}")
+        if name == IMAGE:
+            raise ValueError(
+                f"--{flag} names {name!r}, which has no states: name a label, one of "
+                f"{', '.join(scm.discrete[:8])}"
+            )
+        arguments.encode(scm, name, state)  # a number where the node has no states
 
 
 def write(

@@ -26,6 +26,7 @@ r"""Draws sheets of pictures of a trained run.
 """
 
 import hashlib
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain, count
 from pathlib import Path
@@ -76,6 +77,11 @@ def main(args: flags.FlagValues) -> None:
     )
     for path in written:
         print(f"wrote {path}")
+    name = "LABEL" if args.node in (None, ALL) else args.node
+    print(
+        f'Next: causal-jax sample --workdir={args.workdir} --do="{name}=1" --twin '
+        "--out=twins.png"
+    )
 
 
 def write(
@@ -99,8 +105,16 @@ def write(
     _require_question(kind, node, nodes, num)
     _require_out(out, is_folder=node == ALL)
     scm, params = load(workdir)
+    if IMAGE not in scm.nodes:
+        raise ValueError(
+            f"{workdir} has no images to draw: causal-jax sample --workdir={workdir} "
+            "--out=FILE.csv gives its labels, and evaluate its report"
+        )
     pair = assignments.names(nodes or "", "nodes")
+    for name in pair if node in (None, ALL) else (node,):
+        graphs.require_node(scm.graph, name)
     files = _file_names(kind, scm.nodes)
+    print("drawing (a first call compiles) ...", file=sys.stderr)
     written = []
     for name, picture in pictures(scm, params, kind, node, pair, num, seed):
         path = Path(out)

@@ -33,6 +33,9 @@ def main(args: flags.FlagValues) -> dict:
     figures = soundness.evaluate(args.workdir, num=args.num, judge=args.judge)
     print(table(figures))
     print(f"wrote {args.workdir}/soundness.json, soundness_units.npz, soundness.png")
+    print(
+        f"Next: causal-jax evaluate --workdir={args.workdir} (shows them in the report)"
+    )
     return figures
 
 

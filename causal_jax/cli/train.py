@@ -47,6 +47,8 @@ def define_flags() -> None:
 def main(args: flags.FlagValues) -> None:
     """Trains what the flags ask for."""
     recipe.train(args.config, args.workdir)
+    print(f"wrote {args.workdir}: the trained model, and metrics.jsonl of its training")
+    print(f"Next: causal-jax evaluate --workdir={args.workdir}")
 
 
 def with_config_file(arguments: list[str]) -> list[str]:

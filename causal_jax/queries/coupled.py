@@ -3,7 +3,7 @@
 A node with one uniform noise ("inverse_cdf") that was seen in state y under pa has its
 noise uniform between the edges F(y - 1 | pa) and F(y | pa). Under pa' its state is y'
 where the noise lies between F(y' - 1 | pa') and F(y' | pa'): with the overlap of the
-two intervals over the length of the first. The nodes' noises are independent, so the law of
+two intervals over the length of the first. The noises are independent, so the law of
 all changed labels is the product over them (abduction, action, prediction: Pearl 2009,
 section 7.1). `queries.bounds` says what holds in every other coupling.
 """

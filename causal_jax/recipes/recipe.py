@@ -122,6 +122,8 @@ def train(config: Any, workdir: str | Path) -> dict[str, float]:
     config = settings.plain(config)
     recipe = registry.recipe_of(config)
     recipe.check(config)
+    # Said before data are read or drawn; claimed when nothing else can be wrong.
+    folder.require_free(workdir, settings.to_dict(config), places=settings.PLACES)
     data = recipe.data(config)
     model = recipe.model(config, data)
     workdir = _claim(config, workdir, model)

@@ -57,6 +57,24 @@ def read_config(workdir: str | Path) -> dict[str, Any]:
         ) from error
 
 
+def require_free(
+    workdir: str | Path, config: Mapping[str, Any], *, places: Collection[str] = ()
+) -> None:
+    """Checks what `claim` checks, and writes nothing.
+
+    Raises:
+      ValueError: the folder holds another configuration's run, or other files.
+    """
+    workdir = Path(workdir)
+    if (workdir / _CONFIG).is_file():
+        _require_same(config, read_config(workdir), workdir, places)
+    elif workdir.exists() and any(workdir.iterdir()):
+        raise ValueError(
+            f"{workdir} holds files that are no run (no {_CONFIG}): choose an empty "
+            "or a new folder"
+        )
+
+
 def claim(
     workdir: str | Path, config: Mapping[str, Any], *, places: Collection[str] = ()
 ) -> Path:
@@ -71,13 +89,7 @@ def claim(
       ValueError: the folder holds another configuration's run, or other files.
     """
     workdir = Path(workdir)
-    if (workdir / _CONFIG).is_file():
-        _require_same(config, read_config(workdir), workdir, places)
-    elif workdir.exists() and any(workdir.iterdir()):
-        raise ValueError(
-            f"{workdir} holds files that are no run (no {_CONFIG}): choose an empty "
-            "or a new folder"
-        )
+    require_free(workdir, config, places=places)
     text = json.dumps(config, indent=1, sort_keys=True)
     write_text(workdir / _CONFIG, text)
     return workdir
@@ -94,7 +106,7 @@ def _require_same(
     if different:
         raise ValueError(
             f"{workdir} holds another config's run ({'; '.join(different[:3])}): "
-            "choose another workdir or the same config"
+            "choose another --workdir or the same config"
         )
 
 

@@ -86,6 +86,7 @@ def fit(
         total=num_steps, initial=first, desc=stage, unit="step", disable=not progress
     ) as bar:
         step = first
+        bar.set_description(f"{stage}: compiling and running the first steps ...")
         while step < num_steps:
             size = min(steps_per_dispatch, num_steps - step)
             state, info = steps(num_steps=size)(state, data, key_steps, step)
@@ -94,6 +95,7 @@ def fit(
             append_log(workdir, stage, step, values)
             if on_log:
                 on_log(step, values)
+            bar.set_description(stage, refresh=False)
             bar.update(size)
             bar.set_postfix({k: f"{v:.3g}" for k, v in list(values.items())[:3]})
             due = time.monotonic() - saved > seconds_per_checkpoint

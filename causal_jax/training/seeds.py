@@ -69,6 +69,7 @@ def fit_seeds(
         return state, jax.tree.map(jnp.mean, infos)
 
     with tqdm(total=num_steps, desc=stage, unit="step", disable=not progress) as bar:
+        bar.set_description(f"{stage}: compiling and running the first steps ...")
         for first in range(0, num_steps, steps_per_dispatch):
             size = min(steps_per_dispatch, num_steps - first)
             state, info = steps(state, data, first, size)
@@ -77,6 +78,7 @@ def fit_seeds(
             for i, workdir in enumerate(workdirs):
                 values = {name: float(value[i]) for name, value in info.items()}
                 loop.append_log(workdir, stage, first + size, values)
+            bar.set_description(stage, refresh=False)
             bar.update(size)
     for i, workdir in enumerate(workdirs):
         one = jax.tree.map(lambda leaf, i=i: leaf[i], state)

@@ -43,7 +43,7 @@ def test_help_is_the_text_and_our_flags_alone(python_m, flags_of, command, flag)
             "usage: there is no flag --sed: did you mean 'seed'? there are workdir,",
         ),
         (["--workdir=run", "--out=a.csv", "--num=many"], "usage: flag --num=many: "),
-        (["--workdir=run"], "usage: flag --out=None: "),
+        (["--workdir=run"], "usage: --out is missing: File to write: .csv"),
         (["--workdir=nowhere", "--out=a.csv"], "sample: nowhere holds no run"),
         (["--workdir=run", "--out=a.jpg"], "sample: --out=a.jpg must end in .csv"),
     ],

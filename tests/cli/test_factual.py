@@ -9,8 +9,8 @@ from causal_jax.data.faces import LABELS
 
 
 def test_numbers_are_held_out_pictures_and_ranges_of_them(imagination_model):
-    two, names = factual.pictures("3,5", imagination_model)
-    some, _ = factual.pictures("3-5", imagination_model)
+    two, names = factual.pictures("3,5", imagination_model.trained)
+    some, _ = factual.pictures("3-5", imagination_model.trained)
     assert names == ["3", "5"]
     np.testing.assert_array_equal(two, some[[0, 2]])
 
@@ -25,7 +25,7 @@ def test_a_picture_of_another_size_is_cropped_and_resized(imagination_model, tmp
 
 
 def test_what_the_labeler_read_and_what_was_given_is_said(imagination_model):
-    model = imagination_model
+    model = imagination_model.trained
     images, _ = factual.pictures("0,1", model)
     rows, note = factual.labels(model, images, "Young=1,Male=0")
     assert "Bald" in note and "Young" not in note and "the run's Labeler" in note
@@ -49,5 +49,5 @@ def test_what_the_labeler_read_and_what_was_given_is_said(imagination_model):
 )
 def test_bad_questions_are_one_line(imagination_model, ask, message):
     with pytest.raises(ValueError, match=message) as error:
-        ask(imagination_model)
+        ask(imagination_model.trained)
     assert "\n" not in str(error.value)

@@ -7,7 +7,9 @@ from PIL import Image
 
 from causal_jax import graph as graphs
 from causal_jax.cli import sample
+from causal_jax.data.faces import LABELS
 from causal_jax.mechanism import AdditiveNoise, Tabular
+from causal_jax.networks.image import ImageGenerator
 from causal_jax.scm import SCM
 
 SETTINGS = {"num": 6, "do": "", "given": "", "seed": 0, "twin": False}
@@ -72,6 +74,8 @@ def test_png_is_a_grid_with_room_for_labels(run, tmp_path, twin):
         ({"do": "Male=1", "given": "Male=0"}, "contradict each other on 'Male'"),
         ({"num": 0}, "at least one unit"),
         ({"twin": True}, "give --do"),
+        ({"do": "image=3"}, "--do names 'image', which has no states"),
+        ({"given": "image=3"}, "--given names 'image', which has no states"),
     ],
 )
 def test_bad_questions_are_one_line(run, settings, message):
@@ -151,9 +155,33 @@ def test_the_command_writes_what_its_flags_ask_for(run, tmp_path, python_m):
         f"--out={out}",
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout == f"wrote 5 units to {out}\n"
+    first, following = done.stdout.splitlines()
+    assert first == f"wrote 5 units to {out}"
+    assert following.startswith(f"Next: causal-jax sample --workdir={run} --do=")
     scm, values = sample.draw(
         run, num=5, do="Mustache=1", given="Male=0", seed=3, twin=False
     )
     sample.write(tmp_path / "here.csv", scm, values, twin=False)
     assert out.read_text() == (tmp_path / "here.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    "question",
+    [{}, {"do": "Mustache=1", "given": "Male=0"}, {"do": "Smiling=1", "twin": True}],
+)
+def test_labels_alone_are_the_same_draws_and_no_picture_is_drawn(
+    run, question, monkeypatch
+):
+    whole = sample.draw(run, **SETTINGS | question)[1]
+    monkeypatch.setattr(ImageGenerator, "apply", lambda *_: 1 / 0)
+    scm, labels = sample.draw(run, **SETTINGS | question, labels_only=True)
+    assert set(scm.nodes) == set(LABELS) and len(labels) in (9, 27)
+    for name, values in labels.items():
+        np.testing.assert_array_equal(values, whole[name])
+
+
+def test_a_table_is_drawn_without_its_pictures(run, tmp_path, flags_of, monkeypatch):
+    monkeypatch.setattr(ImageGenerator, "apply", lambda *_: 1 / 0)
+    out = tmp_path / "seen.csv"
+    sample.main(flags_of(sample, workdir=str(run), out=str(out), num=5))
+    assert len(out.read_text().splitlines()) == 6

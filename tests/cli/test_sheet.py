@@ -66,6 +66,21 @@ def test_two_labels_may_have_commas(loaded, tmp_path):
         sheet.write("r", tmp_path / "x.png", kind="grid2d", nodes='"a, b",Male')
 
 
+def test_a_run_of_a_table_alone_says_what_shows_it(tmp_path, monkeypatch):
+    nodes = ("Male", "Mustache")
+    graph = causal_jax.graph.build(
+        [nodes], nodes=nodes, states=dict.fromkeys(nodes, "01")
+    )
+    labels = controller(graph, hidden=(4,))
+    params = labels.init(jax.random.key(0))
+    monkeypatch.setattr(sheet, "load", lambda workdir: (labels, params))
+    with pytest.raises(
+        ValueError, match="run has no images to draw: causal-jax sample"
+    ):
+        sheet.write("run", tmp_path / "x.png", node="Male")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("out", "settings", "message"),
     [

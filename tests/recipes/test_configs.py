@@ -1,5 +1,7 @@
 """Laws of the config files of all families."""
 
+import ast
+
 import pytest
 
 from causal_jax.recipes import registry
@@ -67,3 +69,12 @@ def test_quicktest_is_quick_wherever_it_stands(name):
 
 def test_unknown_variant_lists_what_there_is():
     assert _variants("faces_labels") == ["mle", "reference", "random", "quicktest"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_config_says_command_hardware_time_and_what_comes_out(name):
+    text = ast.get_docstring(ast.parse(registry.config_file(name).read_text("utf-8")))
+    assert f"--config={name}" in text
+    for word in ("Hardware:", "Time:", "Expected:", "Measured:"):
+        (line,) = (line for line in text.splitlines() if line.startswith(word))
+        assert len(line) > len(word) + 10, f"{word} says nothing"

@@ -54,11 +54,25 @@ def open_imagination(run: Run) -> Imagination:
     Raises:
       ValueError: no run there, damaged, or one without images.
     """
+    return with_encoder(open_with_images(run))
+
+
+def open_with_images(run: Run) -> Trained:
+    """Loads a run that has images; nothing is trained.
+
+    Raises:
+      ValueError: no run there, damaged, or one without images.
+    """
     trained = open_trained(run)
     if IMAGE not in trained.scm.nodes:
         raise ValueError(
             f"{run.workdir} has no images: train a config with an image stage"
         )
+    return trained
+
+
+def with_encoder(trained: Trained) -> Imagination:
+    """The run and its encoder, of its stage "encoder" or trained now."""
     return Imagination(trained=trained, encoder=_encoder(trained))
 
 
@@ -169,13 +183,13 @@ def label_counterfactual(
     return np.stack([np.asarray(values[name]) for name in scm.nodes], axis=-1)
 
 
-def read_labels(model: Imagination, images: Array) -> np.ndarray:
+def read_labels(trained: Trained, images: Array) -> np.ndarray:
     """What the run's Labeler reads in images, state indices [B, n].
 
     Raises:
       ValueError: the run's checkpoint holds no such Labeler.
     """
-    config, generator = model.trained.run.config, model.trained.generator
+    config, generator = trained.run.config, trained.generator
     settings = vars(config.gan)
     algorithm_name = getattr(config, "algorithm", "causal_gan")
     algorithm = stages.IMAGE_ALGORITHMS[algorithm_name](
@@ -186,7 +200,7 @@ def read_labels(model: Imagination, images: Array) -> np.ndarray:
         **settings,
     )
     like = jax.eval_shape(algorithm.init, jax.random.key(0))
-    checkpoints = folder.checkpoints(model.trained.run.workdir, IMAGES)
+    checkpoints = folder.checkpoints(trained.run.workdir, IMAGES)
     critics = checkpoints.restore_state(checkpoints.latest(), like).critics
     width, images = settings.get("critic_width"), jnp.asarray(images)
     if "labeler" in critics:  # CausalBEGAN's is a network of its own

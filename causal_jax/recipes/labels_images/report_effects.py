@@ -9,7 +9,7 @@ from causal_jax.reporting.page import Page
 from causal_jax.runs.load import IMAGE
 from causal_jax.scm import SCM
 
-_MAX_GAPS = 10  # of the table that stands open; all others are behind a fold
+_MAX_GAPS, _MAX_EFFECTS = 10, 24  # rows that stand open; all are behind a fold
 _MAX_NAMES = 12  # in one cell of a table
 
 
@@ -106,10 +106,14 @@ def add(page: Page, scm: SCM, shown: LabelShown, labels: dict) -> None:
         + _accuracy(labels)
     )
     source = shown.tables.source
-    page.heading("Where doing and seeing differ most", level=3)
+    effects = _largest_effects(scm, shown)
+    if effects:
+        page.heading("What setting a label changes", level=3)
+        page.table(_header("outcome", source, shown), effects)
+    page.heading("Where what is seen misleads most about what is done", level=3)
     page.table(_header("outcome", source, shown), _widest_gaps(scm, shown))
     for name in scm.nodes:
-        with page.collapsed(f"What sets {name}: every intervention on another label"):
+        with page.collapsed(f"{name}, under every intervention on another label"):
             page.text(_who_can(scm, name))
             rows = _rows_of(scm, shown, name)
             page.table(_header("outcome", source, shown), rows)
@@ -151,6 +155,30 @@ def _rows_of(scm: SCM, shown: LabelShown, name: str) -> list[tuple]:
         if cause[0] != name
         for state in _shown_states(scm, name)
     ]
+
+
+def _largest_effects(scm: SCM, shown: LabelShown) -> list[tuple]:
+    """Outcomes that the cause can change, every state of the cause; largest first."""
+    done = shown.effects.done
+    asked = [
+        (cause, name, state)
+        for cause in scm.nodes
+        for name in scm.nodes
+        if cause in nx.ancestors(scm.graph, name)
+        for state in _shown_states(scm, name)
+    ]
+
+    def size(question) -> float:
+        cause, name, state = question
+        probs = [done[cause, value][name][state] for value in scm.states(cause)]
+        return max(probs) - min(probs)
+
+    rows = [
+        _row(scm, shown, (cause, value), name, state)
+        for cause, name, state in sorted(asked, key=size, reverse=True)
+        for value in scm.states(cause)
+    ]
+    return rows[:_MAX_EFFECTS]
 
 
 def _widest_gaps(scm: SCM, shown: LabelShown) -> list[tuple]:

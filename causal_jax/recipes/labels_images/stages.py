@@ -1,6 +1,7 @@
 """The stages of this family: the labels' fit, and the images' after it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -35,6 +36,7 @@ _GIVEN = ("batch_size", "num_steps", "unseen")
 def check(config: Settings) -> None:
     """Raises ValueError before data is read where a setting cannot be right."""
     has_images = config.stage == "images"
+    _require_own_data(config)
     require_one_of("trainer", config.trainer, LABEL_ALGORITHMS)
     require_one_of("controller", config.controller, CONTROLLERS)
     if has_images:
@@ -52,6 +54,29 @@ def check(config: Settings) -> None:
     require_known(config.trainer, label_fn, config.trainer_settings, _GIVEN)
     if has_images:  # built for one label: its settings are checked
         image_algorithm(config, image_mechanism(config, (2,)))
+
+
+def _require_own_data(config: Settings) -> None:
+    """Raises ValueError where one's own table, graph or pictures are not named."""
+    if config.dataset == "table":
+        if not config.table:
+            raise ValueError("no table: give a CSV file, --config.table=FILE.csv")
+        if not config.graph:
+            raise ValueError(
+                "no graph: give a file with lines `parent -> child`, "
+                "--config.graph=FILE, or such a line itself"
+            )
+        if config.stage == "images" and not config.images:
+            raise ValueError(
+                "no pictures: give the folder that the table's first column names "
+                "files of, --config.images=FOLDER"
+            )
+    if config.table and not Path(config.table).is_file():
+        raise ValueError(
+            f"there is no table {config.table}: give a CSV file or list_attr_celeba"
+        )
+    if config.images and not Path(config.images).is_dir():
+        raise ValueError(f"there is no folder of pictures {config.images}")
 
 
 def stages(config: Settings, data: Training, model: SCM) -> Iterator[Stage]:

@@ -28,8 +28,8 @@ def run(tmp_path_factory):
 
 def test_its_own_labeler_reads_given_images(run):
     model = imagination.open_imagination(recipe.open_run(run))
-    images, _ = factual.pictures("0,1", model)
-    rows, note = factual.labels(model, images, "Male=1")
+    images, _ = factual.pictures("0,1", model.trained)
+    rows, note = factual.labels(model.trained, images, "Male=1")
     assert rows.shape == (2, 9) and set(rows[:, 1]) == {1}
     assert "read in the pictures by the run's Labeler" in note
 

@@ -14,8 +14,8 @@ from causal_jax.recipes.labels_images import counterfactuals
 def imagined(imagination_model):
     """Two held-out faces, their labels read, do(Male=1)."""
     model = imagination_model
-    images, names = factual.pictures("0,1", model)
-    rows, note = factual.labels(model, images, "Young=1,Male=0")
+    images, names = factual.pictures("0,1", model.trained)
+    rows, note = factual.labels(model.trained, images, "Young=1,Male=0")
     found = counterfactuals.imagine(model, images, rows, {"Male": 1})
     return names, rows, note, found
 
@@ -32,7 +32,7 @@ def test_the_null_intervention_gives_the_image_back_with_the_residual(
     imagination_model,
 ):
     model = imagination_model
-    images, _ = factual.pictures("0", model)
+    images, _ = factual.pictures("0", model.trained)
     rows = np.zeros((1, 9), np.int32)
     found = counterfactuals.imagine(model, images, rows, {"Bald": 0})
     np.testing.assert_allclose(found.counterfactual, images, atol=1e-5)

@@ -5,6 +5,13 @@ r"""Digit classifiers: on what the data show, or on counterfactual pictures.
         --config.generator=runs/cgn
     causal-jax evaluate --workdir=runs/invariant
 
+Hardware: one CPU core, or one NVIDIA H200.
+Time: 796 s (`colored`), 834 s (`double_colored`), 759 s (`wildlife`) on the CPU; 53 s
+  (`double_colored`) and 51 s (`wildlife`) on the H200.
+Expected: digits read by their shape, 93 %, 88.5 % and 83 %.
+Measured: 96.5 %, 92.8 % (three seeds) and 86.0 %; trained on what the data show instead
+  (`original`) 35.2 %, 9.7 % and 9.8 %.
+
 The generator is the folder of an `mnist_cgn` run, or a checkpoint of the reference code
 (`ckp.pth`). Variants, combined with commas: the set, `colored`, `double_colored` (the
 default) or `wildlife`; `original`, `gan`, `original_gan`, `cgn` (the default),

@@ -4,7 +4,16 @@ r"""The label model of the faces, against the known truth.
         --workdir=runs/faces_labels && \
     causal-jax evaluate --workdir=runs/faces_labels
 
-202,599 rows of Causal Graph 1 with the faces' tables. Variants: `mle` (maximum
+202,599 rows of Causal Graph 1 with the faces' tables.
+
+Hardware: one CPU core.
+Time: 25 to 35 s; `mle` 7 to 8 s.
+Expected: TVD .020, do-TVD .020 on average and .040 at most, twice that for `random`;
+  `mle` .008, .008 and .012.
+Measured: worst of five seeds .0149, .0139 and .0221, worst random table .0197, .0190
+  and .0335; `mle` .0046, .0043 and .0051. `reference`: not measured.
+
+Variants: `mle` (maximum
 likelihood), `reference` (the original's networks and settings, 10,000 steps),
 `random` (tables drawn from a flat Dirichlet; `--config.table_seed=0..4`), `quicktest`.
 """
