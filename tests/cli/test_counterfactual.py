@@ -1,8 +1,9 @@
 import html
 
 import pytest
+from PIL import Image
 
-from causal_jax.cli import counterfactual
+from causal_jax.cli import counterfactual, factual
 
 
 @pytest.fixture
@@ -35,13 +36,31 @@ def test_the_page_is_written_and_its_notes_are_printed(ask, tmp_path, capsys):
         ({"do": ""}, "--do names no label"),
         ({"do": "Mael=1"}, "did you mean 'Male'"),
         ({"labels": "Mael=1"}, "did you mean 'Male'"),
+        ({"do": "image=1"}, "--do names 'image', which is the picture itself"),
         ({"image": "none.png"}, "there is no picture none.png"),
+        ({"image": "99999999"}, "there are 64 held-out pictures, 0 to 63"),
+        ({"image": "0-99999999"}, "give 1 to 64 pictures"),
     ],
 )
 def test_bad_questions_are_one_line_and_nothing_is_written(
-    ask, tmp_path, flags, message
+    ask, tmp_path, flags, message, monkeypatch
 ):
+    def late(*_):
+        pytest.fail("an encoder is trained, or pictures are drawn")
+
+    monkeypatch.setattr(counterfactual, "with_encoder", late)
+    monkeypatch.setattr(factual.data, "images", late)
     with pytest.raises(ValueError, match=message) as raised:
         ask(**flags)
     assert "\n" not in str(raised.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_picture_of_another_size_is_refused_before_an_encoder_is_trained(
+    ask, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(counterfactual, "with_encoder", lambda _: pytest.fail("late"))
+    path = tmp_path / "large.png"
+    Image.new("RGB", (178, 218)).save(path)
+    with pytest.raises(ValueError, match="the model draws 32x32x3: crop and resize"):
+        ask(image=str(path))

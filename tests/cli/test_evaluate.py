@@ -1,3 +1,5 @@
+import pytest
+
 from causal_jax.cli import evaluate
 from causal_jax.recipes import recipe
 
@@ -30,4 +32,20 @@ def test_the_command_measures_the_run_with_its_judge(flags_of, monkeypatch, caps
     evaluate.main(flags_of(evaluate, workdir="runs/a"))
     evaluate.main(flags_of(evaluate, workdir="runs/a", judge="judge.npz"))
     assert asked == [("runs/a", {"judge": None}), ("runs/a", {"judge": "judge.npz"})]
-    assert "wrote runs/a/metrics.json and report.html" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "wrote runs/a/metrics.json and report.html" in printed
+    assert "Next: causal-jax sample --workdir=runs/a" in printed
+
+
+@pytest.mark.parametrize(
+    ("metrics", "following"),
+    [
+        ({"labels": {}, "images": {"diversity": 1.0}}, "sheet --workdir=a --node=all"),
+        ({"labels": {"by_intervention": {"Ill=yes": 0.1}}}, '--do="Ill=yes"'),
+        ({"mask_mean": 0.1}, '--do="texture_label=3"'),
+        ({"accuracy_t10k": 0.5}, "causal-jax train --help"),
+    ],
+)
+def test_the_next_step_is_one_that_the_run_can_do(metrics, following):
+    text = evaluate.next_step(metrics, "a")
+    assert text.startswith("causal-jax ") and following in text and "\n" not in text

@@ -1,5 +1,6 @@
 """Train, resume and evaluate are one for all families."""
 
+import dataclasses
 import json
 
 import pytest
@@ -57,6 +58,16 @@ def test_folder_of_another_config_is_refused(run):
     config = registry.get_config("faces_causal_gan:quicktest")
     config.seed = 1
     with pytest.raises(ValueError, match=r"another config's run \(seed 0 there, 1"):
+        recipe.train(config, run)
+
+
+def test_another_run_s_folder_is_refused_before_data_are_drawn(run, monkeypatch):
+    known = registry.recipe_of(settings.plain(registry.get_config("faces_labels")))
+    late = dataclasses.replace(known, data=lambda config: pytest.fail("data are drawn"))
+    monkeypatch.setattr(registry, "recipe_of", lambda config: late)
+    config = registry.get_config("faces_causal_gan:quicktest")
+    config.seed = 1
+    with pytest.raises(ValueError, match="another config's run"):
         recipe.train(config, run)
 
 

@@ -106,3 +106,11 @@ def test_the_file_is_whole_or_not_there(tmp_path, monkeypatch):
         page.write(tmp_path / "out" / "report.html")
     assert (tmp_path / "out" / "report.html").read_text(encoding="utf-8") == written
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["report.html"]
+
+
+def test_a_picture_keeps_its_size_and_narrower_screens_are_told_to_scroll():
+    wide = Image.new("RGB", (900, 10))
+    text = Page("t").image(wide, "wide").image(picture(), "small").html()
+    assert 'style="width:900px"' in text and 'style="width:4px"' in text
+    assert "@media (max-width: 940px) { .w900 { display: block } }" in text
+    assert text.count("scroll it sideways") == 2

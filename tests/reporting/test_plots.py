@@ -50,6 +50,8 @@ def test_laws_are_drawn_with_and_without_interventions():
     rows = plots._state_rows(model, truth, {"Hair": ("none", "grey", "red")})
     assert [row[0] for row in rows] == ["Male", "Hair=none", "Hair=grey", "Hair=red"]
     assert rows[0][1:] == (0.4, 0.42)
+    named = plots._state_rows(model, truth, {"Male": ("no", "yes")})
+    assert named[0][0] == "Male=yes", "real names, not the second state's index"
     seen = plots.law_figure(model, truth, num_rows=100)
     both = plots.law_figure(
         model, truth, num_rows=100, by_intervention={"Male=0": 0.01}, floor=0.004
@@ -95,3 +97,13 @@ def test_figures_leave_settings_alone_and_need_no_pyplot():
     assert dict(mpl.rcParams) == before
     assert "causal_jax.reporting.plots" in sys.modules
     assert not hasattr(plots, "plt")
+
+
+def test_long_axes_are_folded_to_the_bars_that_are_furthest_off():
+    laws = {f"label {i}": np.array([1 - i / 200, i / 200]) for i in range(100)}
+    truth = {name: np.array([1.0, 0.0]) for name in laws}
+    tall = plots.law_figure(laws, truth, num_rows=100)
+    kept = plots._largest(list(range(100)), lambda i: i)
+    assert kept == list(range(100 - plots.MAX_BARS, 100))
+    assert tall.height < 1500
+    assert plots._cut("x" * 100) == "x" * 38 + ".."

@@ -166,3 +166,11 @@ def test_another_algorithms_workdir_is_a_one_line_error(tmp_path, tiny_scm, tiny
 def test_the_moving_average_moves_by_its_rate():
     average = averaged({"w": jnp.zeros(2)}, {"w": jnp.array([1.0, -2.0])}, 0.25)
     np.testing.assert_allclose(average["w"], [0.25, -0.5])
+
+
+def test_the_bar_says_that_it_compiles_until_the_first_steps_are_done(capsys):
+    fit(counting(), DATA, key=KEY, num_steps=4, steps_per_dispatch=2, stage="labels")
+    written = capsys.readouterr().err
+    compiling = "labels: compiling and running the first steps ..."
+    assert written.index(compiling) < written.index("50%")
+    assert "compiling" not in written[written.index("50%") :]

@@ -45,6 +45,34 @@ def test_impossible_settings_are_refused(tmp_path, key, value, message):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("variant", "given", "message"),
+    [
+        ("", {}, "no table: give a CSV file, --config.table=FILE.csv"),
+        ("", {"table": __file__}, "no graph: give a file with lines"),
+        (
+            "images",
+            {"table": __file__, "graph": "A -> B"},
+            "no pictures: give the folder .* --config.images=FOLDER",
+        ),
+        (
+            "images",
+            {"table": __file__, "graph": "A -> B", "images": "nowhere"},
+            "there is no folder of pictures nowhere",
+        ),
+    ],
+)
+def test_own_data_that_is_not_named_is_one_line_with_the_flag(
+    tmp_path, variant, given, message
+):
+    config = registry.get_config(f"table:{variant}")
+    config.update(given)
+    with pytest.raises(ValueError, match=message) as raised:
+        recipe.train(config, tmp_path / "run")
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "run").exists()
+
+
 def test_settings_of_another_algorithm_are_named_before_anything_is_written(tmp_path):
     config = registry.get_config("faces_causal_gan:quicktest")
     config.algorithm = "causal_began"

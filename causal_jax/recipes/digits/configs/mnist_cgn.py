@@ -7,8 +7,8 @@ r"""Counterfactual generative networks on digits whose colours tell the class.
         --out=three.png
 
 Hardware: one CPU core, or one NVIDIA H200 for five seeds at once.
-Time: per run on the CPU 570 s (`colored`), 598 s (`double_colored`), 885 s (`wildlife`);
-  on the H200 62, 52 and 53 s.
+Time: per run on the CPU 570 s (`colored`), 598 s (`double_colored`) and 885 s
+  (`wildlife`); on the H200 62, 52 and 53 s.
 Expected: masks that are read and differ, nothing collapsed; what counts is the
   classifier of its pictures, see `mnist_classifier`.
 Measured: on the CPU, masks read by a classifier of real ones: .978 (`colored`),

@@ -8,8 +8,8 @@ r"""CausalBEGAN on CelebA at 64 pixels, beside `celeba_causal_gan`.
 Hardware: one CPU core for what was measured; an accelerator for all 100,000 steps.
 Time: 1,578 s for 2,000 steps of images, and 78 s of labels; 100,000 steps not measured.
 Expected: no figure was set; photographs need more than a short run.
-Measured: after 2,000 steps on `celeb_a_64`, 24,152 pictures: label accuracy .832 (lowest
-  .655), unseen combinations .502, Frechet distance 2.770 over a floor of .268.
+Measured: after 2,000 steps on `celeb_a_64`, 24,152 pictures: label accuracy .832
+  (lowest .655), unseen combinations .502, Frechet distance 2.770 over a floor of .268.
 
 `celeb_a` is cropped to its central 108 pixels and resized; `celeb_a_64` is used as it
 is. Variants: `reference` (the original's networks and settings), `quicktest`.

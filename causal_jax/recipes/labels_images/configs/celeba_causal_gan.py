@@ -8,8 +8,8 @@ r"""CausalGAN on CelebA at 64 pixels: any tfds folder with `image` and `attribut
 Hardware: one CPU core for what was measured; an accelerator for all 100,000 steps.
 Time: 752 s for 4,000 steps of images, and 32 s of labels; 100,000 steps not measured.
 Expected: no figure was set; photographs need more than a short run.
-Measured: after 4,000 steps on `celeb_a_64`, 24,152 pictures: label accuracy .740 (lowest
-  .635), unseen combinations .429, Frechet distance .957 over a floor of .268.
+Measured: after 4,000 steps on `celeb_a_64`, 24,152 pictures: label accuracy .740
+  (lowest .635), unseen combinations .429, Frechet distance .957 over a floor of .268.
 
 `celeb_a` is cropped to its central 108 pixels and resized; `celeb_a_64` is used as it
 is. Variants: `reference` (the original's networks and settings), `quicktest`.

@@ -8,13 +8,15 @@ Hardware: one CPU core.
 Time: 116 s of labels and 1,564 s of images (beside other work).
 Expected: label accuracy .95.
 Measured: .961 on average, .718 for the worst label, .926 on unseen combinations; but
-  diversity .234, and a Frechet distance 85 times its floor: the pictures have collapsed.
+  diversity .234, and a Frechet distance 85 times its floor: the pictures collapsed.
   `reference` and `size64`: not measured.
 
 The labels weigh c3 = 1 in the generator; `--config.gan.third_margin=True` controls it,
-as `reference` does. The report's curves show both convergence measures, the margins b1, b2, b3 and their
-controls c1, c2, c3. Variants: `mle` (labels by maximum likelihood), `reference` (the
-original's networks and settings, 64 pixels), `size64`, `quicktest`.
+as `reference` does. The report's curves show both convergence measures, the margins b1,
+b2, b3 and their controls c1, c2, c3.
+
+Variants: `mle` (labels by maximum likelihood), `reference` (the original's networks and
+settings, 64 pixels), `size64`, `quicktest`.
 """
 
 from causal_jax.recipes.labels_images.configs import defaults
