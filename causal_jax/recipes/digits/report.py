@@ -15,6 +15,21 @@ from causal_jax.types import Params
 KEY = 4243  # the report's pictures are the same for every run
 _CLASSES = [str(digit) for digit in range(10)]
 _COLUMNS = 10
+_MASKS = "Masks of the same pictures: white is where the foreground shows."
+_PART = "The {} of the same pictures alone, as it would be without a mask."
+_MEANING = {
+    "mask_readability": "share of masks whose digit a classifier of real ones reads",
+    "mask_diversity": "how much masks of a class differ, over how much real ones do",
+    "mask_mean": "share of a picture that its mask covers",
+    "mask_inverted": "share of masks that are turned inside out",
+    "reader_accuracy": "of that classifier, on held-out real digits",
+    "error": "distance of the classes' mean colours from real ones, in [0, 2]",
+    "worst": "the same of the worst class",
+    "spread": "how much a class's colours vary, over how much real ones do",
+    "accuracy": "read right where colours or textures tell nothing",
+    "distinct": "the same without digits that have their background's colour",
+    "in": "read right where colours or textures tell the class, as in training",
+}
 
 
 def network_page(run: Run, metrics: dict, shown: NetworkShown) -> Page:
@@ -25,19 +40,28 @@ def network_page(run: Run, metrics: dict, shown: NetworkShown) -> Page:
         result.text(f"COLLAPSED: {text}")
     _summary(result, run, metrics)
     result.heading("The causal graph")
-    result.image(graphs.graph_figure(scm.graph), "Arrows are direct causes.")
+    result.image(
+        graphs.graph_figure(scm.graph),
+        "An arrow is a direct cause: the image is composed of parts, each with a label "
+        "of its own.",
+    )
     result.heading("What is seen")
     real = _by_class(shown.training.images, shown.training.labels)
-    result.image(_grid(real), "Training pictures.")
+    result.image(_grid(real), "Pictures that it was trained on, one row per class.")
     if parts is None:
-        result.image(_grid(_gan_samples(scm, params)), "Generated, a row a class.")
+        result.image(
+            _grid(_gan_samples(scm, params)), "Generated pictures, one row per class."
+        )
         return result
-    result.image(_grid(_by_class(parts.images, parts.labels)), "Generated.")
+    result.image(
+        _grid(_by_class(parts.images, parts.labels)),
+        "Generated pictures, one row per class, the three labels equal as in training.",
+    )
     result.heading("Shape, foreground and background")
     masks = np.repeat(2 * parts.masks - 1, 3, axis=-1)
-    result.image(_grid(_by_class(masks, parts.labels)), "Masks.")
+    result.image(_grid(_by_class(masks, parts.labels)), _MASKS)
     for part, drawn in parts.textures.items():
-        result.image(_grid(_by_class(drawn, parts.labels)), f"{part} alone.")
+        result.image(_grid(_by_class(drawn, parts.labels)), _PART.format(part))
     _counterfactuals(result, scm, params)
     return result
 
@@ -51,6 +75,9 @@ def classifier_page(run: Run, metrics: dict, shown: ClassifierShown) -> Page:
     )
     _summary(result, run, metrics)
     result.heading(f"Where colours or textures tell nothing ({shown.protocol})")
+    result.text(
+        "The share of each class's pictures that is read right; .1 is guessing."
+    )
     rows = [
         (digit, float(np.mean(found[truth == digit] == digit)))
         for digit in range(10)
@@ -65,7 +92,7 @@ def classifier_page(run: Run, metrics: dict, shown: ClassifierShown) -> Page:
                 captions=[f"{truth[i]} read as {found[i]}" for i in wrong],
                 columns=_COLUMNS,
             ),
-            "The first ones that are read wrongly.",
+            "The first pictures that are read wrongly, and what is read in them.",
         )
     return result
 
@@ -118,11 +145,45 @@ def _gan_samples(scm: SCM, params: Params) -> np.ndarray:
 def _summary(result: Page, run: Run, metrics: dict) -> None:
     steps = ", ".join(f"{n} {stage}" for stage, n in metrics["steps"].items())
     seconds = ", ".join(f"{s:.0f} s {stage}" for stage, s in metrics["seconds"].items())
+    result.text(_found(metrics))
     result.text(
-        f"{run.config.dataset}, seed {metrics['seed']}, config "
+        f"Trained on {run.config.dataset}, seed {metrics['seed']}, configuration "
         f"{metrics['config_hash']}; steps: {steps}; time: {seconds}."
     )
     rows = [
-        (k.replace("_", " "), v) for k, v in metrics.items() if isinstance(v, float)
+        (key.replace("_", " "), value, _meaning(key))
+        for key, value in metrics.items()
+        if isinstance(value, float)
     ]
-    result.table(("measured", "value"), rows)
+    result.table(("measured", "value", "meaning"), rows)
+
+
+def _found(metrics: dict) -> str:
+    """The result in a sentence."""
+    if "mask_readability" in metrics:
+        return (
+            f"A classifier of real digits reads {100 * metrics['mask_readability']:.1f} "
+            "% of the generated shapes as their label says; shapes of a class differ "
+            f"{metrics['mask_diversity']:.2f} times as much as real ones do. "
+            + (
+                "Something has collapsed, see above."
+                if metrics.get("collapsed")
+                else "No part has collapsed."
+            )
+        )
+    accuracies = {k: v for k, v in metrics.items() if k.startswith("accuracy_")}
+    if accuracies:
+        name, value = next(iter(accuracies.items()))
+        inside = metrics[name.replace("accuracy", "in_domain")]
+        return (
+            f"Where colours or textures tell nothing, {100 * value:.1f} % of the "
+            f"pictures are read right; where they tell the class, {100 * inside:.1f} %. "
+            "A classifier that looks at the shape alone does as well in both."
+        )
+    return "An ordinary conditional GAN: it has no parts to measure, only pictures."
+
+
+def _meaning(key: str) -> str:
+    """What a figure says: by its name, or the last or first word of it."""
+    first, *_, last = key.split("_") if "_" in key else (key, key)
+    return _MEANING.get(key) or _MEANING.get(last) or _MEANING.get(first, "")

@@ -27,7 +27,7 @@ def test_report_is_one_self_contained_page(run):
 def test_the_worst_pairs_have_their_tables_behind_a_fold(run):
     labels = json.loads((run / "metrics.json").read_text())["labels"]
     worst, distance = next(iter(labels["largest_pair_tvds"].items()))
-    details = (run / "report.html").read_text().split("<details>")[1]
+    details = (run / "report.html").read_text().split("pairs that differ most")[1]
     details = details.split("</details>")[0]
     worst = worst.replace(", ", " and ")
     assert f"<h3>{worst}: TVD {distance:.4f}</h3>" in details
