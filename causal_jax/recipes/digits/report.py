@@ -162,9 +162,9 @@ def _found(metrics: dict) -> str:
     """The result in a sentence."""
     if "mask_readability" in metrics:
         return (
-            f"A classifier of real digits reads {100 * metrics['mask_readability']:.1f} "
-            "% of the generated shapes as their label says; shapes of a class differ "
-            f"{metrics['mask_diversity']:.2f} times as much as real ones do. "
+            f"A classifier of real digits reads {100 * "
+            "metrics['mask_readability']:.1f} % of the generated shapes as their label "
+            f"says; shapes of a class differ {metrics['mask_diversity']:.2f} times as much as real ones do. "
             + (
                 "Something has collapsed, see above."
                 if metrics.get("collapsed")
@@ -177,8 +177,8 @@ def _found(metrics: dict) -> str:
         inside = metrics[name.replace("accuracy", "in_domain")]
         return (
             f"Where colours or textures tell nothing, {100 * value:.1f} % of the "
-            f"pictures are read right; where they tell the class, {100 * inside:.1f} %. "
-            "A classifier that looks at the shape alone does as well in both."
+            f"pictures are read right; where they tell the class, {100 * inside:.1f} "
+            "%. A classifier that looks at the shape alone does as well in both."
         )
     return "An ordinary conditional GAN: it has no parts to measure, only pictures."
 
