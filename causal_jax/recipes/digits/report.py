@@ -17,6 +17,7 @@ _CLASSES = [str(digit) for digit in range(10)]
 _COLUMNS = 10
 _MASKS = "Masks of the same pictures: white is where the foreground shows."
 _PART = "The {} of the same pictures alone, as it would be without a mask."
+_WHOLE = "No part has collapsed."
 _MEANING = {
     "mask_readability": "share of masks whose digit a classifier of real ones reads",
     "mask_diversity": "how much masks of a class differ, over how much real ones do",
@@ -161,24 +162,23 @@ def _summary(result: Page, run: Run, metrics: dict) -> None:
 def _found(metrics: dict) -> str:
     """The result in a sentence."""
     if "mask_readability" in metrics:
+        readable, diverse = metrics["mask_readability"], metrics["mask_diversity"]
+        collapsed = metrics.get("collapsed")
         return (
-            f"A classifier of real digits reads {100 * "
-            "metrics['mask_readability']:.1f} % of the generated shapes as their label "
-            f"says; shapes of a class differ {metrics['mask_diversity']:.2f} times as much as real ones do. "
-            + (
-                "Something has collapsed, see above."
-                if metrics.get("collapsed")
-                else "No part has collapsed."
-            )
+            f"A classifier of real digits reads {100 * readable:.1f} % of the generated "
+            "shapes as their label says; shapes of a class differ "
+            f"{diverse:.2f} times as much as real ones do. "
+            + ("Something has collapsed, see above." if collapsed else _WHOLE)
         )
-    accuracies = {k: v for k, v in metrics.items() if k.startswith("accuracy_")}
+    accuracies = [name for name in metrics if name.startswith("accuracy_")]
     if accuracies:
-        name, value = next(iter(accuracies.items()))
-        inside = metrics[name.replace("accuracy", "in_domain")]
+        value = metrics[accuracies[0]]
+        inside = metrics[accuracies[0].replace("accuracy", "in_domain")]
         return (
             f"Where colours or textures tell nothing, {100 * value:.1f} % of the "
-            f"pictures are read right; where they tell the class, {100 * inside:.1f} "
-            "%. A classifier that looks at the shape alone does as well in both."
+            "pictures are read right; where they tell the class, "
+            f"{100 * inside:.1f} %. A classifier that looks at the shape alone does as "
+            "well in both."
         )
     return "An ordinary conditional GAN: it has no parts to measure, only pictures."
 
