@@ -32,9 +32,11 @@ td.number, th.number { text-align: right; white-space: nowrap; }
 figure { margin: 1rem 0 1.4rem; }
 img { display: block; height: auto; }
 summary { cursor: pointer; margin: .8rem 0; color: #4a525d; font-weight: 600; }
+@media (max-width: 44rem) { .narrow { display: block } }
 figcaption { color: #4a525d; font-size: .9rem; margin-top: .4rem; max-width: 46rem; }
 """
 
+_MANY = 4  # columns of a table that a narrow screen scrolls
 _MARGIN = 40  # pixels left and right of a picture together
 _HINT = "Wider than this screen: scroll it sideways."
 
@@ -90,8 +92,9 @@ class Page:
             f"<th{' class=number' if right else ''}>{html.escape(str(name))}</th>"
             for name, right in zip(header, is_number, strict=True)
         )
+        hint = f'<div class="hint narrow">{_HINT}</div>' * (len(header) >= _MANY)
         return self._add_markup(
-            f'<div class="wide"><table><thead><tr>{head}</tr></thead>'
+            f'{hint}<div class="wide"><table><thead><tr>{head}</tr></thead>'
             f"<tbody>{''.join(body)}</tbody></table></div>"
         )
 

@@ -165,8 +165,8 @@ def _found(metrics: dict) -> str:
         readable, diverse = metrics["mask_readability"], metrics["mask_diversity"]
         collapsed = metrics.get("collapsed")
         return (
-            f"A classifier of real digits reads {100 * readable:.1f} % of the generated "
-            "shapes as their label says; shapes of a class differ "
+            f"A classifier of real digits reads {100 * readable:.1f} % of the "
+            "generated shapes as their label says; shapes of a class differ "
             f"{diverse:.2f} times as much as real ones do. "
             + ("Something has collapsed, see above." if collapsed else _WHOLE)
         )
