@@ -20,7 +20,6 @@ import jax.numpy as jnp
 
 from causal_jax.recipes import registry, settings
 from causal_jax.recipes.settings import Settings
-from causal_jax.reporting import training_section
 from causal_jax.reporting.page import Page
 from causal_jax.runs import folder
 from causal_jax.runs.spec import save_spec
@@ -255,6 +254,8 @@ def evaluate(workdir: str | Path, **options: Any) -> dict[str, Any]:
     metrics = {**metrics, **receipt(run)}
     folder.write_text(run.workdir / "metrics.json", json.dumps(metrics, indent=1))
     page = recipe.page(run, metrics, shown)
+    from causal_jax.reporting import training_section  # matplotlib: slow to import
+
     training_section.add(page, run.workdir)
     page.write(run.workdir / "report.html")
     return metrics
