@@ -135,6 +135,13 @@ class Discrete:
     def log_probs(self, params: Params, parents: tuple) -> Array:
         raise NotImplementedError
 
+    def probs(self, params: Params, parents: tuple) -> Array:
+        """`exp(log_probs)`, zero only where they are minus infinity."""
+        log_probs = self.log_probs(params, parents)
+        smallest = jnp.finfo(log_probs.dtype).tiny
+        probs = jnp.maximum(jnp.exp(log_probs), smallest)
+        return jnp.where(jnp.isneginf(log_probs), 0.0, probs)
+
     def noise(self, key: Key, num: int) -> Array:
         """Uniforms `[num]`, or Gumbel variables `[num, num_states]`."""
         if self.coupling == "gumbel":
@@ -143,40 +150,56 @@ class Discrete:
 
     def apply(self, params: Params, parents: tuple, noise: Array) -> Array:
         """The state, int32 []."""
-        log_probs = self.log_probs(params, parents)
         if self.coupling == "gumbel":
+            log_probs = self.log_probs(params, parents)
             return jnp.argmax(log_probs + noise).astype(jnp.int32)
-        return jnp.sum(noise >= _upper_edges(log_probs)).astype(jnp.int32)
+        edges = _upper_edges(self.probs(params, parents))
+        return jnp.sum(noise >= edges).astype(jnp.int32)
 
     def log_prob(self, params: Params, parents: tuple, value: Array) -> Array:
         return self.log_probs(params, parents)[value.astype(jnp.int32)]
 
     def abduct(self, params: Params, parents: tuple, value: Array, key: Key) -> Array:
         """A draw of the noise from its exact posterior given the observed state."""
-        log_probs = self.log_probs(params, parents)
         value = value.astype(jnp.int32)
         if self.coupling == "gumbel":
-            return _truncated_gumbel(key, log_probs, value)
-        edges = jnp.concatenate([jnp.zeros(1), _upper_edges(log_probs), jnp.ones(1)])
+            return _truncated_gumbel(key, self.log_probs(params, parents), value)
+        inner = _upper_edges(self.probs(params, parents))
+        edges = jnp.concatenate([jnp.zeros(1), inner, jnp.ones(1)])
         low, high = edges[value], edges[value + 1]
         # A hair off both edges: rounding, here or where the network is evaluated again
         # in another program, must not move the unit into the next state.
         hair = jnp.minimum(_HAIR, (high - low) / 4)
-        low, high = low + hair, high - hair
-        noise = low + (high - low) * jax.random.uniform(key)
-        # One is no uniform: there a last state of probability zero would fit.
-        return jnp.minimum(noise, _BELOW_ONE)
+        width = high - low - 2 * hair
+        noise = low + hair + width * jax.random.uniform(key)
+        # Neither may the sum's own rounding, where the state is as narrow as a spacing.
+        return jnp.clip(noise, low, high - _SPACING)
 
 
-_BELOW_ONE = 1 - 2.0**-24  # the largest float32 below one
+_SPACING = 2.0**-24  # of float32 below one; a uniform is a multiple of twice that
 _HAIR = 1e-6  # about eight float32 spacings below one
 
 
-def _upper_edges(log_probs: Array) -> Array:
-    """Upper edges of all states but the last one, inside [0, 1], [num_states - 1]."""
-    probs = jnp.exp(log_probs)
-    above = jnp.cumsum(probs[::-1])[::-1][1:]  # exactly 0 where no state is left
-    return jnp.where(above > 0, jnp.clip(jnp.cumsum(probs)[:-1], 0.0, 1.0), 1.0)
+def _upper_edges(probs: Array) -> Array:
+    """Upper edges of all states but the last one, inside [0, 1], [num_states - 1].
+
+    Edges are whole numbers of spacings, and every possible state is at least one
+    spacing wide, however improbable: in float32 a state of 1e-8 beside one half would
+    have no number of its own, and could not be imagined. A uniform that is drawn is an
+    even number of spacings and falls where it fell before, as edges are rounded up.
+    """
+    possible = (probs > 0).astype(jnp.int32)
+    below = jnp.cumsum(possible)
+    edges = jnp.ceil(jnp.clip(jnp.cumsum(probs), 0.0, 1.0) / _SPACING).astype(jnp.int32)
+    edges = jnp.where(probs > 0, edges, 0)  # an impossible state ends where it begins
+    # At least one spacing for each possible state so far since any edge below.
+    lowest = jnp.zeros(1, jnp.int32)
+    slack = jax.lax.cummax(jnp.concatenate([lowest, edges - below]))[1:]
+    above = below[-1] - below  # possible states above the edge
+    whole = int(1 / _SPACING)
+    room = jnp.where(above > 0, whole - above, whole)  # none is left: no noise is there
+    edges = jnp.where(above > 0, jnp.minimum(slack + below, room), whole)
+    return (edges[:-1] * _SPACING).astype(jnp.float32)
 
 
 def _truncated_gumbel(key: Key, log_probs: Array, value: Array) -> Array:
@@ -193,6 +216,11 @@ def _truncated_gumbel(key: Key, log_probs: Array, value: Array) -> Array:
     # A state of probability zero never wins here: its Gumbel keeps its prior, and may
     # win in a counterfactual world.
     return jnp.where(finite, perturbed - log_probs, jnp.where(winner, top, gumbels))
+
+
+def safe_log(probs: Array) -> Array:
+    """Log of probabilities; at zero minus infinity, and a gradient of zero."""
+    return jnp.where(probs > 0, jnp.log(jnp.where(probs > 0, probs, 1.0)), -jnp.inf)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,8 +246,10 @@ class Tabular(Discrete):
         return {"probs": jax.random.dirichlet(key, concentration, self.parent_states)}
 
     def log_probs(self, params: Params, parents: tuple) -> Array:
-        row = params["probs"][tuple(p.astype(jnp.int32) for p in parents)]
-        return jnp.log(row)
+        return safe_log(self.probs(params, parents))
+
+    def probs(self, params: Params, parents: tuple) -> Array:
+        return params["probs"][tuple(p.astype(jnp.int32) for p in parents)]
 
     def check(self, name: str, parent_num_states: tuple) -> None:
         if self.parent_states != parent_num_states:
@@ -276,7 +306,8 @@ class Constant:
 class AdditiveNoise:
     """`x = mean_fn(params["mean"], *parents) + scale * noise`, standard normal noise.
 
-    The counterfactual noise is exact, to rounding: `(x - mean) / scale`.
+    The counterfactual noise is exact, to rounding: `(x - mean) / scale`. A `scale` of
+    zero makes the node a function of its parents: then its noise keeps the prior.
 
     Attributes:
       mean_fn: pure function of its parameters and the parents' values, returning an
@@ -299,15 +330,40 @@ class AdditiveNoise:
         return self.mean_fn(params["mean"], *parents) + params["scale"] * noise
 
     def log_prob(self, params: Params, parents: tuple, value: Array) -> Array:
-        noise = self.abduct(params, parents, value, None)
-        log_scale = jnp.log(jnp.broadcast_to(params["scale"], self.shape))
-        return jnp.sum(jax.scipy.stats.norm.logpdf(noise) - log_scale)
+        """Log density; where the scale is zero, log mass: 0 at the mean."""
+        mean = self.mean_fn(params["mean"], *parents)
+        scale = jnp.broadcast_to(params["scale"], self.shape)
+        return jnp.sum(normal_log_prob(value, mean, scale))
 
     def abduct(
         self, params: Params, parents: tuple, value: Array, key: Key | None
     ) -> Array:
-        del key
-        return (value - self.mean_fn(params["mean"], *parents)) / params["scale"]
+        mean = self.mean_fn(params["mean"], *parents)
+        scale = jnp.broadcast_to(params["scale"], self.shape)
+        return abducted_normal(key, value, mean, scale)
+
+
+def abducted_normal(key: Key | None, value: Array, mean: Array, scale: Array) -> Array:
+    """The noise of `value = mean + scale * noise`: its prior where the scale is zero."""
+    noise = (value - mean) / jnp.where(scale == 0, 1.0, scale)
+    prior = 0.0 if key is None else jax.random.normal(key, jnp.shape(noise))
+    return jnp.where(scale == 0, prior, noise)
+
+
+def normal_log_prob(value: Array, mean: Array, scale: Array) -> Array:
+    """Log density of N(mean, scale^2), entry by entry.
+
+    Where the scale is zero it is the log mass of a point: 0 at the mean, to rounding,
+    and minus infinity elsewhere.
+    """
+    known_scale = jnp.where(scale == 0, 1.0, scale)
+    log_density = jax.scipy.stats.norm.logpdf(value, mean, jnp.abs(known_scale))
+    is_mean = jnp.abs(value - mean) <= _ROUNDING * (jnp.abs(value) + jnp.abs(mean) + 1)
+    log_mass = jnp.where(is_mean, 0.0, -jnp.inf)
+    return jnp.where(scale == 0, log_mass, log_density)
+
+
+_ROUNDING = 4e-6  # a few dozen float32 roundings: of a mean evaluated in two programs
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ three are `evaluate` with other parameters and noise put in.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -18,6 +18,8 @@ import networkx as nx
 
 from causal_jax import abduction, arguments
 from causal_jax import graph as graphs
+from causal_jax.abduction import Abducted
+from causal_jax.batches import evaluate_batch, first_unit, sample_batch
 from causal_jax.conditioning import Conditioned, accept, require_filled
 from causal_jax.mechanism import (
     Intervention,
@@ -25,6 +27,7 @@ from causal_jax.mechanism import (
     node_key,
     require_distinct_keys,
 )
+from causal_jax.posterior import NUM_PARTICLES
 from causal_jax.types import Key, Noise, Params, Shapes, Values
 
 
@@ -133,7 +136,7 @@ class SCM:
             shapes_above = self._parent_values(name, shapes)
             parents = tuple(jnp.zeros(s.shape, s.dtype) for s in shapes_above)
             params[name] = mechanism.init(node_key(key, name), parents)
-            noise = jax.eval_shape(lambda m=mechanism: _first_unit(m.noise(key, 1)))
+            noise = jax.eval_shape(lambda m=mechanism: first_unit(m.noise(key, 1)))
             shapes[name] = jax.eval_shape(mechanism.apply, params[name], parents, noise)
         return params
 
@@ -195,16 +198,19 @@ class SCM:
           do: {node: intervention}: a state's name or index, a number, an array with one
             value per unit (recognised by its rank), a function of the natural value and
             the parents, or one of `causal_jax.interventions`.
-          given: {node: state or predicate}: keep only units that meet these conditions
-            in the intervened world.
-          max_draws: how many units are drawn at most to fill a condition.
+          given: {node: state or predicate}: units that meet these conditions in the
+            intervened world. States are conditioned on exactly, however improbable,
+            where all nodes above them are discrete with an explicit law (`log_probs`);
+            predicates, and states elsewhere, by rejection.
+          max_draws: how many units rejection draws at most to fill a condition.
 
         Returns:
           {node: `[num, ...]`}, at an intervened node the intervened value.
 
         Raises:
           ValueError: unknown nodes or states, `do` and `given` contradict each other,
-            or the condition is (nearly) never met; the acceptance rate is said.
+            the condition has probability zero, or rejection (nearly) never meets it;
+            the acceptance rate is said.
 
         Example:
           >>> import jax
@@ -217,12 +223,12 @@ class SCM:
         """
         do, shapes = self._parse(params, do, num)
         if not given:
-            return self._ordered(_sample_batch(self, params, key, do, num))
+            return self._ordered(sample_batch(self, params, key, do, num))
         accepted = accept(
             self, params, key, do, shapes, given, num=num, max_draws=max_draws
         )
         require_filled(accepted, num, given)
-        return self._ordered(_evaluate_batch(self, params, accepted.noise, do))
+        return self._ordered(evaluate_batch(self, params, accepted.noise, do))
 
     def sample_given(
         self,
@@ -239,7 +245,7 @@ class SCM:
         accepted = accept(
             self, params, key, do, shapes, given, num=num, max_draws=max_draws
         )
-        values = self._ordered(_evaluate_batch(self, params, accepted.noise, do))
+        values = self._ordered(evaluate_batch(self, params, accepted.noise, do))
         return Conditioned(values=values, filled=accepted.filled, drawn=accepted.drawn)
 
     def twins(
@@ -268,12 +274,17 @@ class SCM:
         do, _ = self._parse(params, do, num)
         key_fresh = jax.random.fold_in(key, 1)  # not the key of the factual
         noise_do = self._with_fresh_noise(key_fresh, noise, do, num)
-        factual = _evaluate_batch(self, params, noise, {})
-        counterfactual = _evaluate_batch(self, params, noise_do, do)
+        factual = evaluate_batch(self, params, noise, {})
+        counterfactual = evaluate_batch(self, params, noise_do, do)
         return self._ordered(factual), self._ordered(counterfactual)
 
     def abduct(
-        self, params: Params, key: Key, factual: Values, *, num_particles: int = 256
+        self,
+        params: Params,
+        key: Key,
+        factual: Values,
+        *,
+        num_particles: int = NUM_PARTICLES,
     ) -> Noise:
         """A draw of the units' noise from its posterior given what was observed.
 
@@ -281,20 +292,42 @@ class SCM:
           params: {node: parameters}.
           key: PRNG key.
           factual: {node: `[num, ...]`} or, for one unit, {node: value}. Nodes that are
-            left out were not observed: they are drawn by likelihood weighting with
-            `num_particles` particles where an observed node lies below them (exact as
-            their number grows), and from the prior elsewhere (exact).
-          num_particles: see above.
+            left out were not observed. Those with an observed descendant are drawn from
+            their posterior: exactly where they are discrete with explicit laws, and
+            where they and the observed nodes below them are linear-Gaussian; elsewhere
+            by likelihood weighting. All others come from the prior.
+          num_particles: how many particles likelihood weighting draws at most for each
+            distinct observation; it stops at 256 effective ones.
 
         Raises:
-          ValueError: a node that cannot be abducted, by name, or a factual that the
-            model says is impossible.
+          ValueError: a node that cannot be abducted, by name; a factual that has
+            probability zero; one that too few particles came near.
         """
+        noise, is_unit, _ = self._abduct(params, key, factual, num_particles)
+        return first_unit(noise) if is_unit else noise
+
+    def posterior(
+        self,
+        params: Params,
+        key: Key,
+        factual: Values,
+        *,
+        num_particles: int = NUM_PARTICLES,
+    ) -> Abducted:
+        """Like `abduct`, but returns counts and raises nothing on them; `[num, ...]`."""
+        factual, _, num = arguments.factual(self, self.value_shapes(params), factual)
+        found = abduction.abduct(self, params, key, factual, num_particles)
+        return abduction.counted(found, num)
+
+    def _abduct(
+        self, params: Params, key: Key, factual: Values, num_particles: int
+    ) -> tuple[Noise, bool, int]:
+        """The noise of a batch, whether the factual was one unit, number of units."""
         shapes = self.value_shapes(params)
-        factual, is_unit, _ = arguments.factual(self, shapes, factual)
-        noise, consistent = abduction.abduct(self, params, key, factual, num_particles)
-        abduction.require_possible(consistent)
-        return _first_unit(noise) if is_unit else noise
+        factual, is_unit, num = arguments.factual(self, shapes, factual)
+        found = abduction.abduct(self, params, key, factual, num_particles)
+        abduction.require_found(found)
+        return found.noise, is_unit, num
 
     def counterfactual(
         self,
@@ -303,7 +336,7 @@ class SCM:
         factual: Values,
         *,
         do: Mapping[str, Any] | None = None,
-        num_particles: int = 256,
+        num_particles: int = NUM_PARTICLES,
     ) -> Values:
         """What these units would have been: abduct, substitute, evaluate.
 
@@ -329,21 +362,19 @@ class SCM:
           >>> scm.counterfactual(params, jax.random.key(0), unit, do={"Rain": 0})
           {'Rain': Array(0, dtype=int32), 'Wet': Array(0, dtype=int32)}
         """
-        shapes = self.value_shapes(params)
-        factual, is_unit, num = arguments.factual(self, shapes, factual)
-        do = arguments.interventions(self, do, shapes, num)
-        noise, consistent = abduction.abduct(self, params, key, factual, num_particles)
-        abduction.require_possible(consistent)
+        num = arguments.factual(self, self.value_shapes(params), factual)[2]
+        do, _ = self._parse(params, do, num)
+        noise, is_unit, num = self._abduct(params, key, factual, num_particles)
         key_fresh = jax.random.fold_in(key, 1)  # not the key of the abduction
         noise = self._with_fresh_noise(key_fresh, noise, do, num)
-        values = self._ordered(_evaluate_batch(self, params, noise, do))
-        return _first_unit(values) if is_unit else values
+        values = self._ordered(evaluate_batch(self, params, noise, do))
+        return first_unit(values) if is_unit else values
 
     def value_shapes(self, params: Params) -> Shapes:
         """{node: shape and dtype of one unit's value}."""
 
         def one_unit(params, key):
-            return self.evaluate(params, _first_unit(self.sample_noise(key, 1)))
+            return self.evaluate(params, first_unit(self.sample_noise(key, 1)))
 
         return jax.eval_shape(one_unit, params, jax.random.key(0))
 
@@ -368,32 +399,3 @@ class SCM:
                 mechanism, _ = item.substitute(self.mechanisms[name], None)
                 noise[name] = mechanism.noise(node_key(key, name), num)
         return noise
-
-
-@partial(jax.jit, static_argnames=("scm", "num"))
-def _sample_batch(
-    scm: SCM, params: Params, key: Key, do: Mapping[str, Intervention], num: int
-) -> Values:
-    """Values of a batch of units whose noise is drawn."""
-    model, _ = scm._substitute_parsed(params, do)
-    return _evaluate_batch(scm, params, model.sample_noise(key, num), do)
-
-
-@partial(jax.jit, static_argnames=("scm",))
-def _evaluate_batch(
-    scm: SCM, params: Params, noise: Noise, do: Mapping[str, Intervention]
-) -> Values:
-    """Values of a batch; one unit is `evaluate` of the substituted model."""
-
-    def one_unit(do: Mapping[str, Intervention], noise: Noise) -> Values:
-        model, model_params = scm._substitute_parsed(params, do)
-        return model.evaluate(model_params, noise)
-
-    shapes = scm.value_shapes(params) if do else {}
-    axes = arguments.unit_axes(do, shapes)
-    return jax.vmap(one_unit, in_axes=(axes, 0))(do, noise)
-
-
-def _first_unit(tree: Any) -> Any:
-    """The first unit of a batch."""
-    return jax.tree.map(lambda leaf: leaf[0], tree)

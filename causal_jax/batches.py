@@ -1,0 +1,40 @@
+"""Batches of units: `evaluate` of the substituted model, vmapped and compiled."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import jax
+
+from causal_jax import arguments
+from causal_jax.mechanism import Intervention, Model
+from causal_jax.types import Key, Noise, Params, Values
+
+
+@partial(jax.jit, static_argnames=("scm", "num"))
+def sample_batch(
+    scm: Model, params: Params, key: Key, do: Mapping[str, Intervention], num: int
+) -> Values:
+    """Values of a batch of units whose noise is drawn."""
+    model, _ = scm._substitute_parsed(params, do)
+    return evaluate_batch(scm, params, model.sample_noise(key, num), do)
+
+
+@partial(jax.jit, static_argnames=("scm",))
+def evaluate_batch(
+    scm: Model, params: Params, noise: Noise, do: Mapping[str, Intervention]
+) -> Values:
+    """Values of a batch; one unit is `evaluate` of the substituted model."""
+
+    def one_unit(do: Mapping[str, Intervention], noise: Noise) -> Values:
+        model, model_params = scm._substitute_parsed(params, do)
+        return model.evaluate(model_params, noise)
+
+    shapes = scm.value_shapes(params) if do else {}
+    axes = arguments.unit_axes(do, shapes)
+    return jax.vmap(one_unit, in_axes=(axes, 0))(do, noise)
+
+
+def first_unit(tree: Any) -> Any:
+    """The first unit of a batch."""
+    return jax.tree.map(lambda leaf: leaf[0], tree)

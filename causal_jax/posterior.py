@@ -1,0 +1,362 @@
+"""What was not observed, drawn from its posterior given what was.
+
+Each group of hidden nodes (see `factors`) is inferred by the best engine that applies:
+
+    discrete, explicit laws     elimination and backward draws (`ops.buckets`)  exact
+    linear-Gaussian             `linear.draw_noise`                    exact
+    anything else               `particles.pick`                   until enough count
+
+Units that share their evidence share its messages or particles. Concrete observations
+are worked off in blocks of rows and blocks of units, always of the same shapes: one
+compilation serves every set of units of a pattern of observed nodes, and memory is
+bounded. Inside `jit` every unit is a row of its own.
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from causal_jax import factors, linear, particles
+from causal_jax.factors import Group
+from causal_jax.mechanism import Model, node_key
+from causal_jax.ops import buckets
+from causal_jax.types import Array, Key, Noise, Params, Values
+
+MAX_BUCKET = 1 << 20  # entries of the largest table that elimination may form
+NUM_PARTICLES = 1 << 24  # drawn at most for each distinct observation
+_BLOCK_ENTRIES = 1 << 19  # numbers in all buckets of a block of rows: 2 MB
+_BLOCK_UNITS = 1024  # units drawn at once
+_BLOCK_ROWS = 64  # rows of evidence whose particles are drawn in one call
+_MAX_PICKS = 1024  # picks that the units of one row share
+
+
+class Inferred(NamedTuple):
+    """A draw of the hidden nodes that have observed descendants.
+
+    Attributes:
+      states: {node: int32 `[num]`}, of those inferred as states.
+      noise: {node: noise `[num, ...]`}, of the others.
+      possible: for each exact discrete group and each unit, whether what was observed
+        has a probability above zero, {group: bool `[num]`}.
+      effective: {group of particles: effective particles of each unit, `[num]`}.
+    """
+
+    states: Values
+    noise: Noise
+    possible: dict[Group, Any]
+    effective: dict[Group, Any]
+
+
+def engine(scm: Model, group: Group) -> Literal["tables", "linear", "particles"]:
+    """Which engine infers a group; warns where tables would be too large."""
+    if linear.is_linear(scm, group):
+        return "linear"
+    if not factors.is_discrete(scm, group):
+        return "particles"
+    largest = factors.plan(scm, group).largest
+    if largest > MAX_BUCKET:
+        warnings.warn(
+            f"exact inference of {len(group.hidden)} unobserved nodes would need a "
+            f"table of {largest:.1e} numbers, at most {MAX_BUCKET:.1e} are tried: "
+            "particles are used instead; observe more nodes",
+            stacklevel=2,
+        )
+        return "particles"
+    return "tables"
+
+
+def infer(
+    scm: Model,
+    params: Params,
+    key: Key,
+    observed: Values,
+    num: int,
+    num_particles: int = NUM_PARTICLES,
+) -> Inferred:
+    """Draws every hidden node that has an observed descendant.
+
+    Args:
+      scm: the model.
+      params: its parameters.
+      key: PRNG key.
+      observed: {node: `[num, ...]`, or `[1, ...]` where all units share it}.
+      num: number of units.
+      num_particles: drawn at most for each distinct observation, where no engine is
+        exact.
+    """
+    states, noise, possible, effective = {}, {}, {}, {}
+    for group in factors.groups(scm, observed):
+        key_group = node_key(key, group.hidden[0])
+        evidence = {name: observed[name] for name in group.evidence}
+        kind = engine(scm, group)
+        if kind == "tables":
+            drawn, fits = _draw_states(scm, params, key_group, group, evidence, num)
+            states |= drawn
+            possible[group] = fits
+        elif kind == "linear":
+            spread = {n: jnp.broadcast_to(v, (num,)) for n, v in evidence.items()}
+            noise |= linear.draw_noise(
+                scm, params, key_group, group, spread, num
+            )
+        else:
+            picked, count = _pick_noise(
+                scm, params, key_group, group, evidence, num, num_particles
+            )
+            noise |= picked
+            effective[group] = count
+    return Inferred(states=states, noise=noise, possible=possible, effective=effective)
+
+
+def is_traced(*trees: Any) -> bool:
+    """Whether values are only known inside `jit` or another transformation."""
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(trees))
+
+
+# --- rows and blocks ----------------------------------------------------------------
+
+
+class _Rows(NamedTuple):
+    """The distinct rows of concrete evidence.
+
+    Attributes:
+      values: {node: `[rows, ...]`}.
+      row: which row each unit has, int `[num]`.
+      order: the units, those of one row next to each other, int `[num]`.
+    """
+
+    values: Mapping[str, np.ndarray]
+    row: np.ndarray
+    order: np.ndarray
+
+
+def _distinct(evidence: Values, num: int) -> _Rows:
+    columns = {name: np.asarray(value) for name, value in evidence.items()}
+    lengths = {len(column) for column in columns.values()} - {1}
+    if not lengths:  # one row for all
+        return _Rows(columns, np.zeros(num, np.int32), np.arange(num))
+    columns = {
+        name: np.ascontiguousarray(np.broadcast_to(c, (num, *c.shape[1:])))
+        for name, c in columns.items()
+    }
+    as_bytes = [c.reshape(num, -1).view(np.uint8) for c in columns.values()]
+    joined = np.ascontiguousarray(np.concatenate(as_bytes, axis=1))
+    joined = joined.view(f"V{joined.shape[1]}")[:, 0]
+    _, first, row = np.unique(joined, return_index=True, return_inverse=True)
+    values = {name: column[first] for name, column in columns.items()}
+    return _Rows(values, row.astype(np.int32), np.argsort(row, kind="stable"))
+
+
+def _blocks(rows: _Rows, size: int) -> Iterator[tuple[int, dict, np.ndarray]]:
+    """Blocks of `size` rows: the first row, values (the last repeated), the units."""
+    num_rows = int(rows.row.max()) + 1
+    sorted_rows = rows.row[rows.order]
+    for start in range(0, num_rows, size):
+        index = np.minimum(np.arange(start, start + size), num_rows - 1)
+        low, high = np.searchsorted(sorted_rows, [start, start + size])
+        values = {name: value[index] for name, value in rows.values.items()}
+        yield start, values, rows.order[low:high]
+
+
+def _padded(units: np.ndarray, size: int) -> np.ndarray:
+    return np.concatenate([units, np.full(size - len(units), units[-1])])
+
+
+# --- tables -------------------------------------------------------------------------
+
+
+def marginals(scm: Model, params: Params, observed: Values) -> dict[str, Array]:
+    """Exact posterior marginals of the hidden nodes that have observed descendants.
+
+    Args:
+      scm: the model.
+      params: its parameters.
+      observed: {node: `[num, ...]`}.
+
+    Returns:
+      {hidden node: `[num, states]`}, each summing to one, all zero where what was
+      observed is impossible.
+
+    Raises:
+      ValueError: a group of hidden nodes has no exact discrete posterior.
+    """
+    result = {}
+    for group in factors.groups(scm, observed):
+        if engine(scm, group) != "tables":
+            raise ValueError(
+                f"the unobserved {', '.join(group.hidden[:9])} have no exact discrete "
+                "posterior: observe them"
+            )
+        evidence = {name: observed[name] for name in group.evidence}
+        result |= _marginals(scm, params, group, evidence)
+    return result
+
+
+@partial(jax.jit, static_argnames=("scm", "group"))
+def _marginals(
+    scm: Model, params: Params, group: Group, evidence: Values
+) -> dict[str, Array]:
+    tables = factors.log_tables(scm, params, group, evidence)
+    found = buckets.marginals(factors.plan(scm, group), tables)
+    return {name: law.T for name, law in zip(group.hidden, found, strict=True)}
+
+
+@partial(jax.jit, static_argnames=("scm", "group"))
+def _eliminated(
+    scm: Model, params: Params, group: Group, evidence: Values
+) -> buckets.Buckets:
+    tables = factors.log_tables(scm, params, group, evidence)
+    return buckets.eliminate_into_buckets(factors.plan(scm, group), tables)
+
+
+@partial(jax.jit, static_argnames=("plan",))
+def _drawn(
+    plan: buckets.Plan, weights: tuple[Array, ...], uniforms: Array, rows: Array
+) -> Array:
+    return jnp.stack(buckets.draw(plan, weights, uniforms, rows))
+
+
+def _draw_states(
+    scm: Model, params: Params, key: Key, group: Group, evidence: Values, num: int
+) -> tuple[Values, Any]:
+    """States of a discrete group, and whether its evidence is possible, `[num]`."""
+    uniforms = jax.random.uniform(key, (len(group.hidden), num))
+    draw = _draw_traced if is_traced(params, key, evidence) else _draw_in_blocks
+    states, possible = draw(scm, params, group, evidence, uniforms)
+    return dict(zip(group.hidden, states, strict=True)), possible
+
+
+def _rows_in_block(plan: buckets.Plan) -> int:
+    return int(min(max(_BLOCK_ENTRIES // plan.total, 1), _BLOCK_UNITS))
+
+
+def _draw_in_blocks(
+    scm: Model, params: Params, group: Group, evidence: Values, uniforms: Array
+) -> tuple[Any, Any]:
+    plan = factors.plan(scm, group)
+    uniforms = np.asarray(uniforms)
+    num_hidden, num = uniforms.shape
+    rows = _distinct(evidence, num)
+    drawn = []
+    possible = np.empty(num, bool)
+    for start, values, units in _blocks(rows, _rows_in_block(plan)):
+        weights, log_total = _eliminated(scm, params, group, values)
+        possible[units] = ~np.isneginf(log_total)[rows.row[units] - start]
+        for part in _parts(units, _BLOCK_UNITS):
+            full = _padded(part, _BLOCK_UNITS)
+            row = rows.row[full] - start
+            drawn.append((part, _drawn(plan, weights, uniforms[:, full], row)))
+    states = np.empty((num_hidden, num), np.int32)
+    for part, values in drawn:
+        states[:, part] = np.asarray(values)[:, : len(part)]
+    return states, possible
+
+
+def _parts(units: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    for start in range(0, len(units), size):
+        yield units[start : start + size]
+
+
+def _draw_traced(
+    scm: Model, params: Params, group: Group, evidence: Values, uniforms: Array
+) -> tuple[Array, Array]:
+    plan, num = factors.plan(scm, group), uniforms.shape[1]
+    if all(value.shape[0] == 1 for value in evidence.values()):
+        weights, log_total = _eliminated(scm, params, group, evidence)
+        states = _drawn(plan, weights, uniforms, jnp.zeros(num, jnp.int32))
+        return states, jnp.broadcast_to(~jnp.isneginf(log_total), (num,))
+    rows = {n: jnp.broadcast_to(v, (num, *v.shape[1:])) for n, v in evidence.items()}
+
+    def block(rows: Values, uniforms: Array) -> tuple[Array, Array]:
+        weights, log_total = _eliminated(scm, params, group, rows)
+        count = jnp.arange(uniforms.shape[0])
+        states = _drawn(plan, weights, uniforms.T, count)
+        return states.T, jnp.broadcast_to(~jnp.isneginf(log_total), count.shape)
+
+    states, possible = _mapped_in_blocks(
+        block, num, _rows_in_block(plan), rows, uniforms.T
+    )
+    return states.T, possible
+
+
+def _mapped_in_blocks(block, num: int, size: int, *trees: Any) -> Any:
+    """`block` of `size` units at a time; the last one is filled up with the last unit."""
+    size = min(size, num)
+    num_blocks = -(-num // size)
+    index = np.minimum(np.arange(num_blocks * size), num - 1).reshape(-1, size)
+    blocks = jax.tree.map(lambda leaf: leaf[index], trees)
+    results = jax.lax.map(lambda parts: block(*parts), blocks)
+    return jax.tree.map(
+        lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:num], results
+    )
+
+
+# --- particles ------------------------------------------------------------------------
+
+
+def _pick_noise(
+    scm: Model,
+    params: Params,
+    key: Key,
+    group: Group,
+    evidence: Values,
+    num: int,
+    num_particles: int,
+) -> tuple[Noise, Any]:
+    """Noise of a group by particles, and the effective number of each unit, `[num]`."""
+    if is_traced(params, key, evidence):
+        rows = {
+            n: jnp.broadcast_to(v, (num, *v.shape[1:])) for n, v in evidence.items()
+        }
+        picked = particles.pick(
+            scm,
+            params,
+            key,
+            group,
+            rows,
+            jnp.ones(num, bool),
+            num_picks=1,
+            num_particles=num_particles,
+        )
+        return jax.tree.map(lambda leaf: leaf[:, 0], picked.noise), picked.effective
+    return _pick_in_blocks(scm, params, key, group, evidence, num, num_particles)
+
+
+def _pick_in_blocks(
+    scm: Model,
+    params: Params,
+    key: Key,
+    group: Group,
+    evidence: Values,
+    num: int,
+    num_particles: int,
+) -> tuple[Noise, Any]:
+    rows = _distinct(evidence, num)
+    counts = np.bincount(rows.row)
+    num_picks = 1 if counts.max() == 1 else _MAX_PICKS
+    rank = np.empty(num, int)  # of each unit among those of its row
+    rank[rows.order] = np.arange(num) - np.repeat(np.cumsum(counts) - counts, counts)
+    effective, found = np.empty(num, np.float32), []
+    for start, values, units in _blocks(rows, _BLOCK_ROWS):
+        is_used = np.arange(start, start + _BLOCK_ROWS) < len(counts)
+        picked = particles.pick(
+            scm,
+            params,
+            jax.random.fold_in(key, start),
+            group,
+            values,
+            is_used,
+            num_picks=num_picks,
+            num_particles=num_particles,
+        )
+        row = rows.row[units] - start
+        effective[units] = np.asarray(picked.effective)[row]
+        at = (row, rank[units] % num_picks)
+        found.append(jax.tree.map(lambda leaf, at=at: np.asarray(leaf)[at], picked.noise))
+    joined = jax.tree.map(lambda *parts: np.concatenate(parts), *found)
+    back = np.argsort(rows.order)
+    return jax.tree.map(lambda leaf: leaf[back], joined), effective
