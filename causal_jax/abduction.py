@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from causal_jax import factors, posterior
-from causal_jax.mechanism import Model
+from causal_jax.mechanism import Discrete, Model, node_key
 from causal_jax.particles import EFFECTIVE
 from causal_jax.types import Array, Key, Noise, Params, Values
 
@@ -74,7 +74,9 @@ def abduct(
     )
     fits = [(group.below, possible) for group, possible in inferred.possible.items()]
     by_particles = {
-        name: count for group, count in inferred.effective.items() for name in group.below
+        name: count
+        for group, count in inferred.effective.items()
+        for name in group.below
     }
     for name, fit in consistent.items():
         # Where every particle missed, a contradiction says nothing of the model.
@@ -131,26 +133,34 @@ def noise_of_values(
       its parents, {node: bool `[num]`}.
     """
     keys = jax.random.split(key, (len(scm.order), num))
-    prior = scm.sample_noise(jax.random.fold_in(key, 0), num)
+    known = observed.keys() | states.keys() | noise.keys()
+    key_prior = jax.random.fold_in(key, 0)
+    prior = {
+        name: mechanism.noise(node_key(key_prior, name), num)
+        for name, mechanism in scm.mechanisms.items()
+        if name not in known
+    }
 
     def of_unit(
         keys: Array, observed: Values, states: Values, noise: Noise, fixed: Values
     ) -> tuple[Noise, dict[str, Array]]:
         values = {**fixed, **states, **observed}
-        noise, consistent = dict(noise), {}
-        for i, name in enumerate(scm.order):
-            mechanism: Any = scm.mechanisms[name]  # where observed, it can abduct
-            if name in fixed or name not in values.keys() | noise.keys():
-                continue
-            parents = tuple(values[parent] for parent in scm.parents[name])
-            if name in noise:
-                values[name] = mechanism.apply(params[name], parents, noise[name])
-                continue
-            value = values[name]
-            noise[name] = mechanism.abduct(params[name], parents, value, keys[i])
-            if name in observed:
-                consistent |= _consistent(scm, params, name, parents, value, noise)
-        return noise, consistent
+        for name in (n for n in scm.order if n in noise):
+            values[name] = scm.mechanisms[name].apply(
+                params[name], _parents(scm, name, values), noise[name]
+            )
+        keys_of = dict(zip(scm.order, keys, strict=True))
+        drawn, consistent = dict(noise), {}
+        names = [n for n in scm.order if n in states or n in observed]
+        together = _alike(scm, names)
+        for alike in together:
+            found, fits = _abduct_alike(scm, params, alike, values, keys_of)
+            drawn |= found
+            consistent |= fits
+        for name in set(names).difference(*together):
+            drawn[name], fit = _abduct_node(scm, params, name, values, keys_of[name])
+            consistent |= fit
+        return drawn, {n: fit for n, fit in consistent.items() if n in observed}
 
     drawn, consistent = jax.vmap(of_unit, in_axes=(1, 0, 0, 0, 0))(
         keys, observed, states, noise, fixed
@@ -158,17 +168,51 @@ def noise_of_values(
     return {**prior, **drawn}, consistent
 
 
-def _consistent(
-    scm: Model, params: Params, name: str, parents: tuple, value: Array, noise: Noise
-) -> dict[str, Array]:
-    """{node: whether its value is possible given its parents}, {} if nobody knows."""
-    mechanism: Any = scm.mechanisms[name]
+def _alike(scm: Model, names: list[str]) -> list[list[str]]:
+    """Discrete nodes whose laws have one form: they are compiled together."""
+    by_form: dict[Any, list[str]] = {}
+    for name in names:
+        mechanism = scm.mechanisms[name]
+        if getattr(type(mechanism), "abduct", None) is Discrete.abduct:
+            form = (mechanism.coupling, mechanism.num_states)
+            by_form.setdefault(form, []).append(name)
+    return list(by_form.values())
+
+
+def _abduct_alike(
+    scm: Model, params: Params, names: list[str], values: Values, keys: dict[str, Key]
+) -> tuple[Noise, dict[str, Array]]:
+    """ONE unit's noise of nodes that are alike, and whether their states fit."""
+    laws = jnp.stack(
+        [scm.mechanisms[n].law(params[n], _parents(scm, n, values)) for n in names]
+    )
+    first: Any = scm.mechanisms[names[0]]
+    states = jnp.stack([values[name].astype(jnp.int32) for name in names])
+    stacked_keys = jnp.stack([keys[name] for name in names])
+    noise = jax.vmap(first.noise_of_state)(laws, states, stacked_keys)
+    mass = jnp.take_along_axis(laws, states[:, None], axis=1)[:, 0]
+    fits = mass > (-jnp.inf if first.coupling == "gumbel" else 0)
+    return dict(zip(names, noise, strict=True)), dict(zip(names, fits, strict=True))
+
+
+def _abduct_node(
+    scm: Model, params: Params, name: str, values: Values, key: Key
+) -> tuple[Noise, dict[str, Array]]:
+    """ONE unit's noise of one node; {node: whether its value fits}, if it is known."""
+    mechanism: Any = scm.mechanisms[name]  # it can abduct
+    parents, value = _parents(scm, name, values), values[name]
+    noise = mechanism.abduct(params[name], parents, value, key)
     if hasattr(mechanism, "log_prob"):
         log_prob = mechanism.log_prob(params[name], parents, value)
-        return {name: ~jnp.isneginf(log_prob)}
+        return noise, {name: ~jnp.isneginf(log_prob)}
     if scm.states(name):
-        return {name: mechanism.apply(params[name], parents, noise[name]) == value}
-    return {}
+        again = mechanism.apply(params[name], parents, noise)
+        return noise, {name: again == value}
+    return noise, {}
+
+
+def _parents(scm: Model, name: str, values: Values) -> tuple:
+    return tuple(values[parent] for parent in scm.parents[name])
 
 
 def counted(findings: Findings, num: int) -> Abducted:

@@ -1,14 +1,15 @@
 """Batches of units: `evaluate` of the substituted model, vmapped and compiled."""
 
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from causal_jax import arguments
 from causal_jax.mechanism import Intervention, Model
-from causal_jax.types import Key, Noise, Params, Values
+from causal_jax.types import Key, Noise, Params, Shapes, Values
 
 
 @partial(jax.jit, static_argnames=("scm", "num"))
@@ -30,7 +31,7 @@ def evaluate_batch(
         model, model_params = scm._substitute_parsed(params, do)
         return model.evaluate(model_params, noise)
 
-    shapes = scm.value_shapes(params) if do else {}
+    shapes = value_shapes(scm, params) if do else {}
     axes = arguments.unit_axes(do, shapes)
     return jax.vmap(one_unit, in_axes=(axes, 0))(do, noise)
 
@@ -38,3 +39,24 @@ def evaluate_batch(
 def first_unit(tree: Any) -> Any:
     """The first unit of a batch."""
     return jax.tree.map(lambda leaf: leaf[0], tree)
+
+
+def value_shapes(scm: Model, params: Params) -> Shapes:
+    """{node: shape and dtype of one unit's value}; traced once for each kind of model.
+
+    Args:
+      scm: the model.
+      params: its parameters, of which only structure and shapes are used.
+    """
+    leaves, structure = jax.tree.flatten(params)
+    shapes = [jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)) for x in leaves]
+    return dict(_value_shapes(scm, structure, tuple(shapes)))
+
+
+@lru_cache(maxsize=64)
+def _value_shapes(scm: Model, structure: Any, leaves: tuple) -> Shapes:
+    def one_unit(params: Params) -> Values:
+        noise = scm.sample_noise(jax.random.key(0), 1)
+        return scm.evaluate(params, first_unit(noise))
+
+    return jax.eval_shape(one_unit, jax.tree.unflatten(structure, leaves))

@@ -8,8 +8,7 @@ needs, so images are not rendered) and keeps the noise of the units that meet th
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -20,12 +19,8 @@ from causal_jax import abduction, arguments, factors, posterior
 from causal_jax import graph as graphs
 from causal_jax import interventions as iv
 from causal_jax.mechanism import Intervention, Model
-from causal_jax.types import Array, Key, Noise, Params, Shapes, Values
-
-CHUNK = 4096  # units drawn per round at least: small enough for a laptop's cache
-LANE_CHUNK = 64  # the same where every unit has an intervention of its own
-
-Predicate = Callable[[Array], Array]  # whether a value meets a condition
+from causal_jax.rejection import Accepted, Predicate, by_rejection
+from causal_jax.types import Array, Key, Params, Shapes, Values
 
 
 class Conditioned(NamedTuple):
@@ -42,22 +37,6 @@ class Conditioned(NamedTuple):
     values: Values
     filled: Array
     drawn: Array
-
-
-class Accepted(NamedTuple):
-    """Noise that met the conditions.
-
-    Attributes:
-      noise: {node: `[num, ...]`}; rows from `filled` on are zero.
-      filled: number of rows that are filled, int32 [].
-      drawn: number of units drawn, int32 [].
-      is_exact: whether they come from the exact posterior, not from rejection.
-    """
-
-    noise: Noise
-    filled: Array
-    drawn: Array
-    is_exact: bool
 
 
 def accept(
@@ -97,7 +76,7 @@ def accept(
         exact = _exactly(scm, params, key, do, shapes, states, num)
         if exact:
             return exact
-    return _by_rejection(
+    return by_rejection(
         scm, params, key, do, shapes, states, predicates, num=num, max_draws=max_draws
     )
 
@@ -181,46 +160,6 @@ def _is_explicit(model: Model, conditions: Values, fixed: Values) -> bool:
     return all(posterior.engine(model, group) == "tables" for group in groups)
 
 
-def _by_rejection(
-    scm: Model,
-    params: Params,
-    key: Key,
-    do: Mapping[str, Intervention],
-    shapes: Shapes,
-    states: dict[str, Array],
-    predicates: tuple[tuple[str, Predicate], ...],
-    *,
-    num: int,
-    max_draws: int,
-) -> Accepted:
-    def fill(key: Key, do: Mapping[str, Intervention], num: int, chunk: int):
-        return _fill_in_rounds(
-            scm, params, key, do, states, predicates, num, chunk, max_draws
-        )
-
-    axes = arguments.unit_axes(do, shapes)
-    if not any(axis == 0 for axis in axes.values()):
-        chunk = max(num, CHUNK)
-        noise, filled, rounds = fill(key, do, num, chunk)
-    else:
-        chunk = LANE_CHUNK
-        one_lane = partial(fill, num=1, chunk=chunk)
-        noise, filled, rounds = jax.vmap(one_lane, in_axes=(0, axes))(
-            jax.random.split(key, num), do
-        )
-        noise = jax.tree.map(lambda leaf: leaf[:, 0], noise)
-        filled = filled.sum()
-    drawn = _saturated_product(rounds, chunk)
-    return Accepted(noise=noise, filled=filled, drawn=drawn, is_exact=False)
-
-
-def _saturated_product(rounds: Array, chunk: int) -> Array:
-    """`sum(rounds) * chunk`, at most what an int32 holds, int32 []."""
-    most = 2**31 - 1
-    about = jnp.sum(rounds.astype(jnp.float32)) * chunk
-    return jnp.where(about < 0.99 * most, jnp.sum(rounds) * chunk, most)
-
-
 def require_filled(accepted: Accepted, num: int, given: Mapping[str, Any]) -> None:
     """Raises ValueError, with the acceptance rate, if too few units met `given`."""
     if isinstance(accepted.filled, jax.core.Tracer):
@@ -281,49 +220,3 @@ def _require_agreement(
                 f"do and given contradict each other on {name!r}: do sets it, so it is "
                 f"never {wanted} otherwise; drop one of the two"
             )
-
-
-@partial(jax.jit, static_argnames=("scm", "predicates", "num", "chunk", "max_draws"))
-def _fill_in_rounds(
-    scm: Model,
-    params: Params,
-    key: Key,
-    do: Mapping[str, Intervention],
-    states: dict[str, Array],
-    predicates: tuple[tuple[str, Predicate], ...],
-    num: int,
-    chunk: int,
-    max_draws: int,
-) -> tuple[Noise, Array, Array]:
-    """Noise of up to `num` units, how many they are, and the number of rounds."""
-    model, model_params = scm._substitute_parsed(params, do)
-    max_rounds = min(-(-max_draws // chunk), 2**31 - 1)
-
-    def meets_conditions(noise: Noise) -> Array:
-        values = model.evaluate(model_params, noise)
-        tests = [values[name] == state for name, state in states.items()]
-        tests += [jnp.all(fn(values[name])) for name, fn in predicates]
-        return jnp.all(jnp.stack(tests))
-
-    def one_round(before: tuple[Noise, Array, Array]) -> tuple[Noise, Array, Array]:
-        noise_before, filled, rounds = before
-        noise = model.sample_noise(jax.random.fold_in(key, rounds), chunk)
-        keep = jax.vmap(meets_conditions)(noise)
-        row = filled + jnp.cumsum(keep) - 1
-        row = jnp.where(keep, row, num)  # out of range: dropped
-        kept = jax.tree.map(
-            lambda buffer, drawn: buffer.at[row].set(drawn, mode="drop"),
-            noise_before,
-            noise,
-        )
-        filled = jnp.minimum(filled + keep.sum(dtype=jnp.int32), num)
-        return kept, filled, rounds + 1
-
-    def is_unfinished(state: tuple[Noise, Array, Array]) -> Array:
-        _, filled, rounds = state
-        return (filled < num) & (rounds < max_rounds)
-
-    shapes = jax.eval_shape(lambda: model.sample_noise(key, num))
-    empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    start = (empty, jnp.int32(0), jnp.int32(0))
-    return jax.lax.while_loop(is_unfinished, one_round, start)

@@ -46,19 +46,28 @@ class Group(NamedTuple):
         return (*self.hidden, *self.below)
 
 
-def groups(scm: Model, observed: Iterable[str]) -> tuple[Group, ...]:
+def groups(
+    scm: Model, observed: Iterable[str], *, is_complete: bool = False
+) -> tuple[Group, ...]:
     """The groups of hidden nodes that have observed descendants; all others are free.
 
     Args:
       scm: the model.
       observed: the names of the observed nodes.
+      is_complete: groups of all unobserved nodes instead, the free ones too.
     """
-    return _cached_groups(scm, frozenset(observed))
+    return _cached_groups(scm, frozenset(observed), is_complete)
 
 
 @lru_cache(maxsize=512)
-def _cached_groups(scm: Model, observed: frozenset[str]) -> tuple[Group, ...]:
-    above = set().union(*(nx.ancestors(scm.graph, name) for name in observed))
+def _cached_groups(
+    scm: Model, observed: frozenset[str], is_complete: bool
+) -> tuple[Group, ...]:
+    above = (
+        set(scm.nodes)
+        if is_complete
+        else set().union(*(nx.ancestors(scm.graph, name) for name in observed))
+    )
     hidden = above - observed
     joined = nx.Graph()
     joined.add_nodes_from(name for name in scm.order if name in hidden)
@@ -170,7 +179,7 @@ def _on_grid(scm: Model, params: Params, name: str, sizes: list[int]) -> Array:
 
 
 def configurations(sizes: Iterable[int]) -> Array:
-    """All configurations of variables with these many states, int32 `[C, variables]`."""
+    """All configurations of variables of these sizes, int32 `[C, variables]`."""
     sizes = tuple(sizes)
     grid = np.indices(sizes).reshape(len(sizes), math.prod(sizes))
     return jnp.asarray(grid.T, jnp.int32)

@@ -2,8 +2,8 @@
 
 Where hidden nodes and the observed ones below them are all of this kind, the noises are
 jointly normal given what was observed, and are drawn exactly: with standard normal
-noises u, observing y says `G u = r` for a matrix G that depends on the parameters alone,
-and (Matheron's rule, e.g. Doucet 2010)
+noises u, observing y says `G u = r` for a matrix G that depends on the parameters
+alone, and (Matheron's rule, e.g. Doucet 2010)
 
     u' = u - G^+ (G u - r)       for a prior draw u
 
@@ -87,7 +87,9 @@ class LinearGaussian:
             )
 
 
-def linear_gaussian(weights=(), *, bias=0.0, scale=1.0) -> tuple[LinearGaussian, Params]:
+def linear_gaussian(
+    weights=(), *, bias=0.0, scale=1.0
+) -> tuple[LinearGaussian, Params]:
     """A linear-Gaussian node: the mechanism and its parameters.
 
     Args:

@@ -150,21 +150,29 @@ class Discrete:
 
     def apply(self, params: Params, parents: tuple, noise: Array) -> Array:
         """The state, int32 []."""
+        law = self.law(params, parents)
         if self.coupling == "gumbel":
-            log_probs = self.log_probs(params, parents)
-            return jnp.argmax(log_probs + noise).astype(jnp.int32)
-        edges = _upper_edges(self.probs(params, parents))
-        return jnp.sum(noise >= edges).astype(jnp.int32)
+            return jnp.argmax(law + noise).astype(jnp.int32)
+        return jnp.sum(noise >= _upper_edges(law)).astype(jnp.int32)
 
     def log_prob(self, params: Params, parents: tuple, value: Array) -> Array:
         return self.log_probs(params, parents)[value.astype(jnp.int32)]
 
     def abduct(self, params: Params, parents: tuple, value: Array, key: Key) -> Array:
         """A draw of the noise from its exact posterior given the observed state."""
+        return self.noise_of_state(self.law(params, parents), value, key)
+
+    def law(self, params: Params, parents: tuple) -> Array:
+        """What the coupling needs: `log_probs` of "gumbel", `probs` of the other."""
+        is_gumbel = self.coupling == "gumbel"
+        return (self.log_probs if is_gumbel else self.probs)(params, parents)
+
+    def noise_of_state(self, law: Array, value: Array, key: Key) -> Array:
+        """`abduct`, for a node whose law is known; the same for all nodes like it."""
         value = value.astype(jnp.int32)
         if self.coupling == "gumbel":
-            return _truncated_gumbel(key, self.log_probs(params, parents), value)
-        inner = _upper_edges(self.probs(params, parents))
+            return _truncated_gumbel(key, law, value)
+        inner = _upper_edges(law)
         edges = jnp.concatenate([jnp.zeros(1), inner, jnp.ones(1)])
         low, high = edges[value], edges[value + 1]
         # A hair off both edges: rounding, here or where the network is evaluated again
@@ -344,7 +352,7 @@ class AdditiveNoise:
 
 
 def abducted_normal(key: Key | None, value: Array, mean: Array, scale: Array) -> Array:
-    """The noise of `value = mean + scale * noise`: its prior where the scale is zero."""
+    """The noise of `value = mean + scale * noise`; at scale zero its prior."""
     noise = (value - mean) / jnp.where(scale == 0, 1.0, scale)
     prior = 0.0 if key is None else jax.random.normal(key, jnp.shape(noise))
     return jnp.where(scale == 0, prior, noise)

@@ -13,7 +13,6 @@ bounded. Inside `jit` every unit is a row of its own.
 """
 
 import warnings
-from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -25,6 +24,7 @@ from causal_jax import factors, linear, particles
 from causal_jax.factors import Group
 from causal_jax.mechanism import Model, node_key
 from causal_jax.ops import buckets
+from causal_jax.ops import rows as rows_of
 from causal_jax.types import Array, Key, Noise, Params, Values
 
 MAX_BUCKET = 1 << 20  # entries of the largest table that elimination may form
@@ -100,9 +100,7 @@ def infer(
             possible[group] = fits
         elif kind == "linear":
             spread = {n: jnp.broadcast_to(v, (num,)) for n, v in evidence.items()}
-            noise |= linear.draw_noise(
-                scm, params, key_group, group, spread, num
-            )
+            noise |= linear.draw_noise(scm, params, key_group, group, spread, num)
         else:
             picked, count = _pick_noise(
                 scm, params, key_group, group, evidence, num, num_particles
@@ -117,60 +115,11 @@ def is_traced(*trees: Any) -> bool:
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(trees))
 
 
-# --- rows and blocks ----------------------------------------------------------------
-
-
-class _Rows(NamedTuple):
-    """The distinct rows of concrete evidence.
-
-    Attributes:
-      values: {node: `[rows, ...]`}.
-      row: which row each unit has, int `[num]`.
-      order: the units, those of one row next to each other, int `[num]`.
-    """
-
-    values: Mapping[str, np.ndarray]
-    row: np.ndarray
-    order: np.ndarray
-
-
-def _distinct(evidence: Values, num: int) -> _Rows:
-    columns = {name: np.asarray(value) for name, value in evidence.items()}
-    lengths = {len(column) for column in columns.values()} - {1}
-    if not lengths:  # one row for all
-        return _Rows(columns, np.zeros(num, np.int32), np.arange(num))
-    columns = {
-        name: np.ascontiguousarray(np.broadcast_to(c, (num, *c.shape[1:])))
-        for name, c in columns.items()
-    }
-    as_bytes = [c.reshape(num, -1).view(np.uint8) for c in columns.values()]
-    joined = np.ascontiguousarray(np.concatenate(as_bytes, axis=1))
-    joined = joined.view(f"V{joined.shape[1]}")[:, 0]
-    _, first, row = np.unique(joined, return_index=True, return_inverse=True)
-    values = {name: column[first] for name, column in columns.items()}
-    return _Rows(values, row.astype(np.int32), np.argsort(row, kind="stable"))
-
-
-def _blocks(rows: _Rows, size: int) -> Iterator[tuple[int, dict, np.ndarray]]:
-    """Blocks of `size` rows: the first row, values (the last repeated), the units."""
-    num_rows = int(rows.row.max()) + 1
-    sorted_rows = rows.row[rows.order]
-    for start in range(0, num_rows, size):
-        index = np.minimum(np.arange(start, start + size), num_rows - 1)
-        low, high = np.searchsorted(sorted_rows, [start, start + size])
-        values = {name: value[index] for name, value in rows.values.items()}
-        yield start, values, rows.order[low:high]
-
-
-def _padded(units: np.ndarray, size: int) -> np.ndarray:
-    return np.concatenate([units, np.full(size - len(units), units[-1])])
-
-
 # --- tables -------------------------------------------------------------------------
 
 
 def marginals(scm: Model, params: Params, observed: Values) -> dict[str, Array]:
-    """Exact posterior marginals of the hidden nodes that have observed descendants.
+    """Exact posterior marginals of all unobserved nodes.
 
     Args:
       scm: the model.
@@ -178,21 +127,23 @@ def marginals(scm: Model, params: Params, observed: Values) -> dict[str, Array]:
       observed: {node: `[num, ...]`}.
 
     Returns:
-      {hidden node: `[num, states]`}, each summing to one, all zero where what was
+      {unobserved node: `[num, states]`}, each summing to one, all zero where what was
       observed is impossible.
 
     Raises:
-      ValueError: a group of hidden nodes has no exact discrete posterior.
+      ValueError: unobserved nodes have no exact discrete posterior.
     """
     result = {}
-    for group in factors.groups(scm, observed):
+    num = next(iter(observed.values())).shape[0]
+    for group in factors.groups(scm, observed, is_complete=True):
         if engine(scm, group) != "tables":
             raise ValueError(
                 f"the unobserved {', '.join(group.hidden[:9])} have no exact discrete "
                 "posterior: observe them"
             )
         evidence = {name: observed[name] for name in group.evidence}
-        result |= _marginals(scm, params, group, evidence)
+        found = _marginals(scm, params, group, evidence)
+        result |= {n: jnp.broadcast_to(x, (num, x.shape[1])) for n, x in found.items()}
     return result
 
 
@@ -240,25 +191,20 @@ def _draw_in_blocks(
     plan = factors.plan(scm, group)
     uniforms = np.asarray(uniforms)
     num_hidden, num = uniforms.shape
-    rows = _distinct(evidence, num)
+    rows = rows_of.distinct(evidence, num)
     drawn = []
     possible = np.empty(num, bool)
-    for start, values, units in _blocks(rows, _rows_in_block(plan)):
+    for start, values, units in rows_of.blocks(rows, _rows_in_block(plan)):
         weights, log_total = _eliminated(scm, params, group, values)
         possible[units] = ~np.isneginf(log_total)[rows.row[units] - start]
-        for part in _parts(units, _BLOCK_UNITS):
-            full = _padded(part, _BLOCK_UNITS)
+        for part in rows_of.parts(units, _BLOCK_UNITS):
+            full = rows_of.padded(part, _BLOCK_UNITS)
             row = rows.row[full] - start
             drawn.append((part, _drawn(plan, weights, uniforms[:, full], row)))
     states = np.empty((num_hidden, num), np.int32)
     for part, values in drawn:
         states[:, part] = np.asarray(values)[:, : len(part)]
     return states, possible
-
-
-def _parts(units: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    for start in range(0, len(units), size):
-        yield units[start : start + size]
 
 
 def _draw_traced(
@@ -277,22 +223,10 @@ def _draw_traced(
         states = _drawn(plan, weights, uniforms.T, count)
         return states.T, jnp.broadcast_to(~jnp.isneginf(log_total), count.shape)
 
-    states, possible = _mapped_in_blocks(
+    states, possible = rows_of.map_blocks(
         block, num, _rows_in_block(plan), rows, uniforms.T
     )
     return states.T, possible
-
-
-def _mapped_in_blocks(block, num: int, size: int, *trees: Any) -> Any:
-    """`block` of `size` units at a time; the last one is filled up with the last unit."""
-    size = min(size, num)
-    num_blocks = -(-num // size)
-    index = np.minimum(np.arange(num_blocks * size), num - 1).reshape(-1, size)
-    blocks = jax.tree.map(lambda leaf: leaf[index], trees)
-    results = jax.lax.map(lambda parts: block(*parts), blocks)
-    return jax.tree.map(
-        lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:num], results
-    )
 
 
 # --- particles ------------------------------------------------------------------------
@@ -335,13 +269,13 @@ def _pick_in_blocks(
     num: int,
     num_particles: int,
 ) -> tuple[Noise, Any]:
-    rows = _distinct(evidence, num)
+    rows = rows_of.distinct(evidence, num)
     counts = np.bincount(rows.row)
     num_picks = 1 if counts.max() == 1 else _MAX_PICKS
     rank = np.empty(num, int)  # of each unit among those of its row
     rank[rows.order] = np.arange(num) - np.repeat(np.cumsum(counts) - counts, counts)
     effective, found = np.empty(num, np.float32), []
-    for start, values, units in _blocks(rows, _BLOCK_ROWS):
+    for start, values, units in rows_of.blocks(rows, _BLOCK_ROWS):
         is_used = np.arange(start, start + _BLOCK_ROWS) < len(counts)
         picked = particles.pick(
             scm,
@@ -356,7 +290,9 @@ def _pick_in_blocks(
         row = rows.row[units] - start
         effective[units] = np.asarray(picked.effective)[row]
         at = (row, rank[units] % num_picks)
-        found.append(jax.tree.map(lambda leaf, at=at: np.asarray(leaf)[at], picked.noise))
+        found.append(
+            jax.tree.map(lambda leaf, at=at: np.asarray(leaf)[at], picked.noise)
+        )
     joined = jax.tree.map(lambda *parts: np.concatenate(parts), *found)
     back = np.argsort(rows.order)
     return jax.tree.map(lambda leaf: leaf[back], joined), effective

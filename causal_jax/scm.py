@@ -19,7 +19,7 @@ import networkx as nx
 from causal_jax import abduction, arguments
 from causal_jax import graph as graphs
 from causal_jax.abduction import Abducted
-from causal_jax.batches import evaluate_batch, first_unit, sample_batch
+from causal_jax.batches import evaluate_batch, first_unit, sample_batch, value_shapes
 from causal_jax.conditioning import Conditioned, accept, require_filled
 from causal_jax.mechanism import (
     Intervention,
@@ -314,7 +314,7 @@ class SCM:
         *,
         num_particles: int = NUM_PARTICLES,
     ) -> Abducted:
-        """Like `abduct`, but returns counts and raises nothing on them; `[num, ...]`."""
+        """Like `abduct` of a batch, but returns counts and raises nothing on them."""
         factual, _, num = arguments.factual(self, self.value_shapes(params), factual)
         found = abduction.abduct(self, params, key, factual, num_particles)
         return abduction.counted(found, num)
@@ -372,11 +372,7 @@ class SCM:
 
     def value_shapes(self, params: Params) -> Shapes:
         """{node: shape and dtype of one unit's value}."""
-
-        def one_unit(params, key):
-            return self.evaluate(params, first_unit(self.sample_noise(key, 1)))
-
-        return jax.eval_shape(one_unit, params, jax.random.key(0))
+        return value_shapes(self, params)
 
     def _parse(
         self, params: Params, do: Mapping[str, Any] | None, num: int

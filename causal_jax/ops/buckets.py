@@ -12,8 +12,9 @@ an exact draw from P. The order is static, a function of scopes and sizes alone.
 
 Every table carries a last axis of *rows*: one law for each row, or an axis of one where
 all rows share the table. What no row changes is computed once. Products are sums of
-logs and every message is divided by its largest entry: factors of 1e-30 neither vanish
-nor cost digits, and Z is zero only where every configuration has an exact zero.
+logs, and every table and message is divided by its largest entry: factors of 1e-30
+neither vanish nor cost digits, and Z is zero only where every configuration has an
+exact zero.
 """
 
 from collections.abc import Sequence
@@ -156,20 +157,26 @@ def eliminate_into_buckets(
     """
     messages: dict[int, Array] = {}
     weights = []
-    log_total = jnp.zeros(1)
+    scaled = [_scaled(table) for table in log_tables]
+    log_total = reduce(jnp.add, (peak for _, peak in scaled), jnp.zeros(1))
     for i, step in enumerate(plan.steps):
         axes = (step.variable, *step.separator)
-        terms = [(log_tables[j], plan.scopes[j]) for j in step.tables]
+        terms = [(scaled[j][0], plan.scopes[j]) for j in step.tables]
         terms += [(messages.pop(j), plan.steps[j].separator) for j in step.messages]
         if log_unary:
             terms.append((log_unary[step.variable], (step.variable,)))
         bucket = reduce(jnp.add, (_aligned(*term, axes) for term in terms))
         weight, message = _summed_out(bucket)
         weights.append(weight)
-        peak = message.max(tuple(range(len(step.separator))))
-        messages[i] = message - _finite(peak)
+        messages[i], peak = _scaled(message)
         log_total = log_total + peak
     return Buckets(weights=tuple(weights), log_total=log_total)
+
+
+def _scaled(table: Array) -> tuple[Array, Array]:
+    """The table divided by the largest entry of each row, and its log, `[rows]`."""
+    peak = table.max(tuple(range(table.ndim - 1)))
+    return table - jnp.where(jnp.isneginf(peak), 0.0, peak), peak
 
 
 def _aligned(table: Array, scope: Sequence[int], axes: Sequence[int]) -> Array:
@@ -182,17 +189,13 @@ def _aligned(table: Array, scope: Sequence[int], axes: Sequence[int]) -> Array:
 
 def _summed_out(bucket: Array) -> tuple[Array, Array]:
     """The first axis' weights, their largest one, and the log of the sum over it."""
-    top = _finite(bucket.max(0))
+    top = bucket.max(0)  # no NaN where everything is minus infinity, no gradient
+    top = jax.lax.stop_gradient(jnp.where(jnp.isneginf(top), 0.0, top))
     weight = jnp.exp(bucket - top)
     total = weight.sum(0)
     # Twice where, so that no gradient passes through the log of zero.
     log_sum = jnp.log(jnp.where(total > 0, total, 1.0))
     return weight, jnp.where(total > 0, top + log_sum, -jnp.inf)
-
-
-def _finite(top: Array) -> Array:
-    """What is subtracted: no NaN where everything is minus infinity, no gradient."""
-    return jax.lax.stop_gradient(jnp.where(jnp.isneginf(top), 0.0, top))
 
 
 def draw(
@@ -212,9 +215,14 @@ def draw(
     """
     states: list[Array] = [rows] * len(plan.sizes)
     for step, weight in zip(plan.steps[::-1], weights[::-1], strict=True):
-        row = rows if weight.shape[-1] > 1 else jnp.zeros_like(rows)
-        at = (slice(None), *(states[v] for v in step.separator), row)
-        conditional = weight.at[at].get(mode="promise_in_bounds")
+        # One index into all axes but the first: it compiles faster than one for each.
+        index = jnp.zeros_like(rows)
+        for variable in step.separator:
+            index = index * plan.sizes[variable] + states[variable]
+        if weight.shape[-1] > 1:
+            index = index * weight.shape[-1] + rows
+        flat = weight.reshape(weight.shape[0], -1)
+        conditional = flat.at[:, index].get(mode="promise_in_bounds")
         states[step.variable] = _picked(conditional, uniforms[step.variable])
     return states
 
