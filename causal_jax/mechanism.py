@@ -181,7 +181,9 @@ class Discrete:
         width = high - low - 2 * hair
         noise = low + hair + width * jax.random.uniform(key)
         # Neither may the sum's own rounding, where the state is as narrow as a spacing.
-        return jnp.clip(noise, low, high - _SPACING)
+        noise = jnp.maximum(jnp.minimum(noise, high - _SPACING), low)
+        # One is no uniform: there a last state of probability zero would fit.
+        return jnp.minimum(noise, 1 - _SPACING)
 
 
 _SPACING = 2.0**-24  # of float32 below one; a uniform is a multiple of twice that

@@ -252,7 +252,9 @@ def marginals(plan: Plan, log_tables: Sequence[Array]) -> list[Array]:
     num_rows = max(table.shape[-1] for table in log_tables)
     unary = [jnp.zeros((size, num_rows)) for size in plan.sizes]
 
-    def log_total(unary: list[Array]) -> Array:
-        return eliminate_into_buckets(plan, log_tables, unary).log_total.sum()
+    def log_total(unary: list[Array]) -> tuple[Array, Array]:
+        total = eliminate_into_buckets(plan, log_tables, unary).log_total
+        return total.sum(), total
 
-    return jax.grad(log_total)(unary)
+    laws, total = jax.grad(log_total, has_aux=True)(unary)
+    return [jnp.where(jnp.isneginf(total), 0.0, law) for law in laws]
