@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from causal_jax import factors, posterior
-from causal_jax.mechanism import Discrete, Model, node_key
+from causal_jax.mechanism import Discrete, Mechanism, Model, node_key
 from causal_jax.particles import EFFECTIVE
 from causal_jax.types import Array, Key, Noise, Params, Values
 
@@ -104,7 +104,6 @@ def _require_laws(scm: Model, observed: Values) -> None:
                 )
 
 
-@partial(jax.jit, static_argnames=("scm", "num"))
 def noise_of_values(
     scm: Model,
     params: Params,
@@ -132,14 +131,38 @@ def noise_of_values(
       The noise of all nodes, and for observed nodes whether the value is possible given
       its parents, {node: bool `[num]`}.
     """
-    keys = jax.random.split(key, (len(scm.order), num))
-    known = observed.keys() | states.keys() | noise.keys()
+    drawn, consistent = _noise_of_known(
+        scm, params, key, observed, states, noise, fixed, num=num
+    )
     key_prior = jax.random.fold_in(key, 0)
     prior = {
-        name: mechanism.noise(node_key(key_prior, name), num)
+        name: _prior(mechanism, node_key(key_prior, name), num)
         for name, mechanism in scm.mechanisms.items()
-        if name not in known
+        if name not in drawn
     }
+    return prior | drawn, consistent
+
+
+@partial(jax.jit, static_argnames=("mechanism", "num"))
+def _prior(mechanism: Mechanism, key: Key, num: int) -> Noise:
+    """A program of its own, compiled once for all nodes and patterns that are alike."""
+    return mechanism.noise(key, num)
+
+
+@partial(jax.jit, static_argnames=("scm", "num"))
+def _noise_of_known(
+    scm: Model,
+    params: Params,
+    key: Key,
+    observed: Values,
+    states: Values,
+    noise: Noise,
+    fixed: Values,
+    *,
+    num: int,
+) -> tuple[Noise, dict[str, Array]]:
+    """`noise_of_values`, of the nodes whose value or noise is known."""
+    keys = jax.random.split(key, (len(scm.order), num))
 
     def of_unit(
         keys: Array, observed: Values, states: Values, noise: Noise, fixed: Values
@@ -152,20 +175,18 @@ def noise_of_values(
         keys_of = dict(zip(scm.order, keys, strict=True))
         drawn, consistent = dict(noise), {}
         names = [n for n in scm.order if n in states or n in observed]
-        together = _alike(scm, names)
-        for alike in together:
+        for alike in _alike(scm, names):
             found, fits = _abduct_alike(scm, params, alike, values, keys_of)
             drawn |= found
             consistent |= fits
-        for name in set(names).difference(*together):
+        for name in (n for n in names if n not in drawn):
             drawn[name], fit = _abduct_node(scm, params, name, values, keys_of[name])
             consistent |= fit
         return drawn, {n: fit for n, fit in consistent.items() if n in observed}
 
-    drawn, consistent = jax.vmap(of_unit, in_axes=(1, 0, 0, 0, 0))(
+    return jax.vmap(of_unit, in_axes=(1, 0, 0, 0, 0))(
         keys, observed, states, noise, fixed
     )
-    return {**prior, **drawn}, consistent
 
 
 def _alike(scm: Model, names: list[str]) -> list[list[str]]:
