@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from causal_jax import factors, posterior
-from causal_jax.mechanism import Discrete, Mechanism, Model, node_key
+from causal_jax.mechanism import Discrete, Mechanism, Model, Tabular, node_key
 from causal_jax.particles import EFFECTIVE
 from causal_jax.types import Array, Key, Noise, Params, Values
 
@@ -136,11 +136,19 @@ def noise_of_values(
     )
     key_prior = jax.random.fold_in(key, 0)
     prior = {
-        name: _prior(mechanism, node_key(key_prior, name), num)
+        name: _prior(_noise_form(mechanism), node_key(key_prior, name), num)
         for name, mechanism in scm.mechanisms.items()
         if name not in drawn
     }
     return prior | drawn, consistent
+
+
+def _noise_form(mechanism: Mechanism) -> Mechanism:
+    """One mechanism for all whose noise is the same."""
+    is_plain = getattr(type(mechanism), "noise", None) is Discrete.noise
+    if is_plain and mechanism.coupling == "inverse_cdf":
+        return Tabular(2)
+    return mechanism
 
 
 @partial(jax.jit, static_argnames=("mechanism", "num"))
@@ -195,19 +203,32 @@ def _alike(scm: Model, names: list[str]) -> list[list[str]]:
     for name in names:
         mechanism = scm.mechanisms[name]
         if getattr(type(mechanism), "abduct", None) is Discrete.abduct:
-            form = (mechanism.coupling, mechanism.num_states)
+            form = (mechanism.coupling, _padded_states(mechanism))
             by_form.setdefault(form, []).append(name)
     return list(by_form.values())
+
+
+def _padded_states(mechanism: Discrete) -> int:
+    """The number of states with those of probability zero that change no noise."""
+    num = mechanism.num_states
+    if mechanism.coupling == "gumbel" or num > 16:
+        return num
+    return 4 if num <= 4 else 16
 
 
 def _abduct_alike(
     scm: Model, params: Params, names: list[str], values: Values, keys: dict[str, Key]
 ) -> tuple[Noise, dict[str, Array]]:
     """ONE unit's noise of nodes that are alike, and whether their states fit."""
-    laws = jnp.stack(
-        [scm.mechanisms[n].law(params[n], _parents(scm, n, values)) for n in names]
-    )
     first: Any = scm.mechanisms[names[0]]
+    size = _padded_states(first)
+
+    def padded_law(name: str) -> Array:
+        mechanism: Any = scm.mechanisms[name]
+        law = mechanism.law(params[name], _parents(scm, name, values))
+        return jnp.pad(law, (0, size - mechanism.num_states))
+
+    laws = jnp.stack([padded_law(name) for name in names])
     states = jnp.stack([values[name].astype(jnp.int32) for name in names])
     stacked_keys = jnp.stack([keys[name] for name in names])
     noise = jax.vmap(first.noise_of_state)(laws, states, stacked_keys)

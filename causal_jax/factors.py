@@ -92,6 +92,16 @@ def _group(scm: Model, members: set[str], observed: frozenset[str]) -> Group:
     return Group(hidden=hidden, below=below, evidence=evidence)
 
 
+def joined(scm: Model, parts: list[Group]) -> Group:
+    """Several groups as one."""
+    members = {
+        field: {name for part in parts for name in getattr(part, field)}
+        for field in Group._fields
+    }
+    ordered = {f: tuple(n for n in scm.order if n in m) for f, m in members.items()}
+    return Group(**ordered)
+
+
 def is_discrete(scm: Model, group: Group) -> bool:
     """Whether every factor is a table over the hidden nodes' states."""
     explicit = all(

@@ -12,6 +12,7 @@ frozen dataclass, equal by value and hashable, so that it can be a static argume
 import dataclasses
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from itertools import accumulate
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import jax
@@ -200,7 +201,8 @@ def _upper_edges(probs: Array) -> Array:
     """
     possible = (probs > 0).astype(jnp.int32)
     below = jnp.cumsum(possible)
-    edges = jnp.ceil(jnp.clip(jnp.cumsum(probs), 0.0, 1.0) / _SPACING).astype(jnp.int32)
+    cumulated = jnp.clip(_cumulated(probs), 0.0, 1.0)
+    edges = jnp.ceil(cumulated / _SPACING).astype(jnp.int32)
     edges = jnp.where(probs > 0, edges, 0)  # an impossible state ends where it begins
     # At least one spacing for each possible state so far since any edge below.
     lowest = jnp.zeros(1, jnp.int32)
@@ -210,6 +212,16 @@ def _upper_edges(probs: Array) -> Array:
     room = jnp.where(above > 0, whole - above, whole)  # none is left: no noise is there
     edges = jnp.where(above > 0, jnp.minimum(slack + below, room), whole)
     return (edges[:-1] * _SPACING).astype(jnp.float32)
+
+
+def _cumulated(probs: Array) -> Array:
+    """`cumsum`, from left to right: zeros at the end change nothing, not a rounding."""
+    if probs.shape[0] > _UNROLLED:
+        return jnp.cumsum(probs)
+    return jnp.stack(list(accumulate(probs)))
+
+
+_UNROLLED = 16  # states; longer programs would take longer to compile
 
 
 def _truncated_gumbel(key: Key, log_probs: Array, value: Array) -> Array:

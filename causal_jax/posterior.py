@@ -90,24 +90,32 @@ def infer(
         exact.
     """
     states, noise, possible, effective = {}, {}, {}, {}
-    for group in factors.groups(scm, observed):
-        key_group = node_key(key, group.hidden[0])
+    key = jax.random.fold_in(key, 1 << 16)  # not the key of any node's noise
+    for kind, group in _work(scm, observed):
         evidence = {name: observed[name] for name in group.evidence}
-        kind = engine(scm, group)
         if kind == "tables":
-            drawn, fits = _draw_states(scm, params, key_group, group, evidence, num)
+            drawn, fits = _draw_states(scm, params, key, group, evidence, num)
             states |= drawn
             possible[group] = fits
         elif kind == "linear":
             spread = {n: jnp.broadcast_to(v, (num,)) for n, v in evidence.items()}
-            noise |= linear.draw_noise(scm, params, key_group, group, spread, num)
+            noise |= linear.draw_noise(scm, params, key, group, spread, num)
         else:
+            key_group = node_key(key, group.hidden[0])
             picked, count = _pick_noise(
                 scm, params, key_group, group, evidence, num, num_particles
             )
             noise |= picked
             effective[group] = count
     return Inferred(states=states, noise=noise, possible=possible, effective=effective)
+
+
+def _work(scm: Model, observed: Values) -> list[tuple[str, Group]]:
+    """Engines and their groups; those of tables joined, to be compiled only once."""
+    work = [(engine(scm, group), group) for group in factors.groups(scm, observed)]
+    tables = [group for kind, group in work if kind == "tables"]
+    rest = [(kind, group) for kind, group in work if kind != "tables"]
+    return [("tables", factors.joined(scm, tables)), *rest] if tables else rest
 
 
 def is_traced(*trees: Any) -> bool:
@@ -175,10 +183,15 @@ def _draw_states(
     scm: Model, params: Params, key: Key, group: Group, evidence: Values, num: int
 ) -> tuple[Values, Any]:
     """States of a discrete group, and whether its evidence is possible, `[num]`."""
-    uniforms = jax.random.uniform(key, (len(group.hidden), num))
+    uniforms = [_uniform(node_key(key, name), num) for name in group.hidden]
     draw = _draw_traced if is_traced(params, key, evidence) else _draw_in_blocks
     states, possible = draw(scm, params, group, evidence, uniforms)
     return dict(zip(group.hidden, states, strict=True)), possible
+
+
+@partial(jax.jit, static_argnames=("num",))
+def _uniform(key: Key, num: int) -> Array:
+    return jax.random.uniform(key, (num,))
 
 
 def _rows_in_block(plan: buckets.Plan) -> int:
@@ -186,10 +199,10 @@ def _rows_in_block(plan: buckets.Plan) -> int:
 
 
 def _draw_in_blocks(
-    scm: Model, params: Params, group: Group, evidence: Values, uniforms: Array
+    scm: Model, params: Params, group: Group, evidence: Values, uniforms: list[Array]
 ) -> tuple[Any, Any]:
     plan = factors.plan(scm, group)
-    uniforms = np.asarray(uniforms)
+    uniforms = np.stack(uniforms)
     num_hidden, num = uniforms.shape
     rows = rows_of.distinct(evidence, num)
     drawn = []
@@ -208,8 +221,9 @@ def _draw_in_blocks(
 
 
 def _draw_traced(
-    scm: Model, params: Params, group: Group, evidence: Values, uniforms: Array
+    scm: Model, params: Params, group: Group, evidence: Values, uniforms: list[Array]
 ) -> tuple[Array, Array]:
+    uniforms = jnp.stack(uniforms)
     plan, num = factors.plan(scm, group), uniforms.shape[1]
     if all(value.shape[0] == 1 for value in evidence.values()):
         weights, log_total = _eliminated(scm, params, group, evidence)
