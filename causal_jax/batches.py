@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from causal_jax import arguments
-from causal_jax.mechanism import Intervention, Model
+from causal_jax.mechanism import Intervention, Model, node_key
 from causal_jax.types import Key, Noise, Params, Shapes, Values
 
 
@@ -60,3 +60,15 @@ def _value_shapes(scm: Model, structure: Any, leaves: tuple) -> Shapes:
         return scm.evaluate(params, first_unit(noise))
 
     return jax.eval_shape(one_unit, jax.tree.unflatten(structure, leaves))
+
+
+def with_fresh_noise(
+    scm: Model, key: Key, noise: Noise, do: Mapping[str, Intervention], num: int
+) -> Noise:
+    """`noise`, drawn afresh where an intervention brings its own."""
+    noise = dict(noise)
+    for name, item in do.items():
+        if item.fresh_noise:
+            mechanism, _ = item.substitute(scm.mechanisms[name], None)
+            noise[name] = mechanism.noise(node_key(key, name), num)
+    return noise

@@ -106,7 +106,9 @@ def pick(
         return Picked(noise=end.noise, effective=end.effective)
 
     keys = jax.random.split(key, is_used.shape[0])
-    known = {name: evidence[name] for name in group.evidence}
+    # The number of rounds is no constant, so nothing is differentiated through them.
+    params = jax.lax.stop_gradient(params)
+    known = {n: jax.lax.stop_gradient(evidence[n]) for n in group.evidence}
     return jax.lax.map(of_row, (keys, known, is_used))
 
 

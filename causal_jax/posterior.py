@@ -2,9 +2,9 @@
 
 Each group of hidden nodes (see `factors`) is inferred by the best engine that applies:
 
-    discrete, explicit laws     elimination and backward draws (`ops.buckets`)  exact
-    linear-Gaussian             `linear.draw_noise`                    exact
-    anything else               `particles.pick`                   until enough count
+    discrete, explicit laws   elimination and backward draws (`ops.buckets`)    exact
+    linear-Gaussian           Matheron's rule (`linear.draw_noise`)             exact
+    anything else             weighted particles (`particles.pick`)  until enough count
 
 Units that share their evidence share its messages or particles. Concrete observations
 are worked off in blocks of rows and blocks of units, always of the same shapes: one
@@ -63,7 +63,8 @@ def engine(scm: Model, group: Group) -> Literal["tables", "linear", "particles"]
         warnings.warn(
             f"exact inference of {len(group.hidden)} unobserved nodes would need a "
             f"table of {largest:.1e} numbers, at most {MAX_BUCKET:.1e} are tried: "
-            "particles are used instead; observe more nodes",
+            "units are drawn from the prior and weighed or rejected instead; observe "
+            "more nodes",
             stacklevel=2,
         )
         return "particles"

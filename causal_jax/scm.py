@@ -16,10 +16,9 @@ import jax
 import jax.numpy as jnp
 import networkx as nx
 
-from causal_jax import abduction, arguments
+from causal_jax import abduction, arguments, batches
 from causal_jax import graph as graphs
 from causal_jax.abduction import Abducted
-from causal_jax.batches import evaluate_batch, first_unit, sample_batch, value_shapes
 from causal_jax.conditioning import Conditioned, accept, require_filled
 from causal_jax.mechanism import (
     Intervention,
@@ -136,7 +135,9 @@ class SCM:
             shapes_above = self._parent_values(name, shapes)
             parents = tuple(jnp.zeros(s.shape, s.dtype) for s in shapes_above)
             params[name] = mechanism.init(node_key(key, name), parents)
-            noise = jax.eval_shape(lambda m=mechanism: first_unit(m.noise(key, 1)))
+            noise = jax.eval_shape(
+                lambda m=mechanism: batches.first_unit(m.noise(key, 1))
+            )
             shapes[name] = jax.eval_shape(mechanism.apply, params[name], parents, noise)
         return params
 
@@ -223,12 +224,12 @@ class SCM:
         """
         do, shapes = self._parse(params, do, num)
         if not given:
-            return self._ordered(sample_batch(self, params, key, do, num))
+            return self._ordered(batches.sample_batch(self, params, key, do, num))
         accepted = accept(
             self, params, key, do, shapes, given, num=num, max_draws=max_draws
         )
         require_filled(accepted, num, given)
-        return self._ordered(evaluate_batch(self, params, accepted.noise, do))
+        return self._ordered(batches.evaluate_batch(self, params, accepted.noise, do))
 
     def sample_given(
         self,
@@ -245,7 +246,7 @@ class SCM:
         accepted = accept(
             self, params, key, do, shapes, given, num=num, max_draws=max_draws
         )
-        values = self._ordered(evaluate_batch(self, params, accepted.noise, do))
+        values = self._ordered(batches.evaluate_batch(self, params, accepted.noise, do))
         return Conditioned(values=values, filled=accepted.filled, drawn=accepted.drawn)
 
     def twins(
@@ -273,9 +274,9 @@ class SCM:
             noise = self.sample_noise(key, num)
         do, _ = self._parse(params, do, num)
         key_fresh = jax.random.fold_in(key, 1)  # not the key of the factual
-        noise_do = self._with_fresh_noise(key_fresh, noise, do, num)
-        factual = evaluate_batch(self, params, noise, {})
-        counterfactual = evaluate_batch(self, params, noise_do, do)
+        noise_do = batches.with_fresh_noise(self, key_fresh, noise, do, num)
+        factual = batches.evaluate_batch(self, params, noise, {})
+        counterfactual = batches.evaluate_batch(self, params, noise_do, do)
         return self._ordered(factual), self._ordered(counterfactual)
 
     def abduct(
@@ -304,7 +305,7 @@ class SCM:
             probability zero; one that too few particles came near.
         """
         noise, is_unit, _ = self._abduct(params, key, factual, num_particles)
-        return first_unit(noise) if is_unit else noise
+        return batches.first_unit(noise) if is_unit else noise
 
     def posterior(
         self,
@@ -314,7 +315,18 @@ class SCM:
         *,
         num_particles: int = NUM_PARTICLES,
     ) -> Abducted:
-        """Like `abduct` of a batch, but returns counts and raises nothing on them."""
+        """Like `abduct` of a batch, but returns counts and raises nothing on them.
+
+        Example:
+          >>> import jax
+          >>> from causal_jax import SCM, bernoulli, categorical
+          >>> rain, wet = bernoulli(0.3), categorical([[1, 0], [0.1, 0.9]])
+          >>> scm = SCM("Rain -> Wet", {"Rain": rain[0], "Wet": wet[0]})
+          >>> params = {"Rain": rain[1], "Wet": wet[1]}
+          >>> found = scm.posterior(params, jax.random.key(0), {"Wet": 1})
+          >>> found.possible.tolist(), found.effective.tolist()  # exact
+          ([True], [inf])
+        """
         factual, _, num = arguments.factual(self, self.value_shapes(params), factual)
         found = abduction.abduct(self, params, key, factual, num_particles)
         return abduction.counted(found, num)
@@ -366,13 +378,13 @@ class SCM:
         do, _ = self._parse(params, do, num)
         noise, is_unit, num = self._abduct(params, key, factual, num_particles)
         key_fresh = jax.random.fold_in(key, 1)  # not the key of the abduction
-        noise = self._with_fresh_noise(key_fresh, noise, do, num)
-        values = self._ordered(evaluate_batch(self, params, noise, do))
-        return first_unit(values) if is_unit else values
+        noise = batches.with_fresh_noise(self, key_fresh, noise, do, num)
+        values = self._ordered(batches.evaluate_batch(self, params, noise, do))
+        return batches.first_unit(values) if is_unit else values
 
     def value_shapes(self, params: Params) -> Shapes:
         """{node: shape and dtype of one unit's value}."""
-        return value_shapes(self, params)
+        return batches.value_shapes(self, params)
 
     def _parse(
         self, params: Params, do: Mapping[str, Any] | None, num: int
@@ -384,14 +396,3 @@ class SCM:
     def _ordered(self, values: Values) -> Values:
         """Graph order again: `jax.jit` sorts the keys of the dicts it returns."""
         return {name: values[name] for name in self.nodes}
-
-    def _with_fresh_noise(
-        self, key: Key, noise: Noise, do: Mapping[str, Intervention], num: int
-    ) -> Noise:
-        """`noise`, drawn afresh where an intervention brings its own."""
-        noise = dict(noise)
-        for name, item in do.items():
-            if item.fresh_noise:
-                mechanism, _ = item.substitute(self.mechanisms[name], None)
-                noise[name] = mechanism.noise(node_key(key, name), num)
-        return noise

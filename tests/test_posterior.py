@@ -306,12 +306,37 @@ def test_too_entangled_a_network_warns_and_is_inferred_by_particles(monkeypatch)
     scm, params = naive_bayes(3)
     monkeypatch.setattr(posterior, "MAX_BUCKET", 1)
     factual = {"s0": np.ones(2_000, int), "s1": np.ones(2_000, int)}
-    with pytest.warns(UserWarning, match="table of .* particles are used") as raised:
+    with pytest.warns(UserWarning, match="table of .* weighed or rejected") as raised:
         drawn = scm.counterfactual(params, KEY, factual)["D"]
     assert "\n" not in str(raised[0].message)
     expected = 0.01 * 0.64 / (0.01 * 0.64 + 0.99 * 0.04)
     variance = expected * (1 - expected)
     assert abs(float(drawn.mean()) - expected) < 5 * np.sqrt(variance * 2 / 256)
+
+
+def test_too_entangled_a_condition_warns_and_is_met_by_rejection(monkeypatch):
+    scm, params = naive_bayes(3)
+    monkeypatch.setattr(posterior, "MAX_BUCKET", 1)
+    with pytest.warns(UserWarning, match="table of .* weighed or rejected"):
+        result = scm.sample_given(params, KEY, num=500, given={"s0": 1, "s1": 1})
+    assert int(result.filled) == 500 < int(result.drawn)
+
+
+def test_what_was_inferred_by_particles_can_be_differentiated():
+    """By the scale of Y at its abducted noise: the particles themselves are held."""
+    scm, params = two_numbers()
+
+    def y_of(shift):
+        other = scm.counterfactual(params, KEY, {"Y": 2.0}, do={"X": shift})
+        return other["Y"]
+
+    assert float(jax.grad(y_of)(1.0)) == pytest.approx(2.0)
+
+    def noise_of(scale):
+        changed = params | {"Y": params["Y"] | {"scale": scale}}
+        return scm.abduct(changed, KEY, {"Y": 2.0})["Y"]
+
+    assert np.isfinite(jax.grad(noise_of)(1.0))
 
 
 def test_what_fits_does_not_warn():
