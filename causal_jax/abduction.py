@@ -213,7 +213,7 @@ def _padded_states(mechanism: Discrete) -> int:
     num = mechanism.num_states
     if mechanism.coupling == "gumbel" or num > 16:
         return num
-    return 4 if num <= 4 else 16
+    return next(size for size in (2, 4, 16) if num <= size)
 
 
 def _abduct_alike(
