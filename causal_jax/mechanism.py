@@ -33,6 +33,8 @@ class Mechanism(Protocol):
       abduct(params, parents, value, key) -> noise: a draw of the noise given what was
         observed; ONE unit.
       log_prob(params, parents, value) -> scalar: log density or mass of the value.
+      log_probs(params, parents) -> [num_states]: the same of all states of a discrete
+        node; with them it is inferred exactly where it was not observed.
       apply_train(params, parents, noise) -> (values, params): a BATCH of units, for
         mechanisms with batch statistics; returns params whose statistics are updated.
       check(name, parent_num_states): raises ValueError where the graph does not fit.

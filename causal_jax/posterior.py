@@ -92,6 +92,10 @@ def infer(
     """
     states, noise, possible, effective = {}, {}, {}, {}
     key = jax.random.fold_in(key, 1 << 16)  # not the key of any node's noise
+    if num == 0:
+        hidden = [n for g in factors.groups(scm, observed) for n in g.hidden]
+        noise = {name: scm.mechanisms[name].noise(key, 0) for name in hidden}
+        return Inferred(states={}, noise=noise, possible={}, effective={})
     for kind, group in _work(scm, observed):
         evidence = {name: observed[name] for name in group.evidence}
         if kind == "tables":

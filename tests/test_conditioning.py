@@ -201,6 +201,33 @@ def test_a_condition_of_one_in_a_hundred_million_is_drawn_exactly(assert_frequen
         assert_frequencies(found, weights / weights.sum(), NUM)
 
 
+def test_a_rare_condition_is_met_in_every_units_own_world(assert_frequencies):
+    """P(B | do(A = a), C = 1), P(C = 1) about 1e-8: by hand, eagerly and traced."""
+    nodes = {"A": Tabular(2), "B": Tabular(2, (2,)), "C": Tabular(2, (2, 2))}
+    scm = SCM("A -> B ; A, B -> C", nodes)
+    rare = 1e-8 * np.array([[1.0, 3.0], [2.0, 1.0]])
+    b = np.array([[0.6, 0.4], [0.2, 0.8]])
+    params = {
+        "A": {"probs": jnp.array([0.5, 0.5])},
+        "B": {"probs": jnp.asarray(b)},
+        "C": {"probs": jnp.asarray(np.stack([1 - rare, rare], -1))},
+    }
+    states = np.resize([0, 1], 2 * NUM)
+
+    def see(states):
+        do = {"A": states}
+        return scm.sample_given(params, KEY, num=2 * NUM, do=do, given={"C": 1})
+
+    for result in (see(states), jax.jit(see)(states)):
+        assert int(result.filled) == 2 * NUM
+        np.testing.assert_array_equal(result.values["A"], states)
+        np.testing.assert_array_equal(result.values["C"], np.ones(2 * NUM))
+        for a in (0, 1):
+            law = b[a] * rare[a] / (b[a] * rare[a]).sum()
+            of_a = np.asarray(result.values["B"])[states == a]
+            assert_frequencies(np.bincount(of_a, minlength=2) / NUM, law, NUM)
+
+
 def test_max_draws_may_be_of_any_size(tables):
     for most in (3_000_000_000, 10**15):
         seen = tables.scm.sample(

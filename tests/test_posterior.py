@@ -1,5 +1,6 @@
 """What was not observed against enumeration; CAUSAL_JAX_SLOW=1 tries 200 networks."""
 
+import dataclasses
 import os
 import warnings
 
@@ -11,7 +12,7 @@ import pytest
 
 from causal_jax import factors, linear_gaussian, particles, posterior
 from causal_jax import graph as graphs
-from causal_jax.mechanism import AdditiveNoise, Tabular
+from causal_jax.mechanism import AdditiveNoise, Discrete, Tabular
 from causal_jax.networks.controller import controller
 from causal_jax.queries.exact import posterior_marginals
 from causal_jax.scm import SCM
@@ -231,6 +232,43 @@ def test_a_number_below_hidden_states_is_a_likelihood():
     np.testing.assert_allclose(found, law / law.sum(), atol=1e-6)
     counts = scm.posterior(params, KEY, {"x": np.array([2.0, 100.0])})
     assert np.all(np.isinf(counts.effective)) and np.all(counts.possible)
+
+
+@dataclasses.dataclass(frozen=True)
+class Logit(Discrete):
+    """P(1 | x) = sigmoid(2 x), of a number."""
+
+    num_states: int = 2
+    coupling: str = "inverse_cdf"
+
+    def init(self, key, parents):
+        return {}
+
+    def log_probs(self, params, parents):
+        return jax.nn.log_sigmoid(jnp.stack([-2 * parents[0], 2 * parents[0]]))
+
+
+def test_hidden_states_below_an_observed_number_are_exact():
+    """x -> D -> E, x = .3 and E = 1 observed: Bayes' rule."""
+    mechanisms = {"x": AdditiveNoise(nothing), "D": Logit(), "E": Tabular(2, (2,))}
+    scm = SCM("x -> D -> E", mechanisms)
+    table = np.array([[0.9, 0.1], [0.3, 0.7]])
+    params = scm.init(KEY) | {"E": {"probs": jnp.asarray(table)}}
+    prior = 1 / (1 + np.exp(-2 * np.array([0.3, -1.0])))
+    weights = np.stack([(1 - prior) * 0.1, prior * 0.7], 1)
+    expected = weights / weights.sum(1, keepdims=True)
+    unit = {"x": np.array([0.3, -1.0]), "E": np.array([1, 1])}
+    found = posterior_marginals(scm, params, unit)["D"]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    again = scm.counterfactual(params, KEY, unit)
+    np.testing.assert_array_equal(again["E"], unit["E"])
+
+
+def test_no_units_are_no_error(tables):
+    none = {"D": np.zeros(0, int)}
+    assert tables.scm.counterfactual(tables.params, KEY, none)["A"].shape == (0,)
+    scm, params = two_numbers()
+    assert scm.counterfactual(params, KEY, {"Y": np.zeros(0)})["X"].shape == (0,)
 
 
 def test_independent_groups_are_inferred_one_by_one():
