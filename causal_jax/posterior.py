@@ -164,9 +164,17 @@ def marginals(scm: Model, params: Params, observed: Values) -> dict[str, Array]:
 def _marginals(
     scm: Model, params: Params, group: Group, evidence: Values
 ) -> dict[str, Array]:
-    tables = factors.log_tables(scm, params, group, evidence)
-    found = buckets.marginals(factors.plan(scm, group), tables)
-    return {name: law.T for name, law in zip(group.hidden, found, strict=True)}
+    plan = factors.plan(scm, group)
+
+    def of_rows(evidence: Values) -> dict[str, Array]:
+        tables = factors.log_tables(scm, params, group, evidence)
+        found = buckets.marginals(plan, tables)
+        return {name: law.T for name, law in zip(group.hidden, found, strict=True)}
+
+    if not evidence:
+        return of_rows({})
+    num = next(iter(evidence.values())).shape[0]
+    return rows_of.map_blocks(of_rows, num, _rows_in_block(plan), evidence)
 
 
 @partial(jax.jit, static_argnames=("scm", "group"))

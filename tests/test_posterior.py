@@ -264,8 +264,21 @@ def test_hidden_states_below_an_observed_number_are_exact():
     np.testing.assert_array_equal(again["E"], unit["E"])
 
 
+def test_marginals_of_many_units_are_those_of_each(tables):
+    """More units than a block holds, of few kinds."""
+    num = 3_000
+    observed = {"D": np.arange(num) % 2, "B": np.arange(num) % 3}
+    found = posterior_marginals(tables.scm, tables.params, observed)
+    for i in (0, 1, num - 1):
+        unit = {name: int(states[i]) for name, states in observed.items()}
+        one = posterior_marginals(tables.scm, tables.params, unit)
+        for name in "AC":
+            np.testing.assert_allclose(found[name][i], one[name], atol=1e-6)
+
+
 def test_no_units_are_no_error(tables):
     none = {"D": np.zeros(0, int)}
+    assert posterior_marginals(tables.scm, tables.params, none)["A"].shape == (0, 2)
     assert tables.scm.counterfactual(tables.params, KEY, none)["A"].shape == (0,)
     scm, params = two_numbers()
     assert scm.counterfactual(params, KEY, {"Y": np.zeros(0)})["X"].shape == (0,)

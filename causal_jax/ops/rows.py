@@ -84,7 +84,7 @@ def map_blocks(block_fn: Callable[..., Any], num: int, size: int, *trees: Any) -
     Returns:
       What `block_fn` returned, joined, `[num, ...]`.
     """
-    size = min(size, num)
+    size = max(min(size, num), 1)
     num_blocks = -(-num // size)
     index = np.minimum(np.arange(num_blocks * size), num - 1).reshape(-1, size)
     blocked = jax.tree.map(lambda leaf: leaf[index], trees)
