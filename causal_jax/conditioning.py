@@ -124,7 +124,7 @@ def _intervened(
     cut = [n for n, item in do.items() if isinstance(item, iv.Set | iv.Randomize)]
     if cut:
         graph = graphs.mutilate(model.graph, cut)
-        model = dataclasses.replace(model, graph=graph)  # ty: it is an SCM
+        model = dataclasses.replace(model, graph=graph)  # an SCM is a dataclass
     return model, model_params
 
 
