@@ -12,7 +12,6 @@ frozen dataclass, equal by value and hashable, so that it can be a static argume
 import dataclasses
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from itertools import accumulate
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import jax
@@ -201,29 +200,38 @@ def _upper_edges(probs: Array) -> Array:
     have no number of its own, and could not be imagined. A uniform that is drawn is an
     even number of spacings and falls where it fell before, as edges are rounded up.
     """
-    possible = (probs > 0).astype(jnp.int32)
-    below = jnp.cumsum(possible)
-    cumulated = jnp.clip(_cumulated(probs), 0.0, 1.0)
-    edges = jnp.ceil(cumulated / _SPACING).astype(jnp.int32)
-    edges = jnp.where(probs > 0, edges, 0)  # an impossible state ends where it begins
-    # At least one spacing for each possible state so far since any edge below.
-    lowest = jnp.zeros(1, jnp.int32)
-    slack = jax.lax.cummax(jnp.concatenate([lowest, edges - below]))[1:]
-    above = below[-1] - below  # possible states above the edge
-    whole = int(1 / _SPACING)
-    room = jnp.where(above > 0, whole - above, whole)  # none is left: no noise is there
-    edges = jnp.where(above > 0, jnp.minimum(slack + below, room), whole)
-    return (edges[:-1] * _SPACING).astype(jnp.float32)
-
-
-def _cumulated(probs: Array) -> Array:
-    """`cumsum`, from left to right: zeros at the end change nothing, not a rounding."""
+    probs = probs.astype(jnp.float32)
+    start = (jnp.float32(0), jnp.float32(0), jnp.float32(0))
     if probs.shape[0] > _UNROLLED:
-        return jnp.cumsum(probs)
-    return jnp.stack(list(accumulate(probs)))
+        (_, _, possible), (edges, below) = jax.lax.scan(_next_edge, start, probs)
+    else:  # element-wise programs compile and run fastest
+        carry, found = start, []
+        for prob in probs:
+            carry, one = _next_edge(carry, prob)
+            found.append(one)
+        edges, below = (jnp.stack(each) for each in zip(*found, strict=True))
+        possible = carry[2]
+    above = possible - below  # possible states above the edge
+    # Room for each of them; where there are none, no noise is left.
+    edges = jnp.where(above > 0, jnp.minimum(edges, _SPACINGS - above), _SPACINGS)
+    return edges[:-1] / _SPACINGS
 
 
-_UNROLLED = 16  # states; longer programs would take longer to compile
+_Edge = tuple[Array, Array, Array]  # cumulated probability, edge, possible states
+
+
+def _next_edge(before: _Edge, prob: Array) -> tuple[_Edge, tuple[Array, Array]]:
+    """The edge above one more state, in spacings: float32 holds them exactly."""
+    total, edge, possible = before
+    total = total + prob
+    next_edge = jnp.maximum(jnp.ceil(jnp.minimum(total, 1) * _SPACINGS), edge + 1)
+    edge = jnp.where(prob > 0, next_edge, edge)
+    possible = possible + (prob > 0)
+    return (total, edge, possible), (edge, possible)
+
+
+_SPACINGS = 2.0**24  # in [0, 1]
+_UNROLLED = 16  # states
 
 
 def _truncated_gumbel(key: Key, log_probs: Array, value: Array) -> Array:

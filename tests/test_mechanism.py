@@ -319,6 +319,7 @@ EDGES = [
     (0.5, 1e-30, 1e-8, 1e-12, 0.5),
     (0.0, 1.0, 1e-8, 0.0),
     (1e-8, 0.0, 1.0),
+    (0.5, 0.0, *[1e-9] * 20, 0.0, 0.5),
 ]
 
 
@@ -346,7 +347,7 @@ def test_the_edges_of_states_leave_what_is_drawn_where_it_was():
     """Against the count of cumulated probabilities not above the uniform."""
     random = np.random.default_rng(0)
     uniforms = jax.random.uniform(jax.random.key(0), (20_000,))
-    for size in (2, 3, 7):
+    for size in (2, 3, 7, 40):
         row = random.dirichlet(np.ones(size)).astype(np.float32)
         mechanism, params = Tabular(size), {"probs": jnp.asarray(row)}
         states = jax.vmap(lambda u, m=mechanism, p=params: m.apply(p, (), u))(uniforms)
