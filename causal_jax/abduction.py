@@ -14,7 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from causal_jax import factors, posterior
-from causal_jax.mechanism import Discrete, Mechanism, Model, Tabular, node_key
+from causal_jax.mechanism import (
+    Discrete,
+    Mechanism,
+    Model,
+    Tabular,
+    node_key,
+    uniform_of_state,
+)
 from causal_jax.particles import EFFECTIVE
 from causal_jax.types import Array, Key, Noise, Params, Values
 
@@ -131,24 +138,28 @@ def noise_of_values(
       The noise of all nodes, and for observed nodes whether the value is possible given
       its parents, {node: bool `[num]`}.
     """
-    drawn, consistent = _noise_of_known(
-        scm, params, key, observed, states, noise, fixed, num=num
-    )
     key_prior = jax.random.fold_in(key, 0)
+    known = observed.keys() | states.keys()
     prior = {
-        name: _prior(_noise_form(mechanism), node_key(key_prior, name), num)
+        name: _prior(
+            Tabular(2) if _is_uniform(mechanism) else mechanism,
+            node_key(key_prior, name),
+            num,
+        )
         for name, mechanism in scm.mechanisms.items()
-        if name not in drawn
+        if name not in noise and (name not in known or _is_uniform(mechanism))
     }
+    uniforms = {name: prior[name] for name in known if name in prior}
+    drawn, consistent = _noise_of_known(
+        scm, params, key, observed, states, noise, fixed, uniforms, num=num
+    )
     return prior | drawn, consistent
 
 
-def _noise_form(mechanism: Mechanism) -> Mechanism:
-    """One mechanism for all whose noise is the same."""
-    is_plain = getattr(type(mechanism), "noise", None) is Discrete.noise
-    if is_plain and mechanism.coupling == "inverse_cdf":
-        return Tabular(2)
-    return mechanism
+def _is_uniform(mechanism: Mechanism) -> bool:
+    """Whether a node's noise is one uniform, and a state an interval of it."""
+    is_plain = getattr(type(mechanism), "abduct", None) is Discrete.abduct
+    return is_plain and mechanism.coupling == "inverse_cdf"
 
 
 @partial(jax.jit, static_argnames=("mechanism", "num"))
@@ -166,74 +177,75 @@ def _noise_of_known(
     states: Values,
     noise: Noise,
     fixed: Values,
+    uniforms: Values,
     *,
     num: int,
 ) -> tuple[Noise, dict[str, Array]]:
-    """`noise_of_values`, of the nodes whose value or noise is known."""
+    """`noise_of_values`, of the nodes whose value or noise is known.
+
+    `uniforms` are the prior's noise of the nodes that have states of intervals.
+    """
     keys = jax.random.split(key, (len(scm.order), num))
 
     def of_unit(
-        keys: Array, observed: Values, states: Values, noise: Noise, fixed: Values
+        keys: Array,
+        observed: Values,
+        states: Values,
+        noise: Noise,
+        fixed: Values,
+        uniforms: Values,
     ) -> tuple[Noise, dict[str, Array]]:
         values = {**fixed, **states, **observed}
         for name in (n for n in scm.order if n in noise):
             values[name] = scm.mechanisms[name].apply(
                 params[name], _parents(scm, name, values), noise[name]
             )
-        keys_of = dict(zip(scm.order, keys, strict=True))
         drawn, consistent = dict(noise), {}
-        names = [n for n in scm.order if n in states or n in observed]
-        for alike in _alike(scm, names):
-            found, fits = _abduct_alike(scm, params, alike, values, keys_of)
+        for alike in _alike(scm, uniforms):
+            found, fits = _abduct_alike(scm, params, alike, values, uniforms)
             drawn |= found
             consistent |= fits
-        for name in (n for n in names if n not in drawn):
-            drawn[name], fit = _abduct_node(scm, params, name, values, keys_of[name])
-            consistent |= fit
+        for i, name in enumerate(scm.order):
+            if name not in drawn and (name in states or name in observed):
+                drawn[name], fit = _abduct_node(scm, params, name, values, keys[i])
+                consistent |= fit
         return drawn, {n: fit for n, fit in consistent.items() if n in observed}
 
-    return jax.vmap(of_unit, in_axes=(1, 0, 0, 0, 0))(
-        keys, observed, states, noise, fixed
+    return jax.vmap(of_unit, in_axes=(1, 0, 0, 0, 0, 0))(
+        keys, observed, states, noise, fixed, uniforms
     )
 
 
-def _alike(scm: Model, names: list[str]) -> list[list[str]]:
-    """Discrete nodes whose laws have one form: they are compiled together."""
-    by_form: dict[Any, list[str]] = {}
-    for name in names:
-        mechanism = scm.mechanisms[name]
-        if getattr(type(mechanism), "abduct", None) is Discrete.abduct:
-            form = (mechanism.coupling, _padded_states(mechanism))
-            by_form.setdefault(form, []).append(name)
-    return list(by_form.values())
+def _alike(scm: Model, uniforms: Values) -> list[list[str]]:
+    """Nodes of similar numbers of states: they are compiled together."""
+    by_size: dict[int, list[str]] = {}
+    for name in (n for n in scm.order if n in uniforms):
+        by_size.setdefault(_padded_size(scm.mechanisms[name]), []).append(name)
+    return list(by_size.values())
 
 
-def _padded_states(mechanism: Discrete) -> int:
-    """The number of states with those of probability zero that change no noise."""
+def _padded_size(mechanism: Any) -> int:
+    """The number of states, filled up with some of probability zero."""
     num = mechanism.num_states
-    if mechanism.coupling == "gumbel" or num > 16:
-        return num
-    return next(size for size in (2, 4, 16) if num <= size)
+    return num if num > 16 else next(size for size in (2, 4, 16) if num <= size)
 
 
 def _abduct_alike(
-    scm: Model, params: Params, names: list[str], values: Values, keys: dict[str, Key]
+    scm: Model, params: Params, names: list[str], values: Values, uniforms: Values
 ) -> tuple[Noise, dict[str, Array]]:
     """ONE unit's noise of nodes that are alike, and whether their states fit."""
-    first: Any = scm.mechanisms[names[0]]
-    size = _padded_states(first)
+    size = _padded_size(scm.mechanisms[names[0]])
 
     def padded_law(name: str) -> Array:
         mechanism: Any = scm.mechanisms[name]
-        law = mechanism.law(params[name], _parents(scm, name, values))
+        law = mechanism.probs(params[name], _parents(scm, name, values))
         return jnp.pad(law, (0, size - mechanism.num_states))
 
     laws = jnp.stack([padded_law(name) for name in names])
     states = jnp.stack([values[name].astype(jnp.int32) for name in names])
-    stacked_keys = jnp.stack([keys[name] for name in names])
-    noise = jax.vmap(first.noise_of_state)(laws, states, stacked_keys)
-    mass = jnp.take_along_axis(laws, states[:, None], axis=1)[:, 0]
-    fits = mass > (-jnp.inf if first.coupling == "gumbel" else 0)
+    stacked = jnp.stack([uniforms[name] for name in names])
+    noise = jax.vmap(uniform_of_state)(laws, states, stacked)
+    fits = jnp.take_along_axis(laws, states[:, None], axis=1)[:, 0] > 0
     return dict(zip(names, noise, strict=True)), dict(zip(names, fits, strict=True))
 
 

@@ -162,30 +162,36 @@ class Discrete:
 
     def abduct(self, params: Params, parents: tuple, value: Array, key: Key) -> Array:
         """A draw of the noise from its exact posterior given the observed state."""
-        return self.noise_of_state(self.law(params, parents), value, key)
+        if self.coupling == "gumbel":
+            return _truncated_gumbel(key, self.log_probs(params, parents), value)
+        probs = self.probs(params, parents)
+        return uniform_of_state(probs, value, jax.random.uniform(key))
 
     def law(self, params: Params, parents: tuple) -> Array:
         """What the coupling needs: `log_probs` of "gumbel", `probs` of the other."""
         is_gumbel = self.coupling == "gumbel"
         return (self.log_probs if is_gumbel else self.probs)(params, parents)
 
-    def noise_of_state(self, law: Array, value: Array, key: Key) -> Array:
-        """`abduct`, for a node whose law is known; the same for all nodes like it."""
-        value = value.astype(jnp.int32)
-        if self.coupling == "gumbel":
-            return _truncated_gumbel(key, law, value)
-        inner = _upper_edges(law)
-        edges = jnp.concatenate([jnp.zeros(1), inner, jnp.ones(1)])
-        low, high = edges[value], edges[value + 1]
-        # A hair off both edges: rounding, here or where the network is evaluated again
-        # in another program, must not move the unit into the next state.
-        hair = jnp.minimum(_HAIR, (high - low) / 4)
-        width = high - low - 2 * hair
-        noise = low + hair + width * jax.random.uniform(key)
-        # Neither may the sum's own rounding, where the state is as narrow as a spacing.
-        noise = jnp.maximum(jnp.minimum(noise, high - _SPACING), low)
-        # One is no uniform: there a last state of probability zero would fit.
-        return jnp.minimum(noise, 1 - _SPACING)
+
+def uniform_of_state(probs: Array, value: Array, uniform: Array) -> Array:
+    """`uniform` moved into the interval of a state of the inverse CDF.
+
+    Args:
+      probs: `[num_states]`; more states of probability zero at the end change nothing.
+      value: the state, [].
+      uniform: in [0, 1), [].
+    """
+    value = value.astype(jnp.int32)
+    edges = jnp.concatenate([jnp.zeros(1), _upper_edges(probs), jnp.ones(1)])
+    low, high = edges[value], edges[value + 1]
+    # A hair off both edges: rounding, here or where the network is evaluated again in
+    # another program, must not move the unit into the next state.
+    hair = jnp.minimum(_HAIR, (high - low) / 4)
+    noise = low + hair + (high - low - 2 * hair) * uniform
+    # Neither may the sum's own rounding, where the state is as narrow as a spacing.
+    noise = jnp.maximum(jnp.minimum(noise, high - _SPACING), low)
+    # One is no uniform: there a last state of probability zero would fit.
+    return jnp.minimum(noise, 1 - _SPACING)
 
 
 _SPACING = 2.0**-24  # of float32 below one; a uniform is a multiple of twice that
@@ -236,6 +242,7 @@ _UNROLLED = 16  # states
 
 def _truncated_gumbel(key: Key, log_probs: Array, value: Array) -> Array:
     """Gumbels given that `value` won (Maddison et al. 2014; Oberst & Sontag 2019)."""
+    value = value.astype(jnp.int32)
     key_top, key_rest = jax.random.split(key)
     top = jax.random.gumbel(key_top)  # the maximum; log_probs are normalised
     gumbels = jax.random.gumbel(key_rest, log_probs.shape)
