@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from causal_jax import graph, interventions
 from causal_jax.interventions import Modify, Randomize, Replace, Scale, Set, Shift
+from causal_jax.linear import LinearGaussian, linear_gaussian
 from causal_jax.mechanism import (
     AdditiveNoise,
     Constant,
@@ -24,6 +25,7 @@ __all__ = [
     "SCM",
     "AdditiveNoise",
     "Constant",
+    "LinearGaussian",
     "Mechanism",
     "Modify",
     "Randomize",
@@ -37,6 +39,7 @@ __all__ = [
     "from_module",
     "graph",
     "interventions",
+    "linear_gaussian",
     "load",
 ]
 

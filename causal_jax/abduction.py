@@ -1,43 +1,65 @@
 """Abduction: the units' noise, drawn from its posterior given what was observed.
 
-A node whose parents and value are known is abducted by its own mechanism. Nodes that
-were not observed are drawn first: from the prior where nothing observed lies below
-them, by likelihood weighting (Fung & Chang 1990; Shachter & Peot 1990) elsewhere, with
-one particle resampled by its weight. (Filling them from the prior there is wrong:
-.055 against .624 in a three-node example.)
+A node whose parents and value are known is abducted by its own mechanism. Unobserved
+nodes that have an observed descendant are inferred first, see `posterior`: as states
+that are then abducted like observed ones, or as noise. All others keep their prior.
+(Filling the former from the prior is wrong: .055 against .624 in a three-node example.)
 """
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import networkx as nx
+import numpy as np
 
-from causal_jax.mechanism import Model
+from causal_jax import factors, posterior
+from causal_jax.mechanism import (
+    Discrete,
+    Mechanism,
+    Model,
+    Tabular,
+    node_key,
+    uniform_of_state,
+)
+from causal_jax.particles import EFFECTIVE
 from causal_jax.types import Array, Key, Noise, Params, Values
 
 
-@partial(jax.jit, static_argnames=("scm", "num_particles"))
-def _abduct_batch(
-    scm: Model, params: Params, key: Key, observed: Values, num_particles: int
-) -> tuple[Noise, dict[str, Array]]:
-    """`abduct`, for observed nodes that can be abducted."""
-    num = jax.tree.leaves(observed)[0].shape[0]
-    keys = jax.random.split(key, num)
-    prior = scm.sample_noise(jax.random.fold_in(key, 0), num)
+class Abducted(NamedTuple):
+    """What `SCM.posterior` returns; also inside `jit`, where nothing can be raised.
 
-    def one_unit(key: Key, observed: Values, prior: Noise):
-        if _hidden_above(scm, observed):
-            prior = _weighted_noise(scm, params, key, observed, prior, num_particles)
-        return _abduct_unit(scm, params, key, observed, prior)
+    Attributes:
+      noise: {node: `[num, ...]`}, a draw from the posterior for each unit.
+      effective: effective number of the particles behind each unit's draw, `[num]`;
+        infinite where the draw is exact. A draw from a few says little.
+      possible: whether each unit has a probability above zero, bool `[num]`; the noise
+        of an impossible unit is undefined.
+    """
 
-    return jax.vmap(one_unit)(keys, observed, prior)
+    noise: Noise
+    effective: Array
+    possible: Array
+
+
+class Findings(NamedTuple):
+    """A draw of noise and what was found on the way.
+
+    Attributes:
+      noise: {node: `[num, ...]`}.
+      fits: pairs of observed nodes and bool `[num]`: whether together they have a
+        probability above zero given what else was observed.
+      effective: pairs of hidden nodes and their effective particles, `[num]`.
+    """
+
+    noise: Noise
+    fits: tuple[tuple[tuple[str, ...], Any], ...]
+    effective: tuple[tuple[tuple[str, ...], Any], ...]
 
 
 def abduct(
     scm: Model, params: Params, key: Key, observed: Values, num_particles: int
-) -> tuple[Noise, dict[str, Array]]:
+) -> Findings:
     """Draws noise for a batch of units.
 
     Args:
@@ -45,108 +67,244 @@ def abduct(
       params: its parameters.
       key: PRNG key.
       observed: {node: `[num, ...]`}, a subset of the nodes.
-      num_particles: particles of likelihood weighting for each unit.
-
-    Returns:
-      noise: {node: `[num, ...]`}.
-      consistent: {discrete observed node: bool [num]}: whether the noise gives the
-        observed state back; where it does not, the model says it is impossible.
+      num_particles: particles drawn at most for each distinct observation, where no
+        exact engine applies.
 
     Raises:
-      ValueError: names an observed node that cannot be abducted, or weighted.
+      ValueError: names an observed node that cannot be abducted, or weighed.
     """
-    weighted = _hidden_above(scm, observed)
-    for name in observed:
-        mechanism = scm.mechanisms[name]
-        if not hasattr(mechanism, "abduct"):
-            raise ValueError(
-                f"node {name!r} cannot be abducted ({type(mechanism).__name__} has no "
-                "abduct): leave it out of the factual"
-            )
-        if weighted and not hasattr(mechanism, "log_prob"):
-            raise ValueError(
-                f"node {name!r} has no log_prob ({type(mechanism).__name__}), so the "
-                f"unobserved {sorted(weighted)} cannot be inferred: observe them"
-            )
-    return _abduct_batch(scm, params, key, observed, num_particles)
-
-
-def require_possible(consistent: dict[str, Array]) -> None:
-    """Raises ValueError where a factual has probability zero; traced: does nothing."""
-    for name, fits in consistent.items():
-        if isinstance(fits, jax.core.Tracer):
-            return
-        if not bool(fits.all()):
-            row = int(jnp.argmin(fits))
-            raise ValueError(
-                f"the factual is impossible under the model: the observed state of "
-                f"{name!r} has probability zero given its parents (unit {row}, "
-                f"{int((~fits).sum())} in all)"
-            )
-
-
-def _hidden_above(scm: Model, observed: Values) -> set[str]:
-    """Unobserved nodes that have an observed descendant."""
-    return {
-        name
-        for name in scm.nodes
-        if name not in observed
-        and any(below in observed for below in nx.descendants(scm.graph, name))
+    _require_laws(scm, observed)
+    num = next(iter(observed.values())).shape[0]
+    inferred = posterior.infer(scm, params, key, observed, num, num_particles)
+    noise, consistent = noise_of_values(
+        scm, params, key, observed, inferred.states, inferred.noise, {}, num=num
+    )
+    fits = [(group.below, possible) for group, possible in inferred.possible.items()]
+    by_particles = {
+        name: count
+        for group, count in inferred.effective.items()
+        for name in group.below
     }
+    for name, fit in consistent.items():
+        # Where every particle missed, a contradiction says nothing of the model.
+        missed = by_particles[name] == 0 if name in by_particles else False
+        fits.append(((name,), fit | missed))
+    counts = [(group.hidden, count) for group, count in inferred.effective.items()]
+    return Findings(noise=noise, fits=tuple(fits), effective=tuple(counts))
 
 
-def _abduct_unit(
-    scm: Model, params: Params, key: Key, observed: Values, prior: Noise
-) -> tuple[Noise, dict[str, Array]]:
-    """Noise of ONE unit; unobserved nodes keep their prior noise."""
-    values: Values = {}
-    noise, consistent = dict(prior), {}
-    for i, name in enumerate(scm.order):
-        mechanism: Any = scm.mechanisms[name]  # where observed, it can abduct
-        parents = tuple(values[parent] for parent in scm.parents[name])
-        if name in observed:
-            value = observed[name]
-            noise[name] = mechanism.abduct(
-                params[name], parents, value, jax.random.fold_in(key, i)
+def _require_laws(scm: Model, observed: Values) -> None:
+    for name in observed:
+        if not hasattr(scm.mechanisms[name], "abduct"):
+            raise ValueError(
+                f"node {name!r} cannot be abducted "
+                f"({type(scm.mechanisms[name]).__name__} has no abduct): leave it out "
+                "of the factual"
             )
-            if scm.states(name):
-                again = mechanism.apply(params[name], parents, noise[name])
-                consistent[name] = again == value
-            values[name] = value
-        else:
-            values[name] = mechanism.apply(params[name], parents, noise[name])
-    return noise, consistent
+    for group in factors.groups(scm, observed):
+        for name in group.below:
+            if not hasattr(scm.mechanisms[name], "log_prob"):
+                raise ValueError(
+                    f"node {name!r} has no log_prob "
+                    f"({type(scm.mechanisms[name]).__name__}), so the unobserved "
+                    f"{sorted(group.hidden)} cannot be inferred: observe them"
+                )
 
 
-def _weighted_noise(
+def noise_of_values(
     scm: Model,
     params: Params,
     key: Key,
     observed: Values,
-    prior: Noise,
-    num_particles: int,
-) -> Noise:
-    """`prior` with the hidden nodes' noise drawn by likelihood weighting; ONE unit."""
-    key_noise, key_pick = jax.random.split(jax.random.fold_in(key, 1 << 16))
-    noise = scm.sample_noise(key_noise, num_particles)
+    states: Values,
+    noise: Noise,
+    fixed: Values,
+    *,
+    num: int,
+) -> tuple[Noise, dict[str, Array]]:
+    """Noise that gives nodes their known values; every other node's is the prior's.
 
-    def log_weight_of(noise: Noise) -> Array:
-        values: Values = {}
-        log_weight: Any = 0.0
-        for name in scm.order:
-            mechanism: Any = scm.mechanisms[name]  # where observed, it has log_prob
-            parents = tuple(values[parent] for parent in scm.parents[name])
-            if name in observed:
-                values[name] = observed[name]
-                log_weight += mechanism.log_prob(params[name], parents, values[name])
-            else:
-                values[name] = mechanism.apply(params[name], parents, noise[name])
-        return log_weight
+    Args:
+      scm: the model.
+      params: its parameters.
+      key: PRNG key.
+      observed: {node: `[num, ...]`}.
+      states: {node: `[num]`}, inferred, so that they are possible.
+      noise: {node: noise `[num, ...]`}, inferred; their values follow from it.
+      fixed: {node: `[num, ...]`}: values that do not depend on the node's noise.
+      num: number of units.
 
-    log_weights = jax.vmap(log_weight_of)(noise)
-    # All weights zero: any particle; its observed states are then inconsistent.
-    floor = jnp.where(jnp.isneginf(log_weights.max()), 0.0, -jnp.inf)
-    picked = jax.random.categorical(key_pick, jnp.maximum(log_weights, floor))
-    chosen = jax.tree.map(lambda leaf: leaf[picked], noise)
-    hidden = {name: chosen[name] for name in prior if name not in observed}
-    return {**prior, **hidden}
+    Returns:
+      The noise of all nodes, and for observed nodes whether the value is possible given
+      its parents, {node: bool `[num]`}.
+    """
+    key_prior = jax.random.fold_in(key, 0)
+    known = observed.keys() | states.keys()
+    prior = {
+        name: _prior(
+            Tabular(2) if _is_uniform(mechanism) else mechanism,
+            node_key(key_prior, name),
+            num,
+        )
+        for name, mechanism in scm.mechanisms.items()
+        if name not in noise and (name not in known or _is_uniform(mechanism))
+    }
+    uniforms = {name: prior[name] for name in known if name in prior}
+    drawn, consistent = _noise_of_known(
+        scm, params, key, observed, states, noise, fixed, uniforms, num=num
+    )
+    return prior | drawn, consistent
+
+
+def _is_uniform(mechanism: Mechanism) -> bool:
+    """Whether a node's noise is one uniform, and a state an interval of it."""
+    is_plain = getattr(type(mechanism), "abduct", None) is Discrete.abduct
+    return is_plain and mechanism.coupling == "inverse_cdf"
+
+
+@partial(jax.jit, static_argnames=("mechanism", "num"))
+def _prior(mechanism: Mechanism, key: Key, num: int) -> Noise:
+    """A program of its own, compiled once for all nodes and patterns that are alike."""
+    return mechanism.noise(key, num)
+
+
+@partial(jax.jit, static_argnames=("scm", "num"))
+def _noise_of_known(
+    scm: Model,
+    params: Params,
+    key: Key,
+    observed: Values,
+    states: Values,
+    noise: Noise,
+    fixed: Values,
+    uniforms: Values,
+    *,
+    num: int,
+) -> tuple[Noise, dict[str, Array]]:
+    """`noise_of_values`, of the nodes whose value or noise is known.
+
+    `uniforms` are the prior's noise of the nodes that have states of intervals.
+    """
+    keys = jax.random.split(key, (len(scm.order), num))
+
+    def of_unit(
+        keys: Array,
+        observed: Values,
+        states: Values,
+        noise: Noise,
+        fixed: Values,
+        uniforms: Values,
+    ) -> tuple[Noise, dict[str, Array]]:
+        values = {**fixed, **states, **observed}
+        for name in (n for n in scm.order if n in noise):
+            values[name] = scm.mechanisms[name].apply(
+                params[name], _parents(scm, name, values), noise[name]
+            )
+        drawn, consistent = dict(noise), {}
+        for alike in _alike(scm, uniforms):
+            found, fits = _abduct_alike(scm, params, alike, values, uniforms)
+            drawn |= found
+            consistent |= fits
+        for i, name in enumerate(scm.order):
+            if name not in drawn and (name in states or name in observed):
+                drawn[name], fit = _abduct_node(scm, params, name, values, keys[i])
+                consistent |= fit
+        return drawn, {n: fit for n, fit in consistent.items() if n in observed}
+
+    return jax.vmap(of_unit, in_axes=(1, 0, 0, 0, 0, 0))(
+        keys, observed, states, noise, fixed, uniforms
+    )
+
+
+def _alike(scm: Model, uniforms: Values) -> list[list[str]]:
+    """Nodes of similar numbers of states: they are compiled together."""
+    by_size: dict[int, list[str]] = {}
+    for name in (n for n in scm.order if n in uniforms):
+        by_size.setdefault(_padded_size(scm.mechanisms[name]), []).append(name)
+    return list(by_size.values())
+
+
+def _padded_size(mechanism: Any) -> int:
+    """The number of states, filled up with some of probability zero."""
+    num = mechanism.num_states
+    return num if num > 16 else next(size for size in (2, 4, 16) if num <= size)
+
+
+def _abduct_alike(
+    scm: Model, params: Params, names: list[str], values: Values, uniforms: Values
+) -> tuple[Noise, dict[str, Array]]:
+    """ONE unit's noise of nodes that are alike, and whether their states fit."""
+    size = _padded_size(scm.mechanisms[names[0]])
+
+    def padded_law(name: str) -> Array:
+        mechanism: Any = scm.mechanisms[name]
+        law = mechanism.probs(params[name], _parents(scm, name, values))
+        return jnp.pad(law, (0, size - mechanism.num_states))
+
+    laws = jnp.stack([padded_law(name) for name in names])
+    states = jnp.stack([values[name].astype(jnp.int32) for name in names])
+    stacked = jnp.stack([uniforms[name] for name in names])
+    noise = jax.vmap(uniform_of_state)(laws, states, stacked)
+    fits = jnp.take_along_axis(laws, states[:, None], axis=1)[:, 0] > 0
+    return dict(zip(names, noise, strict=True)), dict(zip(names, fits, strict=True))
+
+
+def _abduct_node(
+    scm: Model, params: Params, name: str, values: Values, key: Key
+) -> tuple[Noise, dict[str, Array]]:
+    """ONE unit's noise of one node; {node: whether its value fits}, if it is known."""
+    mechanism: Any = scm.mechanisms[name]  # it can abduct
+    parents, value = _parents(scm, name, values), values[name]
+    noise = mechanism.abduct(params[name], parents, value, key)
+    if hasattr(mechanism, "log_prob"):
+        log_prob = mechanism.log_prob(params[name], parents, value)
+        return noise, {name: ~jnp.isneginf(log_prob)}
+    if scm.states(name):
+        again = mechanism.apply(params[name], parents, noise)
+        return noise, {name: again == value}
+    return noise, {}
+
+
+def _parents(scm: Model, name: str, values: Values) -> tuple:
+    return tuple(values[parent] for parent in scm.parents[name])
+
+
+def counted(findings: Findings, num: int) -> Abducted:
+    """What was found, unit by unit."""
+    possible: Any = np.ones(num, bool)
+    effective: Any = np.full(num, np.inf, np.float32)
+    for _, fits in findings.fits:
+        possible = possible & fits
+    for _, count in findings.effective:
+        effective = jnp.minimum(effective, count)
+    return Abducted(
+        noise=findings.noise,
+        effective=jnp.asarray(effective),
+        possible=jnp.asarray(possible),
+    )
+
+
+def require_found(findings: Findings) -> None:
+    """Raises ValueError where a unit is impossible, or was seen too rarely.
+
+    Traced values raise nothing: `SCM.posterior` returns the counts there.
+    """
+    if posterior.is_traced(findings.fits, findings.effective):
+        return
+    for names, fits in findings.fits:
+        fits = np.asarray(fits)
+        if not fits.all():
+            shown = ", ".join(map(repr, names[:9]))
+            raise ValueError(
+                f"the factual is impossible under the model: what was observed of "
+                f"{shown} has probability zero given what else was observed (unit "
+                f"{int(np.argmin(fits))}, {int((~fits).sum())} in all)"
+            )
+    for hidden, count in findings.effective:
+        count = np.asarray(count)
+        if (count < EFFECTIVE).any():
+            raise ValueError(
+                f"unit {int(np.argmin(count))} is seen too rarely to be resampled: "
+                f"{count.min():.0f} effective particles, {EFFECTIVE} are needed; "
+                f"observe {', '.join(hidden[:9])}, or raise num_particles"
+            )

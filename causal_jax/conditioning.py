@@ -1,28 +1,26 @@
-"""`given=`: rejection in the (intervened) world, in bounded rounds of static shape.
+"""`given=`: units of the (intervened) world that meet conditions.
 
-Only noise is kept: a round draws noise, evaluates the model (XLA drops every node that
-no condition needs, so images are not rendered) and keeps the noise of the units that
-meet the conditions.
+Where all conditions are states, and every hidden node above them is discrete with an
+explicit law, the units are drawn from the exact posterior, however improbable the
+conditions are (see `posterior`). Elsewhere by rejection, in bounded rounds of static
+shape: a round draws noise, evaluates the model (XLA drops every node that no condition
+needs, so images are not rendered) and keeps the noise of the units that meet them.
 """
 
-from collections.abc import Callable, Mapping
-from functools import partial
+import dataclasses
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from causal_jax import arguments
+from causal_jax import abduction, arguments, factors, posterior
 from causal_jax import graph as graphs
 from causal_jax import interventions as iv
 from causal_jax.mechanism import Intervention, Model
-from causal_jax.types import Array, Key, Noise, Params, Shapes, Values
-
-CHUNK = 4096  # units drawn per round at least: small enough for a laptop's cache
-LANE_CHUNK = 64  # the same where every unit has an intervention of its own
-
-Predicate = Callable[[Array], Array]  # whether a value meets a condition
+from causal_jax.rejection import Accepted, Predicate, by_rejection
+from causal_jax.types import Array, Key, Params, Shapes, Values
 
 
 class Conditioned(NamedTuple):
@@ -31,24 +29,12 @@ class Conditioned(NamedTuple):
     Attributes:
       values: {node: [num, ...]}; rows from `filled` on are undefined.
       filled: how many rows met the condition, int32 [].
-      drawn: how many units were drawn for them, int32 [].
+      drawn: how many units were drawn for them, int32 []: at most 2**31 - 1 is said.
+        As many as were asked for where the draw is exact; then `filled` is smaller only
+        where the conditions have probability zero.
     """
 
     values: Values
-    filled: Array
-    drawn: Array
-
-
-class Accepted(NamedTuple):
-    """Noise that met the conditions.
-
-    Attributes:
-      noise: {node: `[num, ...]`}; rows from `filled` on are zero.
-      filled: number of rows that are filled, int32 [].
-      drawn: number of units drawn, int32 [].
-    """
-
-    noise: Noise
     filled: Array
     drawn: Array
 
@@ -64,7 +50,10 @@ def accept(
     num: int,
     max_draws: int,
 ) -> Accepted:
-    """Draws noise until `num` units meet the conditions or `max_draws` were drawn.
+    """Draws noise of `num` units that meet the conditions.
+
+    Exactly where that is possible, else until `num` units meet them or `max_draws` were
+    drawn.
 
     Args:
       scm: the model.
@@ -83,19 +72,92 @@ def accept(
     """
     states, predicates = _states_and_predicates(scm, given)
     _require_agreement(scm, do, states)
+    if not predicates:
+        exact = _exactly(scm, params, key, do, shapes, states, num)
+        if exact:
+            return exact
+    return by_rejection(
+        scm, params, key, do, shapes, states, predicates, num=num, max_draws=max_draws
+    )
 
-    def fill(key: Key, do: Mapping[str, Intervention], num: int, chunk: int):
-        return _fill_in_rounds(
-            scm, params, key, do, states, predicates, num, chunk, max_draws
-        )
 
-    axes = arguments.unit_axes(do, shapes)
-    if not any(axis == 0 for axis in axes.values()):
-        return fill(key, do, num, max(num, CHUNK))
-    one_lane = partial(fill, num=1, chunk=LANE_CHUNK)
-    lanes = jax.vmap(one_lane, in_axes=(0, axes))(jax.random.split(key, num), do)
-    noise = jax.tree.map(lambda leaf: leaf[:, 0], lanes.noise)
-    return Accepted(noise=noise, filled=lanes.filled.sum(), drawn=lanes.drawn.sum())
+def _exactly(
+    scm: Model,
+    params: Params,
+    key: Key,
+    do: Mapping[str, Intervention],
+    shapes: Shapes,
+    states: Mapping[str, Array],
+    num: int,
+) -> Accepted | None:
+    """Units from the exact posterior; None where no exact engine applies."""
+    model, model_params = _intervened(scm, params, do)
+    fixed, conditions, met = _evidence(do, shapes, states, num)
+    if not _is_explicit(model, conditions, fixed):
+        return None
+    found = posterior.infer(model, model_params, key, fixed | conditions, num)
+    spread = {
+        name: jnp.broadcast_to(value, (num, *value.shape[1:]))
+        for name, value in (fixed | conditions).items()
+    }
+    noise, consistent = abduction.noise_of_values(
+        model,
+        {name: model_params[name] for name in model.nodes if name not in fixed},
+        jax.random.fold_in(key, 1),
+        {name: spread[name] for name in conditions},
+        found.states,
+        {},
+        {name: spread[name] for name in fixed},
+        num=num,
+    )
+    for fits in (*found.possible.values(), *consistent.values()):
+        met = met & fits
+    filled = jnp.sum(met, dtype=jnp.int32)
+    return Accepted(noise=noise, filled=filled, drawn=jnp.int32(num), is_exact=True)
+
+
+def _intervened(
+    scm: Model, params: Params, do: Mapping[str, Intervention]
+) -> tuple[Model, Params]:
+    """The intervened model, without the edges that the interventions cut."""
+    model, model_params = scm._substitute_parsed(params, do)
+    cut = [n for n, item in do.items() if isinstance(item, iv.Set | iv.Randomize)]
+    if cut:
+        graph = graphs.mutilate(model.graph, cut)
+        model = dataclasses.replace(model, graph=graph)  # an SCM is a dataclass
+    return model, model_params
+
+
+def _evidence(
+    do: Mapping[str, Intervention],
+    shapes: Shapes,
+    states: Mapping[str, Array],
+    num: int,
+) -> tuple[Values, Values, Any]:
+    """What is known of the intervened world.
+
+    Returns:
+      fixed: {node: value that `do` sets, `[num or 1, ...]`}.
+      conditions: {other node: state `[1]`}.
+      met: whether `do` sets the nodes of the conditions to their states, bool `[num]`.
+    """
+    fixed, met = {}, np.ones(num, bool)
+    for name, item in do.items():
+        if isinstance(item, iv.Set):
+            ndim = len(shapes[name].shape)
+            fixed[name] = item.value.reshape(-1, *item.value.shape[-ndim:][:ndim])
+            if name in states:
+                met = met & (fixed[name] == states[name])
+    conditions = {n: value[None] for n, value in states.items() if n not in fixed}
+    return fixed, conditions, met
+
+
+def _is_explicit(model: Model, conditions: Values, fixed: Values) -> bool:
+    """Whether exact engines infer all that the conditions speak of."""
+    if not all(hasattr(model.mechanisms[name], "log_probs") for name in conditions):
+        return False
+    groups = factors.groups(model, conditions.keys() | fixed.keys())
+    return all(posterior.engine(model, group) == "tables" for group in groups)
 
 
 def require_filled(accepted: Accepted, num: int, given: Mapping[str, Any]) -> None:
@@ -107,6 +169,12 @@ def require_filled(accepted: Accepted, num: int, given: Mapping[str, Any]) -> No
         shown = ", ".join(
             f"{n}={'predicate' if callable(v) else v}" for n, v in given.items()
         )
+        if accepted.is_exact:
+            raise ValueError(
+                f"the condition {shown} has probability zero in the model"
+                + (f" for {num - filled} of {num} units" if filled else "")
+                + ": no unit can meet it; use do, or loosen it"
+            )
         raise ValueError(
             f"the condition {shown} was met by {filled} of {drawn:,} drawn units (rate "
             f"{filled / drawn:.2g}), {num} were asked for: loosen it, raise max_draws, "
@@ -152,45 +220,3 @@ def _require_agreement(
                 f"do and given contradict each other on {name!r}: do sets it, so it is "
                 f"never {wanted} otherwise; drop one of the two"
             )
-
-
-@partial(jax.jit, static_argnames=("scm", "predicates", "num", "chunk", "max_draws"))
-def _fill_in_rounds(
-    scm: Model,
-    params: Params,
-    key: Key,
-    do: Mapping[str, Intervention],
-    states: dict[str, Array],
-    predicates: tuple[tuple[str, Predicate], ...],
-    num: int,
-    chunk: int,
-    max_draws: int,
-) -> Accepted:
-    model, model_params = scm._substitute_parsed(params, do)
-
-    def meets_conditions(noise: Noise) -> Array:
-        values = model.evaluate(model_params, noise)
-        tests = [values[name] == state for name, state in states.items()]
-        tests += [jnp.all(fn(values[name])) for name, fn in predicates]
-        return jnp.all(jnp.stack(tests))
-
-    def one_round(before: Accepted) -> Accepted:
-        noise = model.sample_noise(jax.random.fold_in(key, before.drawn), chunk)
-        keep = jax.vmap(meets_conditions)(noise)
-        row = before.filled + jnp.cumsum(keep) - 1
-        row = jnp.where(keep, row, num)  # out of range: dropped
-        kept = jax.tree.map(
-            lambda buffer, drawn: buffer.at[row].set(drawn, mode="drop"),
-            before.noise,
-            noise,
-        )
-        filled = jnp.minimum(before.filled + keep.sum(dtype=jnp.int32), num)
-        return Accepted(noise=kept, filled=filled, drawn=before.drawn + chunk)
-
-    def is_unfinished(accepted: Accepted) -> Array:
-        return (accepted.filled < num) & (accepted.drawn < max_draws)
-
-    shapes = jax.eval_shape(lambda: model.sample_noise(key, num))
-    empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    start = Accepted(noise=empty, filled=jnp.int32(0), drawn=jnp.int32(0))
-    return jax.lax.while_loop(is_unfinished, one_round, start)

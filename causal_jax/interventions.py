@@ -281,6 +281,10 @@ class IgnoresParents:
         del parents
         return self.inner.log_prob(params, (), value)
 
+    def log_probs(self, params: Params, parents: tuple) -> Array:
+        del parents
+        return self.inner.log_probs(params, ())
+
     def abduct(self, params: Params, parents: tuple, value: Array, key: Key) -> Noise:
         del parents
         return self.inner.abduct(params, (), value, key)

@@ -33,6 +33,8 @@ class Mechanism(Protocol):
       abduct(params, parents, value, key) -> noise: a draw of the noise given what was
         observed; ONE unit.
       log_prob(params, parents, value) -> scalar: log density or mass of the value.
+      log_probs(params, parents) -> [num_states]: the same of all states of a discrete
+        node; with them it is inferred exactly where it was not observed.
       apply_train(params, parents, noise) -> (values, params): a BATCH of units, for
         mechanisms with batch statistics; returns params whose statistics are updated.
       check(name, parent_num_states): raises ValueError where the graph does not fit.
@@ -137,6 +139,13 @@ class Discrete:
     def log_probs(self, params: Params, parents: tuple) -> Array:
         raise NotImplementedError
 
+    def probs(self, params: Params, parents: tuple) -> Array:
+        """`exp(log_probs)`, zero only where they are minus infinity."""
+        log_probs = self.log_probs(params, parents)
+        smallest = jnp.finfo(log_probs.dtype).tiny
+        probs = jnp.maximum(jnp.exp(log_probs), smallest)
+        return jnp.where(jnp.isneginf(log_probs), 0.0, probs)
+
     def noise(self, key: Key, num: int) -> Array:
         """Uniforms `[num]`, or Gumbel variables `[num, num_states]`."""
         if self.coupling == "gumbel":
@@ -145,44 +154,97 @@ class Discrete:
 
     def apply(self, params: Params, parents: tuple, noise: Array) -> Array:
         """The state, int32 []."""
-        log_probs = self.log_probs(params, parents)
+        law = self.law(params, parents)
         if self.coupling == "gumbel":
-            return jnp.argmax(log_probs + noise).astype(jnp.int32)
-        return jnp.sum(noise >= _upper_edges(log_probs)).astype(jnp.int32)
+            return jnp.argmax(law + noise).astype(jnp.int32)
+        return jnp.sum(noise >= _upper_edges(law)).astype(jnp.int32)
 
     def log_prob(self, params: Params, parents: tuple, value: Array) -> Array:
         return self.log_probs(params, parents)[value.astype(jnp.int32)]
 
     def abduct(self, params: Params, parents: tuple, value: Array, key: Key) -> Array:
         """A draw of the noise from its exact posterior given the observed state."""
-        log_probs = self.log_probs(params, parents)
-        value = value.astype(jnp.int32)
         if self.coupling == "gumbel":
-            return _truncated_gumbel(key, log_probs, value)
-        edges = jnp.concatenate([jnp.zeros(1), _upper_edges(log_probs), jnp.ones(1)])
-        low, high = edges[value], edges[value + 1]
-        # A hair off both edges: rounding, here or where the network is evaluated again
-        # in another program, must not move the unit into the next state.
-        hair = jnp.minimum(_HAIR, (high - low) / 4)
-        low, high = low + hair, high - hair
-        noise = low + (high - low) * jax.random.uniform(key)
-        # One is no uniform: there a last state of probability zero would fit.
-        return jnp.minimum(noise, _BELOW_ONE)
+            return _truncated_gumbel(key, self.log_probs(params, parents), value)
+        probs = self.probs(params, parents)
+        return uniform_of_state(probs, value, jax.random.uniform(key))
+
+    def law(self, params: Params, parents: tuple) -> Array:
+        """What the coupling needs: `log_probs` of "gumbel", `probs` of the other."""
+        is_gumbel = self.coupling == "gumbel"
+        return (self.log_probs if is_gumbel else self.probs)(params, parents)
 
 
-_BELOW_ONE = 1 - 2.0**-24  # the largest float32 below one
+def uniform_of_state(probs: Array, value: Array, uniform: Array) -> Array:
+    """`uniform` moved into the interval of a state of the inverse CDF.
+
+    Args:
+      probs: `[num_states]`; more states of probability zero at the end change nothing.
+      value: the state, [].
+      uniform: in [0, 1), [].
+    """
+    value = value.astype(jnp.int32)
+    edges = jnp.concatenate([jnp.zeros(1), _upper_edges(probs), jnp.ones(1)])
+    low, high = edges[value], edges[value + 1]
+    # A hair off both edges: rounding, here or where the network is evaluated again in
+    # another program, must not move the unit into the next state.
+    hair = jnp.minimum(_HAIR, (high - low) / 4)
+    noise = low + hair + (high - low - 2 * hair) * uniform
+    # Neither may the sum's own rounding, where the state is as narrow as a spacing.
+    noise = jnp.maximum(jnp.minimum(noise, high - _SPACING), low)
+    # One is no uniform: there a last state of probability zero would fit.
+    return jnp.minimum(noise, 1 - _SPACING)
+
+
+_SPACING = 2.0**-24  # of float32 below one; a uniform is a multiple of twice that
 _HAIR = 1e-6  # about eight float32 spacings below one
 
 
-def _upper_edges(log_probs: Array) -> Array:
-    """Upper edges of all states but the last one, inside [0, 1], [num_states - 1]."""
-    probs = jnp.exp(log_probs)
-    above = jnp.cumsum(probs[::-1])[::-1][1:]  # exactly 0 where no state is left
-    return jnp.where(above > 0, jnp.clip(jnp.cumsum(probs)[:-1], 0.0, 1.0), 1.0)
+def _upper_edges(probs: Array) -> Array:
+    """Upper edges of all states but the last one, inside [0, 1], [num_states - 1].
+
+    Edges are whole numbers of spacings, and every possible state is at least one
+    spacing wide, however improbable: in float32 a state of 1e-8 beside one half would
+    have no number of its own, and could not be imagined. A uniform that is drawn is an
+    even number of spacings and falls where it fell before, as edges are rounded up.
+    """
+    probs = probs.astype(jnp.float32)
+    start = (jnp.float32(0), jnp.float32(0), jnp.float32(0))
+    if probs.shape[0] > _UNROLLED:
+        (_, _, possible), (edges, below) = jax.lax.scan(_next_edge, start, probs)
+    else:  # element-wise programs compile and run fastest
+        carry, found = start, []
+        for prob in probs:
+            carry, one = _next_edge(carry, prob)
+            found.append(one)
+        edges, below = (jnp.stack(each) for each in zip(*found, strict=True))
+        possible = carry[2]
+    above = possible - below  # possible states above the edge
+    # Room for each of them; where there are none, no noise is left.
+    edges = jnp.where(above > 0, jnp.minimum(edges, _SPACINGS - above), _SPACINGS)
+    return edges[:-1] / _SPACINGS
+
+
+_Edge = tuple[Array, Array, Array]  # cumulated probability, edge, possible states
+
+
+def _next_edge(before: _Edge, prob: Array) -> tuple[_Edge, tuple[Array, Array]]:
+    """The edge above one more state, in spacings: float32 holds them exactly."""
+    total, edge, possible = before
+    total = total + prob
+    next_edge = jnp.maximum(jnp.ceil(jnp.minimum(total, 1) * _SPACINGS), edge + 1)
+    edge = jnp.where(prob > 0, next_edge, edge)
+    possible = possible + (prob > 0)
+    return (total, edge, possible), (edge, possible)
+
+
+_SPACINGS = 2.0**24  # in [0, 1]
+_UNROLLED = 16  # states
 
 
 def _truncated_gumbel(key: Key, log_probs: Array, value: Array) -> Array:
     """Gumbels given that `value` won (Maddison et al. 2014; Oberst & Sontag 2019)."""
+    value = value.astype(jnp.int32)
     key_top, key_rest = jax.random.split(key)
     top = jax.random.gumbel(key_top)  # the maximum; log_probs are normalised
     gumbels = jax.random.gumbel(key_rest, log_probs.shape)
@@ -197,6 +259,11 @@ def _truncated_gumbel(key: Key, log_probs: Array, value: Array) -> Array:
     return jnp.where(finite, perturbed - log_probs, jnp.where(winner, top, gumbels))
 
 
+def safe_log(probs: Array) -> Array:
+    """Log of probabilities; at zero minus infinity, and a gradient of zero."""
+    return jnp.where(probs > 0, jnp.log(jnp.where(probs > 0, probs, 1.0)), -jnp.inf)
+
+
 @dataclasses.dataclass(frozen=True)
 class Tabular(Discrete):
     """A conditional probability table.
@@ -208,6 +275,10 @@ class Tabular(Discrete):
 
     Params: `{"probs": [*parent_states, num_states]}`, rows summing to one. `init` draws
     the rows from a flat Dirichlet.
+
+    >>> params = Tabular(2, (2,)).init(jax.random.key(0), ())
+    >>> params["probs"].shape, params["probs"].sum(-1).round(3).tolist()
+    ((2, 2), [1.0, 1.0])
     """
 
     num_states: int = 2
@@ -220,8 +291,10 @@ class Tabular(Discrete):
         return {"probs": jax.random.dirichlet(key, concentration, self.parent_states)}
 
     def log_probs(self, params: Params, parents: tuple) -> Array:
-        row = params["probs"][tuple(p.astype(jnp.int32) for p in parents)]
-        return jnp.log(row)
+        return safe_log(self.probs(params, parents))
+
+    def probs(self, params: Params, parents: tuple) -> Array:
+        return params["probs"][tuple(p.astype(jnp.int32) for p in parents)]
 
     def check(self, name: str, parent_num_states: tuple) -> None:
         if self.parent_states != parent_num_states:
@@ -236,7 +309,12 @@ class Tabular(Discrete):
 
 
 def bernoulli(prob: float) -> tuple[Tabular, Params]:
-    """A binary root with P(1) = prob: the mechanism and its parameters."""
+    """A binary root with P(1) = prob: the mechanism and its parameters.
+
+    >>> mechanism, params = bernoulli(0.25)
+    >>> params["probs"].tolist()
+    [0.75, 0.25]
+    """
     return categorical((1.0 - prob, prob))
 
 
@@ -245,6 +323,10 @@ def categorical(probs) -> tuple[Tabular, Params]:
 
     Raises:
       ValueError: a negative entry, or a row that does not sum to one.
+
+    >>> mechanism, params = categorical([[0.5, 0.5], [0.25, 0.75]])  # given a parent
+    >>> mechanism.num_states, mechanism.parent_states
+    (2, (2,))
     """
     probs = jnp.asarray(probs, dtype=float)
     require_tables({"probs": probs}, probs.shape, what="the table")
@@ -289,7 +371,11 @@ def require_tables(params: Params, shape: tuple[int, ...], *, what: str) -> None
 
 @dataclasses.dataclass(frozen=True)
 class Constant:
-    """A root that always has the same value, kept in `params["value"]`."""
+    """A root that always has the same value, kept in `params["value"]`.
+
+    >>> float(Constant().apply({"value": jnp.array(3.0)}, (), None))
+    3.0
+    """
 
     shape: tuple[int, ...] = ()
 
@@ -314,13 +400,20 @@ class Constant:
 class AdditiveNoise:
     """`x = mean_fn(params["mean"], *parents) + scale * noise`, standard normal noise.
 
-    The counterfactual noise is exact, to rounding: `(x - mean) / scale`.
+    The counterfactual noise is exact, to rounding: `(x - mean) / scale`. A `scale` of
+    zero makes the node a function of its parents: then its noise keeps the prior.
 
     Attributes:
       mean_fn: pure function of its parameters and the parents' values, returning an
         array of `shape`.
       shape: shape of the value, () for a continuous node.
       init_fn: `init_fn(key, parents) -> params["mean"]`.
+
+    >>> mechanism = AdditiveNoise(lambda slope, x: slope * x)
+    >>> params = {"mean": jnp.array(2.0), "scale": jnp.array(0.5)}
+    >>> noise = mechanism.abduct(params, (jnp.array(3.0),), jnp.array(7.0), None)
+    >>> float(noise), float(mechanism.apply(params, (jnp.array(4.0),), noise))
+    (2.0, 9.0)
     """
 
     mean_fn: Callable[..., Array]
@@ -343,15 +436,40 @@ class AdditiveNoise:
         return self.mean_fn(params["mean"], *parents) + params["scale"] * noise
 
     def log_prob(self, params: Params, parents: tuple, value: Array) -> Array:
-        noise = self.abduct(params, parents, value, None)
-        log_scale = jnp.log(jnp.broadcast_to(params["scale"], self.shape))
-        return jnp.sum(jax.scipy.stats.norm.logpdf(noise) - log_scale)
+        """Log density; where the scale is zero, log mass: 0 at the mean."""
+        mean = self.mean_fn(params["mean"], *parents)
+        scale = jnp.broadcast_to(params["scale"], self.shape)
+        return jnp.sum(normal_log_prob(value, mean, scale))
 
     def abduct(
         self, params: Params, parents: tuple, value: Array, key: Key | None
     ) -> Array:
-        del key
-        return (value - self.mean_fn(params["mean"], *parents)) / params["scale"]
+        mean = self.mean_fn(params["mean"], *parents)
+        scale = jnp.broadcast_to(params["scale"], self.shape)
+        return abducted_normal(key, value, mean, scale)
+
+
+def abducted_normal(key: Key | None, value: Array, mean: Array, scale: Array) -> Array:
+    """The noise of `value = mean + scale * noise`; at scale zero its prior."""
+    noise = (value - mean) / jnp.where(scale == 0, 1.0, scale)
+    prior = 0.0 if key is None else jax.random.normal(key, jnp.shape(noise))
+    return jnp.where(scale == 0, prior, noise)
+
+
+def normal_log_prob(value: Array, mean: Array, scale: Array) -> Array:
+    """Log density of N(mean, scale^2), entry by entry.
+
+    Where the scale is zero it is the log mass of a point: 0 at the mean, to rounding,
+    and minus infinity elsewhere.
+    """
+    known_scale = jnp.where(scale == 0, 1.0, scale)
+    log_density = jax.scipy.stats.norm.logpdf(value, mean, jnp.abs(known_scale))
+    is_mean = jnp.abs(value - mean) <= _ROUNDING * (jnp.abs(value) + jnp.abs(mean) + 1)
+    log_mass = jnp.where(is_mean, 0.0, -jnp.inf)
+    return jnp.where(scale == 0, log_mass, log_density)
+
+
+_ROUNDING = 4e-6  # a few dozen float32 roundings: of a mean evaluated in two programs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -403,7 +521,17 @@ class FromModule:
 
 
 def from_module(module: Any, *, noise_size: int, noise_law="uniform") -> FromModule:
-    """See `FromModule`."""
+    """A Flax module as a mechanism, see `FromModule`.
+
+    >>> from flax import linen
+    >>> class Shifted(linen.Module):
+    ...     @linen.compact
+    ...     def __call__(self, parents, noise, train):
+    ...         return parents[0][:, None] + linen.Dense(1)(noise)
+    >>> mechanism = from_module(Shifted(), noise_size=4)
+    >>> mechanism.noise(jax.random.key(0), 2).shape
+    (2, 4)
+    """
     return FromModule(module, noise_size, noise_law)
 
 

@@ -9,15 +9,16 @@ three are `evaluate` with other parameters and noise put in.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import networkx as nx
 
-from causal_jax import abduction, arguments
+from causal_jax import abduction, arguments, batches
 from causal_jax import graph as graphs
+from causal_jax.abduction import Abducted
 from causal_jax.conditioning import Conditioned, accept, require_filled
 from causal_jax.mechanism import (
     Intervention,
@@ -26,6 +27,7 @@ from causal_jax.mechanism import (
     require_distinct_keys,
 )
 from causal_jax.parameters import require_params
+from causal_jax.posterior import NUM_PARTICLES
 from causal_jax.types import Key, Noise, Params, Shapes, Values
 
 
@@ -102,7 +104,14 @@ class SCM:
         return {name: graphs.parents(self.graph, name) for name in self.graph}
 
     def states(self, name: str) -> tuple[str, ...] | None:
-        """State names of a discrete node, None for any other."""
+        """State names of a discrete node, None for any other.
+
+        Example:
+          >>> from causal_jax import SCM, Tabular
+          >>> scm = SCM("Rain -> Wet", {"Rain": Tabular(2), "Wet": Tabular(2, (2,))})
+          >>> scm.states("Wet")
+          ('0', '1')
+        """
         return graphs.states(self.graph, name)
 
     @property
@@ -113,7 +122,18 @@ class SCM:
     def extend(
         self, name: str, *, parents: Sequence[str], mechanism: Mechanism
     ) -> "SCM":
-        """The model with one more node below `parents`; other draws do not change."""
+        """The model with one more node below `parents`; other draws do not change.
+
+        Raises:
+          ValueError: the node exists, or a parent does not.
+
+        Example:
+          >>> from causal_jax import SCM, Tabular
+          >>> scm = SCM("Rain -> Wet", {"Rain": Tabular(2), "Wet": Tabular(2, (2,))})
+          >>> slippery = Tabular(2, (2,))
+          >>> scm.extend("Slippery", parents=["Wet"], mechanism=slippery).nodes
+          ('Rain', 'Wet', 'Slippery')
+        """
         if name in self.graph:
             raise ValueError(f"node {name!r} exists already: choose another name")
         for parent in parents:
@@ -126,7 +146,15 @@ class SCM:
     # --- the definition --------------------------------------------------------------
 
     def init(self, key: Key) -> Params:
-        """{node: its mechanism's fresh parameters}."""
+        """{node: its mechanism's fresh parameters}.
+
+        Example:
+          >>> import jax
+          >>> from causal_jax import SCM, Tabular
+          >>> scm = SCM("Rain -> Wet", {"Rain": Tabular(2), "Wet": Tabular(2, (2,))})
+          >>> scm.init(jax.random.key(0))["Wet"]["probs"].shape
+          (2, 2)
+        """
         params: dict[str, Params] = {}
         shapes: Shapes = {}
         for name in self.order:
@@ -134,7 +162,9 @@ class SCM:
             shapes_above = self._parent_values(name, shapes)
             parents = tuple(jnp.zeros(s.shape, s.dtype) for s in shapes_above)
             params[name] = mechanism.init(node_key(key, name), parents)
-            noise = jax.eval_shape(lambda m=mechanism: _first_unit(m.noise(key, 1)))
+            noise = jax.eval_shape(
+                lambda m=mechanism: batches.first_unit(m.noise(key, 1))
+            )
             shapes[name] = jax.eval_shape(mechanism.apply, params[name], parents, noise)
         return params
 
@@ -142,14 +172,33 @@ class SCM:
         return tuple(values[parent] for parent in self.parents[name])
 
     def sample_noise(self, key: Key, num: int) -> Noise:
-        """{node: noise `[num, ...]`}; a node's draws depend on its name alone."""
+        """{node: noise `[num, ...]`}; a node's draws depend on its name alone.
+
+        Example:
+          >>> import jax
+          >>> from causal_jax import SCM, Tabular
+          >>> scm = SCM("Rain -> Wet", {"Rain": Tabular(2), "Wet": Tabular(2, (2,))})
+          >>> scm.sample_noise(jax.random.key(0), 5)["Wet"].shape
+          (5,)
+        """
         return {
             name: mechanism.noise(node_key(key, name), num)
             for name, mechanism in self.mechanisms.items()
         }
 
     def evaluate(self, params: Params, noise: Noise) -> Values:
-        """The values of ONE unit: the definition, a loop in topological order."""
+        """The values of ONE unit: the definition, a loop in topological order.
+
+        Example:
+          >>> import jax.numpy as jnp
+          >>> from causal_jax import SCM, bernoulli, categorical
+          >>> rain, wet = bernoulli(0.3), categorical([[1, 0], [0, 1]])
+          >>> scm = SCM("Rain -> Wet", {"Rain": rain[0], "Wet": wet[0]})
+          >>> params = {"Rain": rain[1], "Wet": wet[1]}
+          >>> noise = {"Rain": jnp.array(0.9), "Wet": jnp.array(0.5)}
+          >>> {name: int(x) for name, x in scm.evaluate(params, noise).items()}
+          {'Rain': 1, 'Wet': 1}
+        """
         values: Values = {}
         for name in self.order:
             mechanism, parents = (
@@ -160,7 +209,18 @@ class SCM:
         return values
 
     def substitute(self, params: Params, do: Mapping[str, Any]) -> tuple["SCM", Params]:
-        """The intervened model and its parameters, for a `do` as in `sample`."""
+        """The intervened model and its parameters, for a `do` as in `sample`.
+
+        Example:
+          >>> import jax
+          >>> from causal_jax import SCM, bernoulli, categorical
+          >>> rain, wet = bernoulli(0.3), categorical([[1, 0], [0, 1]])
+          >>> scm = SCM("Rain -> Wet", {"Rain": rain[0], "Wet": wet[0]})
+          >>> params = {"Rain": rain[1], "Wet": wet[1]}
+          >>> model, its_params = scm.substitute(params, {"Rain": 1})
+          >>> model.sample(its_params, jax.random.key(0), num=3)["Wet"].tolist()
+          [1, 1, 1]
+        """
         return self._substitute_parsed(params, arguments.interventions(self, do))
 
     def _substitute_parsed(
@@ -196,16 +256,19 @@ class SCM:
           do: {node: intervention}: a state's name or index, a number, an array with one
             value per unit (recognised by its rank), a function of the natural value and
             the parents, or one of `causal_jax.interventions`.
-          given: {node: state or predicate}: keep only units that meet these conditions
-            in the intervened world.
-          max_draws: how many units are drawn at most to fill a condition.
+          given: {node: state or predicate}: units that meet these conditions in the
+            intervened world. States are conditioned on exactly, however improbable,
+            where all nodes above them are discrete with an explicit law (`log_probs`);
+            predicates, and states elsewhere, by rejection.
+          max_draws: how many units rejection draws at most to fill a condition.
 
         Returns:
           {node: `[num, ...]`}, at an intervened node the intervened value.
 
         Raises:
           ValueError: unknown nodes or states, `do` and `given` contradict each other,
-            or the condition is (nearly) never met; the acceptance rate is said.
+            the condition has probability zero, or rejection (nearly) never meets it;
+            the acceptance rate is said.
 
         Example:
           >>> import jax
@@ -218,13 +281,14 @@ class SCM:
         """
         do, shapes = self._parse(params, key, do, num)
         if not given:
-            values = _sample_batch(self, params, key, do, num)
-            return self._checked(values, do)
+            return self._checked(batches.sample_batch(self, params, key, do, num), do)
         accepted = accept(
             self, params, key, do, shapes, given, num=num, max_draws=max_draws
         )
         require_filled(accepted, num, given)
-        return self._checked(_evaluate_batch(self, params, accepted.noise, do), do)
+        return self._checked(
+            batches.evaluate_batch(self, params, accepted.noise, do), do
+        )
 
     def sample_given(
         self,
@@ -236,12 +300,26 @@ class SCM:
         do: Mapping[str, Any] | None = None,
         max_draws: int = 2_000_000,
     ) -> Conditioned:
-        """Like `sample(given=)`, but returns the counts and raises nothing on them."""
+        """Like `sample(given=)`, but returns the counts and raises nothing on them.
+
+        Example:
+          >>> import jax
+          >>> from causal_jax import SCM, bernoulli, categorical
+          >>> rain, wet = bernoulli(0.3), categorical([[1, 0], [0, 1]])
+          >>> scm = SCM("Rain -> Wet", {"Rain": rain[0], "Wet": wet[0]})
+          >>> params = {"Rain": rain[1], "Wet": wet[1]}
+          >>> key, given = jax.random.key(0), {"Wet": 1}
+          >>> found = scm.sample_given(params, key, num=3, given=given)
+          >>> int(found.filled), found.values["Rain"].tolist()
+          (3, [1, 1, 1])
+        """
         do, shapes = self._parse(params, key, do, num)
         accepted = accept(
             self, params, key, do, shapes, given, num=num, max_draws=max_draws
         )
-        values = self._checked(_evaluate_batch(self, params, accepted.noise, do), do)
+        values = self._checked(
+            batches.evaluate_batch(self, params, accepted.noise, do), do
+        )
         return Conditioned(values=values, filled=accepted.filled, drawn=accepted.drawn)
 
     def twins(
@@ -258,6 +336,17 @@ class SCM:
 
         `given` conditions the factual world. A `Randomize` or `Replace` draws its own
         noise, independent of what the unit was.
+
+        Example:
+          >>> import jax
+          >>> from causal_jax import SCM, bernoulli, categorical
+          >>> rain, wet = bernoulli(0.3), categorical([[1, 0], [0, 1]])
+          >>> scm = SCM("Rain -> Wet", {"Rain": rain[0], "Wet": wet[0]})
+          >>> params = {"Rain": rain[1], "Wet": wet[1]}
+          >>> key = jax.random.key(0)
+          >>> before, after = scm.twins(params, key, num=2, do={"Rain": 1})
+          >>> after["Wet"].tolist()
+          [1, 1]
         """
         do, _ = self._parse(params, key, do, num)
         if given:
@@ -269,13 +358,18 @@ class SCM:
         else:
             noise = self.sample_noise(key, num)
         key_fresh = jax.random.fold_in(key, 1)  # not the key of the factual
-        noise_do = self._with_fresh_noise(key_fresh, noise, do, num)
-        factual = _evaluate_batch(self, params, noise, {})
-        counterfactual = _evaluate_batch(self, params, noise_do, do)
+        noise_do = batches.with_fresh_noise(self, key_fresh, noise, do, num)
+        factual = batches.evaluate_batch(self, params, noise, {})
+        counterfactual = batches.evaluate_batch(self, params, noise_do, do)
         return self._ordered(factual), self._checked(counterfactual, do)
 
     def abduct(
-        self, params: Params, key: Key, factual: Values, *, num_particles: int = 256
+        self,
+        params: Params,
+        key: Key,
+        factual: Values,
+        *,
+        num_particles: int = NUM_PARTICLES,
     ) -> Noise:
         """A draw of the units' noise from its posterior given what was observed.
 
@@ -283,21 +377,65 @@ class SCM:
           params: {node: parameters}.
           key: PRNG key.
           factual: {node: `[num, ...]`} or, for one unit, {node: value}. Nodes that are
-            left out were not observed: they are drawn by likelihood weighting with
-            `num_particles` particles where an observed node lies below them (exact as
-            their number grows), and from the prior elsewhere (exact).
-          num_particles: see above.
+            left out were not observed. Those with an observed descendant are drawn from
+            their posterior: exactly where they are discrete with explicit laws, and
+            where they and the observed nodes below them are linear-Gaussian; elsewhere
+            by likelihood weighting. All others come from the prior.
+          num_particles: how many particles likelihood weighting draws at most for each
+            distinct observation; it stops at 256 effective ones.
 
         Raises:
-          ValueError: a node that cannot be abducted, by name, or a factual that the
-            model says is impossible.
+          ValueError: a node that cannot be abducted, by name; a factual that has
+            probability zero; one that too few particles came near.
+
+        Example:
+          >>> import jax
+          >>> from causal_jax import SCM, bernoulli, categorical
+          >>> rain, wet = bernoulli(0.3), categorical([[1, 0], [0, 1]])
+          >>> scm = SCM("Rain -> Wet", {"Rain": rain[0], "Wet": wet[0]})
+          >>> params = {"Rain": rain[1], "Wet": wet[1]}
+          >>> noise = scm.abduct(params, jax.random.key(0), {"Rain": 1, "Wet": 1})
+          >>> bool(noise["Rain"] >= 0.7)  # above P(Rain = 0)
+          True
         """
         self._require_params_and_key(params, key)
+        noise, is_unit, _ = self._abduct(params, key, factual, num_particles)
+        return batches.first_unit(noise) if is_unit else noise
+
+    def posterior(
+        self,
+        params: Params,
+        key: Key,
+        factual: Values,
+        *,
+        num_particles: int = NUM_PARTICLES,
+    ) -> Abducted:
+        """Like `abduct` of a batch, but returns counts and raises nothing on them.
+
+        Example:
+          >>> import jax
+          >>> from causal_jax import SCM, bernoulli, categorical
+          >>> rain, wet = bernoulli(0.3), categorical([[1, 0], [0.1, 0.9]])
+          >>> scm = SCM("Rain -> Wet", {"Rain": rain[0], "Wet": wet[0]})
+          >>> params = {"Rain": rain[1], "Wet": wet[1]}
+          >>> found = scm.posterior(params, jax.random.key(0), {"Wet": 1})
+          >>> found.possible.tolist(), found.effective.tolist()  # exact
+          ([True], [inf])
+        """
+        self._require_params_and_key(params, key)
+        factual, _, num = arguments.factual(self, self.value_shapes(params), factual)
+        found = abduction.abduct(self, params, key, factual, num_particles)
+        return abduction.counted(found, num)
+
+    def _abduct(
+        self, params: Params, key: Key, factual: Values, num_particles: int
+    ) -> tuple[Noise, bool, int]:
+        """The noise of a batch, whether the factual was one unit, number of units."""
         shapes = self.value_shapes(params)
-        factual, is_unit, _ = arguments.factual(self, shapes, factual)
-        noise, consistent = abduction.abduct(self, params, key, factual, num_particles)
-        abduction.require_possible(consistent)
-        return _first_unit(noise) if is_unit else noise
+        factual, is_unit, num = arguments.factual(self, shapes, factual)
+        found = abduction.abduct(self, params, key, factual, num_particles)
+        abduction.require_found(found)
+        return found.noise, is_unit, num
 
     def counterfactual(
         self,
@@ -306,7 +444,7 @@ class SCM:
         factual: Values,
         *,
         do: Mapping[str, Any] | None = None,
-        num_particles: int = 256,
+        num_particles: int = NUM_PARTICLES,
     ) -> Values:
         """What these units would have been: abduct, substitute, evaluate.
 
@@ -334,22 +472,27 @@ class SCM:
         """
         self._require_params_and_key(params, key)
         shapes = self.value_shapes(params)
-        factual, is_unit, num = arguments.factual(self, shapes, factual)
+        num = arguments.factual(self, shapes, factual)[2]
         do = arguments.interventions(self, do, shapes, num)
-        noise, consistent = abduction.abduct(self, params, key, factual, num_particles)
-        abduction.require_possible(consistent)
+        noise, is_unit, num = self._abduct(params, key, factual, num_particles)
         key_fresh = jax.random.fold_in(key, 1)  # not the key of the abduction
-        noise = self._with_fresh_noise(key_fresh, noise, do, num)
-        values = self._checked(_evaluate_batch(self, params, noise, do), do)
-        return _first_unit(values) if is_unit else values
+        noise = batches.with_fresh_noise(self, key_fresh, noise, do, num)
+        values = self._checked(batches.evaluate_batch(self, params, noise, do), do)
+        return batches.first_unit(values) if is_unit else values
 
     def value_shapes(self, params: Params) -> Shapes:
-        """{node: shape and dtype of one unit's value}."""
+        """{node: shape and dtype of one unit's value}.
 
-        def one_unit(params, key):
-            return self.evaluate(params, _first_unit(self.sample_noise(key, 1)))
-
-        return jax.eval_shape(one_unit, params, jax.random.key(0))
+        Example:
+          >>> import jax
+          >>> from causal_jax import SCM, bernoulli, categorical
+          >>> rain, wet = bernoulli(0.3), categorical([[1, 0], [0, 1]])
+          >>> scm = SCM("Rain -> Wet", {"Rain": rain[0], "Wet": wet[0]})
+          >>> params = {"Rain": rain[1], "Wet": wet[1]}
+          >>> scm.value_shapes(params)["Wet"]
+          ShapeDtypeStruct(shape=(), dtype=int32)
+        """
+        return batches.value_shapes(self, params)
 
     def _parse(
         self, params: Params, key: Key, do: Mapping[str, Any] | None, num: int
@@ -372,43 +515,3 @@ class SCM:
         """Graph order again, once what functions in `do` returned was looked at."""
         arguments.require_states(self, values, do)
         return self._ordered(values)
-
-    def _with_fresh_noise(
-        self, key: Key, noise: Noise, do: Mapping[str, Intervention], num: int
-    ) -> Noise:
-        """`noise`, drawn afresh where an intervention brings its own."""
-        noise = dict(noise)
-        for name, item in do.items():
-            if item.fresh_noise:
-                mechanism, _ = item.substitute(self.mechanisms[name], None)
-                noise[name] = mechanism.noise(node_key(key, name), num)
-        return noise
-
-
-@partial(jax.jit, static_argnames=("scm", "num"))
-def _sample_batch(
-    scm: SCM, params: Params, key: Key, do: Mapping[str, Intervention], num: int
-) -> Values:
-    """Values of a batch of units whose noise is drawn."""
-    model, _ = scm._substitute_parsed(params, do)
-    return _evaluate_batch(scm, params, model.sample_noise(key, num), do)
-
-
-@partial(jax.jit, static_argnames=("scm",))
-def _evaluate_batch(
-    scm: SCM, params: Params, noise: Noise, do: Mapping[str, Intervention]
-) -> Values:
-    """Values of a batch; one unit is `evaluate` of the substituted model."""
-
-    def one_unit(do: Mapping[str, Intervention], noise: Noise) -> Values:
-        model, model_params = scm._substitute_parsed(params, do)
-        return model.evaluate(model_params, noise)
-
-    shapes = scm.value_shapes(params) if do else {}
-    axes = arguments.unit_axes(do, shapes)
-    return jax.vmap(one_unit, in_axes=(axes, 0))(do, noise)
-
-
-def _first_unit(tree: Any) -> Any:
-    """The first unit of a batch."""
-    return jax.tree.map(lambda leaf: leaf[0], tree)

@@ -17,15 +17,9 @@ FILES = sorted((ROOT / "causal_jax").rglob("*.py"))
 HOUSE = (
     ("types", "graph"),
     ("ops", "losses"),
-    (
-        "mechanism",
-        "parameters",
-        "abduction",
-        "interventions",
-        "arguments",
-        "conditioning",
-        "scm",
-    ),
+    ("mechanism", "parameters", "factors", "linear", "particles", "posterior")
+    + ("abduction", "interventions", "arguments", "batches", "rejection")
+    + ("conditioning", "scm"),
     ("networks", "data"),
     ("importers", "queries"),
     ("metrics", "training"),

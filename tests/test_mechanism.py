@@ -11,6 +11,7 @@ import pytest
 
 from causal_jax import interventions as iv
 from causal_jax.data import faces
+from causal_jax.linear import LinearGaussian
 from causal_jax.mechanism import (
     AdditiveNoise,
     Constant,
@@ -91,6 +92,8 @@ CASES = {
     "implicit": Case(lambda: ImplicitBinary(hidden=(10,)), ("binary", "binary")),
     "additive": Case(numbers, ("real", "binary")),
     "additive_vector": Case(lambda: AdditiveNoise(mean_of_vector, (3,)), ("real",)),
+    "linear_root": Case(lambda: LinearGaussian()),
+    "linear": Case(lambda: LinearGaussian(2), ("real", "ternary")),
     "constant": Case(lambda: Constant((2, 2))),
     "from_module": Case(lambda: FromModule(Net(), 3), ("binary", "real")),
     "from_module_normal": Case(
@@ -309,6 +312,64 @@ def test_inverse_cdf_is_monotone_in_the_noise():
     assert states == [0, 0, 2, 2, 3, 3]
 
 
+EDGES = [
+    (1e-8, 1 - 1e-8),
+    (1 - 1e-8, 1e-8),
+    (0.5, 1e-8, 0.5 - 1e-8),
+    (0.5, 1e-30, 1e-8, 1e-12, 0.5),
+    (0.0, 1.0, 1e-8, 0.0),
+    (1e-8, 0.0, 1.0),
+    (0.5, 0.0, *[1e-9] * 20, 0.0, 0.5),
+]
+
+
+@pytest.mark.parametrize("coupling", ["inverse_cdf", "gumbel"])
+@pytest.mark.parametrize("probs", EDGES)
+def test_states_of_one_in_a_hundred_million_are_abducted(probs, coupling):
+    """One at a time and in another program: the state comes back."""
+    mechanism = Tabular(len(probs), (), coupling)
+    params = {"probs": jnp.array(probs)}
+    abduct = jax.jit(jax.vmap(mechanism.abduct, in_axes=(None, None, None, 0)))
+    apply = jax.jit(jax.vmap(mechanism.apply, in_axes=(None, None, 0)))
+    for state in range(len(probs)):
+        keys = jax.random.split(jax.random.key(state), 2000)
+        noise = abduct(params, (), jnp.int32(state), keys)
+        if coupling == "inverse_cdf":
+            assert float(noise.min()) >= 0 and float(noise.max()) < 1
+        is_state = np.asarray(apply(params, (), noise)) == state
+        if probs[state] > 0:
+            assert is_state.all()
+        elif coupling == "inverse_cdf":
+            assert not is_state.any()
+
+
+def test_the_edges_of_states_leave_what_is_drawn_where_it_was():
+    """Against the count of cumulated probabilities not above the uniform."""
+    random = np.random.default_rng(0)
+    uniforms = jax.random.uniform(jax.random.key(0), (20_000,))
+    for size in (2, 3, 7, 40):
+        row = random.dirichlet(np.ones(size)).astype(np.float32)
+        mechanism, params = Tabular(size), {"probs": jnp.asarray(row)}
+        states = jax.vmap(lambda u, m=mechanism, p=params: m.apply(p, (), u))(uniforms)
+        edges = np.asarray(jnp.cumsum(jnp.asarray(row)))[:-1]
+        expected = (np.asarray(uniforms)[:, None] >= edges).sum(1)
+        np.testing.assert_array_equal(states, expected)
+
+
+@pytest.mark.parametrize("state", [0, 1, 2])
+def test_the_gradient_of_a_table_with_zeros_is_finite(state):
+    mechanism = Tabular(3)
+
+    def log_prob(probs):
+        return mechanism.log_prob({"probs": probs}, (), jnp.int32(state))
+
+    gradient = jax.grad(log_prob)(jnp.array([0.75, 0.25, 0.0]))
+    expected = np.zeros(3)
+    if state < 2:
+        expected[state] = 1 / (0.75, 0.25)[state]
+    np.testing.assert_allclose(gradient, expected)
+
+
 def test_bernoulli_and_categorical_build_tables_of_their_probabilities():
     mechanism, params = bernoulli(0.3)
     assert mechanism == Tabular(2)
@@ -343,6 +404,20 @@ def test_the_density_of_a_vector_is_the_product_of_its_entries():
     z = np.array([0.0, 1.0, 0.0])
     expected = np.sum(-0.5 * z**2 - np.log(2.0 * np.sqrt(2 * np.pi)))
     assert float(found) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_scale_of_zero_is_a_point_mass_whose_noise_keeps_the_prior():
+    mechanism = AdditiveNoise(weighted_sum)
+    params = {"mean": jnp.float32(2.0), "scale": jnp.float32(0.0)}
+    parents = (jnp.float32(0.5), jnp.float32(0.25))
+    assert float(mechanism.log_prob(params, parents, jnp.float32(1.25))) == 0
+    assert np.isneginf(mechanism.log_prob(params, parents, jnp.float32(1.26)))
+    keys = jax.random.split(jax.random.key(0), 4000)
+    noise = jax.vmap(lambda k: mechanism.abduct(params, parents, jnp.float32(1.25), k))(
+        keys
+    )
+    assert abs(float(noise.mean())) < 5 / np.sqrt(4000)
+    assert abs(float(noise.var()) - 1) < 5 * np.sqrt(2 / 4000)
 
 
 # --- flax modules -------------------------------------------------------------------

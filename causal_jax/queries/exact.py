@@ -20,13 +20,13 @@ import jax.numpy as jnp
 import networkx as nx
 import numpy as np
 
-from causal_jax import arguments
+from causal_jax import arguments, posterior
 from causal_jax import graph as graphs
 from causal_jax.mechanism import Tabular
 from causal_jax.networks.tabulated import log_table
 from causal_jax.ops.elimination import eliminate, require_size
 from causal_jax.scm import SCM
-from causal_jax.types import Params
+from causal_jax.types import Array, Params, Values
 
 
 def conditional_tables(scm: SCM, params: Params) -> tuple[SCM, Params]:
@@ -110,6 +110,32 @@ def marginal(
         shown = ", ".join(f"{n}={scm.states(n)[i]}" for n, i in given.items())
         raise ValueError(f"the condition {shown} has probability zero")
     return law / total
+
+
+def posterior_marginals(scm: SCM, params: Params, observed: Values) -> dict[str, Array]:
+    """P(node | what was observed of each unit), for every unobserved node.
+
+    What `SCM.abduct` draws from; many units at once, compiled once for each pattern of
+    observed nodes. Observed nodes may be numbers.
+
+    Args:
+      scm: every unobserved node discrete with `log_probs`.
+      params: its parameters.
+      observed: {node: `[num, ...]`}, or one unit; states by name or index.
+
+    Returns:
+      {unobserved node: float32 `[num, states]`}, summing to one; all zero where what
+      was observed is impossible. For one unit `[states]`.
+
+    Raises:
+      ValueError: unknown nodes or states, an unobserved node without `log_probs`, a
+        model too entangled.
+    """
+    shapes = scm.value_shapes(params)
+    observed, is_unit, _ = arguments.factual(scm, shapes, observed)
+    found = posterior.marginals(scm, params, observed)
+    order = [name for name in scm.nodes if name in found]
+    return {name: found[name][0] if is_unit else found[name] for name in order}
 
 
 def _state_indices(scm: SCM, setting: Mapping[str, Any] | None) -> dict[str, int]:

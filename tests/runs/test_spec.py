@@ -3,6 +3,7 @@ import json
 import pytest
 
 import causal_jax
+from causal_jax import SCM, LinearGaussian
 from causal_jax import graph as graphs
 from causal_jax.data import faces
 from causal_jax.networks.cgn import mnist
@@ -19,7 +20,8 @@ def test_specification_round_trips_every_mechanism(tmp_path):
         scm.extend("image", parents=scm.nodes, mechanism=image) for scm in labels
     ]
     written = set()
-    for scm in (*with_images, mnist.scm(), mnist.gan(), faces.label_scm()[0]):
+    linear = SCM("x -> y", {"x": LinearGaussian(), "y": LinearGaussian(1)})
+    for scm in (*with_images, mnist.scm(), mnist.gan(), faces.label_scm()[0], linear):
         spec.save_spec(tmp_path, scm)
         assert spec.load_spec(tmp_path) == scm
         written |= {type(mechanism).__name__ for mechanism in scm.mechanisms.values()}
