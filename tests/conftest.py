@@ -53,6 +53,7 @@ SLOW = ("training", "networks", *PRODUCT)
 RUNS = {"digits_run": "digits", "run": "faces"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items):
     """Marks a test's step, and the worker of pytest-xdist that its file goes to."""
     groups = {}
@@ -65,7 +66,7 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.product)
         if place in SLOW:
             item.add_marker(pytest.mark.slow)
-        group = min(groups[item.path], default=str(item.path))
+        group = min(groups[item.path], default=str(item.path.relative_to(ROOT)))
         item.add_marker(pytest.mark.xdist_group(group))
 
 

@@ -22,7 +22,7 @@ def _has_examples(name):
     return ">>>" in text
 
 
-@pytest.mark.parametrize("name", filter(_has_examples, MODULES))
+@pytest.mark.parametrize("name", list(filter(_has_examples, MODULES)))
 def test_the_examples_run(name):
     result = doctest.testmod(importlib.import_module(name))
     assert result.attempted and not result.failed

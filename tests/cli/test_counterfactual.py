@@ -1,7 +1,7 @@
 import html
 
+import numpy as np
 import pytest
-from PIL import Image
 
 from causal_jax.cli import counterfactual, factual
 
@@ -56,11 +56,11 @@ def test_bad_questions_are_one_line_and_nothing_is_written(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_picture_of_another_size_is_refused_before_an_encoder_is_trained(
+def test_an_array_of_another_size_is_refused_before_an_encoder_is_trained(
     ask, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(counterfactual, "with_encoder", lambda _: pytest.fail("late"))
-    path = tmp_path / "large.png"
-    Image.new("RGB", (178, 218)).save(path)
+    path = tmp_path / "large.npy"
+    np.save(path, np.zeros((218, 178, 3), np.uint8))
     with pytest.raises(ValueError, match="the model draws 32x32x3: crop and resize"):
         ask(image=str(path))

@@ -19,7 +19,9 @@ def test_a_picture_of_another_size_is_cropped_and_resized(imagination_model, tmp
     pixels = np.zeros((80, 48, 3), np.uint8)
     pixels[16:64] = 255  # the largest central square
     Image.fromarray(pixels).save(tmp_path / "tall.png")
-    found, names = factual.pictures(str(tmp_path / "tall.png"), imagination_model)
+    found, names = factual.pictures(
+        str(tmp_path / "tall.png"), imagination_model.trained
+    )
     assert names == ["tall.png"] and found.shape == (1, 32, 32, 3)
     assert (found == 1).all()
 
