@@ -50,9 +50,8 @@ def test_impossible_evidence_ends_in_a_line(network):
     after 584 iterations", https://github.com/pgmpy/pgmpy/issues/1599
     Right: B is 1 only where A is 1, so (A, B) = (0, 1) has probability zero.
     """
-    scm, params = network(
-        {"A": [0.5, 0.5], "B": [[1, 0], [0.5, 0.5]]}, edges=[("A", "B")]
-    )
+    tables = {"A": [0.5, 0.5], "B": [[1, 0], [0.5, 0.5]]}
+    scm, params = network(tables, edges=[("A", "B")])
     with pytest.raises(ValueError) as raised:
         scm.sample(params, KEY, num=2, given={"A": 0, "B": 1}, max_draws=10_000)
     assert "A=0, B=1" in str(raised.value) and "\n" not in str(raised.value)
@@ -66,10 +65,8 @@ def test_rare_evidence_is_drawn_from(network, assert_frequencies):
     ApproxInference", https://github.com/pgmpy/pgmpy/issues/3552
     Right: P(Leak | Sensor) = 2e-7 * .9 / (2e-7 * .9 + (1 - 2e-7) * 1e-7) = .6429.
     """
-    scm, params = network(
-        {"Leak": [1 - 2e-7, 2e-7], "Sensor": [[1 - 1e-7, 1e-7], [0.1, 0.9]]},
-        edges=[("Leak", "Sensor")],
-    )
+    tables = {"Leak": [1 - 2e-7, 2e-7], "Sensor": [[1 - 1e-7, 1e-7], [0.1, 0.9]]}
+    scm, params = network(tables, edges=[("Leak", "Sensor")])
     drawn = scm.sample(params, KEY, num=FEW, given={"Sensor": 1})
     assert_frequencies(np.mean(drawn["Leak"]), 1.8 / (1.8 + 1), FEW)
     assert np.all(np.asarray(drawn["Sensor"]) == 1)
@@ -146,9 +143,7 @@ def test_the_order_of_columns_is_kept_by_transforms(network):
         assert out["Out"].tolist() == [1, 0]
         jitted = jax.jit(lambda do: scm.sample(params, KEY, num=2, do=do)["Out"])
         assert jitted(do).tolist() == [1, 0]
-    mapped = jax.vmap(
-        lambda do: scm.sample(params, KEY, num=1, do=do)["Out"][0], in_axes=0
-    )
+    mapped = jax.vmap(lambda do: scm.sample(params, KEY, do=do)["Out"][0])
     assert mapped({"Acid": acid, "Zinc": zinc}).tolist() == [1, 0]
 
 
@@ -242,9 +237,8 @@ def test_hidden_causes_are_imagined_jointly(network, assert_frequencies):
     P(0, 1) = .7 * .6 / .72, P(1, 0) = .3 * .4 / .72; had A been 0, E is B.
     """
     either = [[[1, 0], [0, 1]], [[0, 1], [0, 1]]]
-    scm, params = network(
-        {"A": [0.7, 0.3], "B": [0.4, 0.6], "E": either}, edges=[("A", "E"), ("B", "E")]
-    )
+    tables = {"A": [0.7, 0.3], "B": [0.4, 0.6], "E": either}
+    scm, params = network(tables, edges=[("A", "E"), ("B", "E")])
     seen = {"E": np.ones(FEW, int)}
     units = scm.counterfactual(params, KEY, seen)
     a, b = np.asarray(units["A"]), np.asarray(units["B"])
@@ -256,7 +250,7 @@ def test_hidden_causes_are_imagined_jointly(network, assert_frequencies):
     assert_frequencies(np.mean(imagined["E"]), 0.6 / 0.72, FEW)
 
 
-@pytest.mark.xfail(strict=True, reason="linear-Gaussian hidden nodes are not exact yet")
+@pytest.mark.xfail(strict=True, reason="linear-Gaussian nodes are not exact yet")
 def test_a_hidden_cause_in_a_linear_chain():
     """Kind: the mean of a cause given its effect's effect, in a linear-Gaussian chain.
 
