@@ -2,7 +2,8 @@
 
 Each test is one public report, put anew as a small model of our own; the right value is
 computed beside it, by hand or by enumeration. Reports about drawn and imagined units
-stand in `test_public_reports_of_units`, about files in `test_public_reports_of_files`.
+stand in `test_public_reports_of_units`, about files and counts in `..._of_files` and
+`..._of_counts`.
 """
 
 import itertools
@@ -218,43 +219,6 @@ def test_a_table_of_zeros_and_ones_is_inferred_through(network):
         exact.marginal(scm, params, ["Fire"], given=nothing)
     with pytest.raises(ValueError, match="factual is impossible .*'Alarm'"):
         scm.counterfactual(params, KEY, nothing, do={"Fire": 1})
-
-
-def test_hundreds_of_rare_findings_do_not_vanish(network):
-    """Kind: products of small probabilities that underflow to NaN or to zero.
-
-    Source: pgmpy, issue 1519, "Nan error in conditional probability calculation using
-    VariableElimination's interface.", https://github.com/pgmpy/pgmpy/issues/1519
-    Right: 300 findings with P = 1e-4 if ill and 1.05e-4 if not: P(evidence) is about
-    1e-1194; the odds are .2 / .8 * (1 / 1.05)^300.
-    """
-    tables = {"Ill": [0.8, 0.2]}
-    rare = [[1 - 1.05e-4, 1.05e-4], [1 - 1e-4, 1e-4]]
-    tables |= {f"Finding {i}": rare for i in range(300)}
-    edges = [("Ill", name) for name in tables if name != "Ill"]
-    scm, params = network(tables, edges=edges)
-    given = {name: 1 for name in tables if name != "Ill"}
-    law = exact.marginal(scm, params, ["Ill"], given=given)
-    small, large = np.asarray(params["Finding 0"]["probs"], np.float64)[::-1, 1]
-    odds = 0.2 / 0.8 * (small / large) ** 300
-    np.testing.assert_allclose(law[1], odds / (1 + odds), rtol=1e-6)
-
-
-def test_seventy_effects_of_one_cause_are_eliminated(network):
-    """Kind: an array with an axis for every neighbour, of which numpy has few.
-
-    Source: pgmpy, issue 1265, "IndexError: number of dimensions must be within [0, 32],
-    indexing result would have 33", https://github.com/pgmpy/pgmpy/issues/1265
-    Right: P(cause = 1 | first effect) = .75 * .8 / (.75 * .8 + .25 * .1) = .96, so the
-    last effect has probability .96 * .8 + .04 * .1 = .772.
-    """
-    tables = {"Cause": [0.25, 0.75]}
-    tables |= {f"E{i}": [[0.9, 0.1], [0.2, 0.8]] for i in range(70)}
-    scm, params = network(tables, edges=[("Cause", f"E{i}") for i in range(70)])
-    law = exact.marginal(scm, params, ["E69"], given={"E0": 1})
-    np.testing.assert_allclose(law[1], 0.772, rtol=1e-6)
-    with pytest.raises(ValueError, match="the result would have 1.2e"):
-        exact.marginal(scm, params, list(tables)[1:])
 
 
 def test_the_order_of_declared_parents_is_the_order_of_a_tables_axes(

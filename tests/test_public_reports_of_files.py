@@ -12,8 +12,7 @@ import pytest
 from causal_jax import graph as graphs
 from causal_jax.data import tables
 from causal_jax.data.networks import read_bif
-from causal_jax.networks.controller import controller
-from causal_jax.queries import exact, laws
+from causal_jax.queries import exact
 
 KEY = jax.random.key(0)
 
@@ -245,41 +244,18 @@ def test_a_state_may_be_named_na(tmp_path):
     assert table.values.tolist() == [[1, 1], [2, 0], [0, 1]]
 
 
-def test_frequencies_below_one_parent_whose_states_are_1_2_3():
-    """Kind: a node with one parent got the flat distribution from integer states.
+def test_declared_states_keep_their_order():
+    """Kind: the states' order that a user gave was replaced by the alphabet's.
 
-    Source: causalnex, issue 35, "Incorrect probabilities learnt for Nodes with one
-    parent only", https://github.com/mckinsey/causalnex/issues/35
-    Right: counted: of the rows with A = 1, 2, 3 the shares of B = 1, 2, 3.
+    Source: pgmpy, issue 1245, "Undocumented sorting of state_names in BaseEstimator",
+    https://github.com/pgmpy/pgmpy/issues/1245
+    Right: index 0 is "High" and "None" is a state: both were declared.
     """
-    counts = np.array([[6, 3, 1], [0, 5, 5], [8, 0, 2]])
-    pairs = np.argwhere(counts >= 0).repeat(counts.ravel(), axis=0) + 1
-    frame = pa.table({"B": pairs[:, 1], "A": pairs[:, 0]})  # not the graph's order
-    table = tables.from_frame(frame, columns=["A", "B"], quiet=True)
-    assert table.states["A"] == ("1", "2", "3")
-    graph = graphs.build([("A", "B")], nodes=table.names, states=table.states)
-    scm, params = laws.tabular_fit(controller(graph), table.values)
-    np.testing.assert_allclose(params["B"]["probs"], counts / 10, rtol=1e-6)
-    law = exact.marginal(scm, params, ["B"], do={"A": "3"})
-    np.testing.assert_allclose(law, [0.8, 0, 0.2], rtol=1e-6, atol=1e-9)
-
-
-def test_declared_states_that_no_row_has_are_counted():
-    """Kind: pseudo-counts have no place for states that the data do not have.
-
-    Source: pgmpy, issue 1042, "BayesianEstimator pseudo_counts inconsistency using
-    dirichlet prior", https://github.com/pgmpy/pgmpy/issues/1042
-    Right: with 2 added to every count P(B | A = 0) = 2 / 4, and three rows with A = 1,
-    two of them with B = 1, give P(B = 1 | A = 1) = (2 + 2) / (3 + 4).
-    """
-    frame = pa.table({"A": [1, 1, 1], "B": [1, 1, 0]})
-    states = {"A": ("0", "1"), "B": ("0", "1")}
-    table = tables.from_frame(frame, states=states, quiet=True)
-    graph = graphs.build([("A", "B")], nodes=table.names, states=table.states)
-    _, params = laws.tabular_fit(controller(graph), table.values, prior=2.0)
-    right = [[1 / 2, 1 / 2], [3 / 7, 4 / 7]]
-    np.testing.assert_allclose(params["B"]["probs"], right, rtol=1e-6)
-    np.testing.assert_allclose(params["A"]["probs"], [2 / 7, 5 / 7], rtol=1e-6)
+    declared = {"Risk": ("High", "Medium", "Low", "None")}
+    frame = pa.table({"Risk": ["Low", "None", "High", "Medium"]})
+    table = tables.from_frame(frame, states=declared, quiet=True)
+    assert table.states == declared
+    assert table.values[:, 0].tolist() == [2, 3, 0, 1]
 
 
 def test_columns_of_truth_values_are_states():

@@ -72,26 +72,6 @@ def test_rare_evidence_is_drawn_from(network, assert_frequencies):
     assert np.all(np.asarray(drawn["Sensor"]) == 1)
 
 
-@pytest.mark.xfail(strict=True, reason="states of probability zero are drawn")
-def test_a_state_of_probability_zero_is_never_drawn():
-    """Kind: float32 sums of many probabilities leave room for states that have none.
-
-    Source: jax, issue 25498, "jax.random.choice(replace=True) samples 0 probability
-    index", https://github.com/jax-ml/jax/issues/25498
-    Right: every other of 4,000 states has probability zero: whatever the noise is, the
-    state is one of the others. All noise near an edge is tried.
-    """
-    weights = np.random.default_rng(0).dirichlet(np.ones(4000))
-    weights[::2] = 0
-    probs = (weights / weights.sum()).astype(np.float32)
-    edges = np.cumsum(probs, dtype=np.float64)[:-1].astype(np.float32)
-    near = [edges + k * 2.0**-24 for k in range(-6, 7)]
-    noise = jnp.asarray(np.clip(np.concatenate(near), 0, 1 - 2.0**-24), jnp.float32)
-    mechanism, params = Tabular(4000), {"probs": jnp.asarray(probs)}
-    apply = jax.jit(lambda u: jax.lax.map(lambda x: mechanism.apply(params, (), x), u))
-    assert np.all(probs[np.asarray(apply(noise))] > 0)
-
-
 def test_asking_twice_gives_the_same_answer(network):
     """Kind: the same question gives other values in every call, seed or not.
 
@@ -226,6 +206,27 @@ def test_a_unit_keeps_its_noise_where_its_cause_is_set():
     assert [float(imagined[name]) for name in "XHY"] == [1.0, 3.0, 2.0]
     done = scm.sample(params, KEY, num=NUM, do={"H": 3.0})["Y"]
     assert abs(float(done.mean()) + 3) < 5 * np.sqrt((9 + 1) / NUM)
+
+
+def test_what_the_untreated_would_have_been(network, assert_frequencies):
+    """Kind: the twin of a factual world, whose functions were mixed up.
+
+    Source: credici, issue 20, "Wrong SE in twin graph",
+    https://github.com/IDSIA/credici/issues/20
+    Right: P(Y under do(X = 1) | X = 0) is the sum over U of P(U | X = 0) P(Y | 1, U):
+    P(U = 1 | X = 0) = .3 * .2 / (.3 * .2 + .7 * .6) = .125; .875 * .3 + .125 * .8.
+    """
+    tables = {
+        "U": [0.7, 0.3],
+        "X": [[0.6, 0.4], [0.2, 0.8]],
+        "Y": [[[0.9, 0.1], [0.7, 0.3]], [[0.6, 0.4], [0.2, 0.8]]],
+    }
+    scm, params = network(tables, edges=[("U", "X"), ("U", "Y"), ("X", "Y")])
+    seen, twin = scm.twins(params, KEY, num=NUM, do={"X": 1}, given={"X": 0})
+    assert not np.any(seen["X"]) and np.all(twin["X"])
+    assert_frequencies(np.mean(twin["Y"]), 0.875 * 0.3 + 0.125 * 0.8, NUM)
+    again, same = scm.twins(params, KEY, num=NUM, do={"X": 0}, given={"X": 0})
+    np.testing.assert_array_equal(again["Y"], same["Y"])
 
 
 def test_hidden_causes_are_imagined_jointly(network, assert_frequencies):
