@@ -125,14 +125,19 @@ def encode(scm: Model, name: str, value: Any) -> Array:
 
     At a node with states, strings are names and arrays are indices, as `SCM.sample`
     returns them. A bare integer is an index where it cannot be mistaken for a name.
+    True and False are the states of these names, whatever their order, or 1 and 0.
 
     Raises:
-      ValueError: it is no state of the node, those that exist are listed; or a bare
-        integer at a node some of whose states have other integers for names.
+      ValueError: it is no state of the node, those that exist are listed; a bare
+        integer at a node some of whose states have other integers for names; or a
+        truth value where states have other names.
     """
     states = scm.states(name)
     if states is None:
         return _encoded_number(name, value)
+    if _are_truth_values(value):
+        false, true = _truth_indices(name, states)
+        return jnp.where(jnp.asarray(value), true, false).astype(jnp.int32)
     if isinstance(value, jax.core.Tracer):
         return value.astype(jnp.int32)
     if not isinstance(value, jax.Array | np.ndarray):
@@ -148,6 +153,29 @@ def encode(scm: Model, name: str, value: Any) -> Array:
             f"{_described_states(states)}"
         )
     return jnp.asarray(value.astype(np.int32))
+
+
+def _are_truth_values(value: Any) -> bool:
+    if isinstance(value, jax.Array):
+        return value.dtype == bool
+    return np.asarray(value).dtype.kind == "b"
+
+
+def _truth_indices(name: str, states: tuple[str, ...]) -> tuple[int, int]:
+    """Indices of what False and True name: "False" and "True", in any case, or 0, 1.
+
+    Raises:
+      ValueError: the states have other names, of which True could be either.
+    """
+    words = [state.casefold() for state in states]
+    if "false" in words and "true" in words:
+        return words.index("false"), words.index("true")
+    if states[:2] == graphs.BINARY:
+        return 0, 1
+    raise ValueError(
+        f"a truth value at {name!r} names no state: its states are "
+        f"{_described_states(states)}; give a state's name"
+    )
 
 
 def _require_no_integer_names(name: str, states: tuple[str, ...], value: Any) -> None:

@@ -142,6 +142,22 @@ def assert_frequencies():
     return check
 
 
+@pytest.fixture(scope="session")
+def network():
+    """network(tables, edges=(), states=None): a model of tables, and its parameters.
+
+    Tables are {node: `[*parents' states, states]`}, parents in the order of `tables`.
+    """
+
+    def build(tables, *, edges=(), states=None):
+        pairs = {name: categorical(table) for name, table in tables.items()}
+        graph = graphs.build(edges, nodes=tables, states=states)
+        scm = SCM(graph, {name: mechanism for name, (mechanism, _) in pairs.items()})
+        return scm, {name: params for name, (_, params) in pairs.items()}
+
+    return build
+
+
 _compilations = []
 
 

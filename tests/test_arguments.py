@@ -54,6 +54,26 @@ def test_states_are_set_by_name_index_or_number_and_mean_the_same(mixed):
     np.testing.assert_array_equal(sample(mixed, {"mood": True})["mood"], np.ones(NUM))
 
 
+@pytest.mark.parametrize(
+    ("states", "true"),
+    [(("True", "False"), 0), (("false", "true"), 1), (("0", "1"), 1)],
+)
+def test_true_is_the_state_of_that_name_or_one(states, true):
+    mechanism, params = categorical((0.5, 0.5))
+    scm = SCM(graphs.build(nodes=["A"], states={"A": states}), {"A": mechanism})
+    for value in (True, np.bool_(True), jnp.array(True), [True] * 2):
+        done = scm.sample({"A": params}, KEY, num=2, do={"A": value})
+        assert done["A"].tolist() == [true, true]
+    traced = jax.jit(lambda value: arguments.encode(scm, "A", value))
+    assert traced(jnp.array([True, False])).tolist() == [true, 1 - true]
+
+
+def test_a_truth_value_at_other_states_is_refused(mixed):
+    for value in (True, [True] * NUM, jnp.array(False)):
+        with pytest.raises(ValueError, match=r"truth value at 'weather' .* 0 .sun., 1"):
+            sample(mixed, {"weather": value})
+
+
 def test_one_value_a_unit_by_name_or_index(mixed):
     indices = np.resize([0, 2, 1], NUM)
     names = np.array(["sun", "rain", "snow"])[indices]

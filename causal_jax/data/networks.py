@@ -237,5 +237,11 @@ def _model_of_tables(
         )
         probs = np.transpose(block.table, (*order, len(order)))
         mechanisms[name] = Tabular(probs.shape[-1], probs.shape[:-1])
-        params[name] = {"probs": jnp.asarray(probs, jnp.float32)}
+        params[name] = {"probs": jnp.asarray(_as_float32(probs))}
     return SCM(graph, mechanisms), {name: params[name] for name in states}
+
+
+def _as_float32(probs: np.ndarray) -> np.ndarray:
+    """Rounded to float32; what is possible stays so, however improbable (1e-300)."""
+    tiny = np.finfo(np.float32).tiny
+    return np.where(probs > 0, np.maximum(probs, tiny), 0).astype(np.float32)

@@ -40,8 +40,21 @@ def eliminate(
     >>> eliminate([(first, ["A"]), (second, ["A", "B"])], ["B"], {}).round(2)
     array([0.18, 0.82])
     """
+    return np.ldexp(*eliminate_scaled(tables, keep, fixed))
+
+
+def eliminate_scaled(
+    tables: Sequence[tuple[np.ndarray, Sequence[Variable]]],
+    keep: Sequence[Variable],
+    fixed: Mapping[Variable, int],
+) -> tuple[np.ndarray, int]:
+    """`eliminate` as `(array, exponent)`: the sums are `array * 2**exponent`.
+
+    The array's largest entry is in [0.5, 1), or zero: products of many small numbers,
+    such as the probability of a hundred rare findings, do not vanish in float64.
+    """
     if not tables:
-        return np.ones(())
+        return np.full((), 0.5), 1
     number: dict[Variable, int] = {}  # as opt_einsum wants them
     operands = []
     for table, variables in tables:
@@ -51,7 +64,9 @@ def eliminate(
     return _contract_within_bounds(operands, [number[variable] for variable in keep])
 
 
-def _contract_within_bounds(operands: list, output: list[int]) -> np.ndarray:
+def _contract_within_bounds(
+    operands: list, output: list[int]
+) -> tuple[np.ndarray, int]:
     _, plan = opt_einsum.contract_path(*operands, output, optimize="auto")
     if plan.largest_intermediate > MAX_SIZE:
         raise ValueError(
@@ -59,7 +74,18 @@ def _contract_within_bounds(operands: list, output: list[int]) -> np.ndarray:
             f"numbers in between, at most {MAX_SIZE:.1e} are tried; ask for fewer "
             "nodes or sample"
         )
-    return opt_einsum.contract(*operands, output, optimize=plan.path)
+    scaled = [_scaled(table) for table in operands[::2]]
+    for picked, _, subscripts, *_ in plan.contraction_list:
+        tables, shifts = zip(*(scaled.pop(i) for i in picked), strict=True)
+        product, shift = _scaled(opt_einsum.contract(subscripts, *tables))
+        scaled.append((product, shift + sum(shifts)))
+    return scaled[0]
+
+
+def _scaled(table: np.ndarray) -> tuple[np.ndarray, int]:
+    """A table divided by a power of two, which rounds nothing, and its exponent."""
+    _, exponent = np.frexp(np.max(table, initial=0.0))
+    return np.ldexp(table, -exponent), int(exponent)
 
 
 def require_size(shape: Sequence[int], what: str) -> None:

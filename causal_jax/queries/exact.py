@@ -24,7 +24,7 @@ from causal_jax import arguments, posterior
 from causal_jax import graph as graphs
 from causal_jax.mechanism import Tabular
 from causal_jax.networks.tabulated import log_table
-from causal_jax.ops.elimination import eliminate, require_size
+from causal_jax.ops.elimination import eliminate_scaled, require_size
 from causal_jax.scm import SCM
 from causal_jax.types import Array, Params, Values
 
@@ -153,13 +153,14 @@ def _state_indices(scm: SCM, setting: Mapping[str, Any] | None) -> dict[str, int
 def _unnormalised_law(
     scm: SCM, params: Params, nodes, do: dict, given: dict
 ) -> np.ndarray:
-    """P(nodes, given | do), unnormalised only by `given`."""
+    """P(nodes, given | do), up to a factor."""
     fixed = {**given, **do}
     tables = [
         (np.asarray(params[name]["probs"], np.float64), (*scm.parents[name], name))
         for name in _relevant_nodes(scm, {*nodes, *given}, do)
     ]
-    law = eliminate(tables, [name for name in nodes if name not in fixed], fixed)
+    kept = [name for name in nodes if name not in fixed]
+    law, _ = eliminate_scaled(tables, kept, fixed)
     full = np.zeros([len(scm.states(name)) for name in nodes])
     full[tuple(fixed.get(name, slice(None)) for name in nodes)] = law
     return full

@@ -15,6 +15,7 @@ import numpy as np
 
 from causal_jax.mechanism import Tabular
 from causal_jax.networks import controller
+from causal_jax.ops.elimination import require_size
 from causal_jax.scm import SCM
 from causal_jax.types import Key, Params
 
@@ -27,13 +28,23 @@ def cardinalities(scm: SCM) -> tuple[int, ...]:
 
 
 def all_rows(cards: tuple[int, ...]) -> np.ndarray:
-    """Every combination of states, int32 [prod(cards), n], last column fastest."""
+    """Every combination of states, int32 [prod(cards), n], last column fastest.
+
+    Raises:
+      ValueError: there are too many to be written down.
+    """
+    require_size(cards, "the joint law")
     grid = np.indices(cards).reshape(len(cards), -1)
     return np.ascontiguousarray(grid.T.astype(np.int32))
 
 
 def empirical_law(rows: np.ndarray, cards: tuple[int, ...]) -> np.ndarray:
-    """Frequencies of all combinations, [prod(cards)], ordered as `all_rows`."""
+    """Frequencies of all combinations, [prod(cards)], ordered as `all_rows`.
+
+    Raises:
+      ValueError: there are too many to be written down.
+    """
+    require_size(cards, "the joint law")
     index = np.ravel_multi_index(np.asarray(rows).T, cards)
     return np.bincount(index, minlength=int(np.prod(cards))) / len(rows)
 
@@ -152,6 +163,9 @@ def tabular_fit(
       rows: int [N, n], columns in the graph's declared order.
       prior: added to every count; with 0, parent combinations that the data does not
         have get a uniform row.
+
+    Raises:
+      ValueError: a node whose table is too large to be written down.
     """
     cards = dict(zip(scm.nodes, cardinalities(scm), strict=True))
     column = {name: i for i, name in enumerate(scm.nodes)}
@@ -159,6 +173,7 @@ def tabular_fit(
     for name in scm.nodes:
         family = (*scm.parents[name], name)
         shape = tuple(cards[member] for member in family)
+        require_size(shape, f"the table of node {name!r}")
         counts = np.bincount(
             np.ravel_multi_index(rows[:, [column[m] for m in family]].T, shape),
             minlength=int(np.prod(shape)),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from causal_jax.ops import elimination
-from causal_jax.ops.elimination import eliminate, require_size
+from causal_jax.ops.elimination import eliminate, eliminate_scaled, require_size
 
 # Variables are any hashable names, here of several types.
 VARIABLES = ("A", ("image", 3), 7, frozenset({"B"}), None)
@@ -86,6 +86,16 @@ def test_a_long_chain_needs_no_joint_table():
     chain = [(step, (i, i + 1)) for i in range(60)]
     found = eliminate([(np.array([1.0, 0.0]), [0]), *chain], [60], {})
     np.testing.assert_allclose(found, np.linalg.matrix_power(step, 60)[0])
+
+
+def test_products_below_float64_keep_their_digits():
+    """200 numbers of 2^-11 and 2^-10: 2^-2200 and 2^-2000, below 2^-1074."""
+    tables = [(np.array([2.0**-11, 2.0**-10]), ["A"])] * 200
+    scaled, exponent = eliminate_scaled(tables, ["A"], {})
+    assert (scaled.tolist(), exponent) == ([2.0**-201, 0.5], -1999)
+    assert eliminate(tables, ["A"], {}).tolist() == [0.0, 0.0]
+    nothing, _ = eliminate_scaled([(np.zeros(2), ["A"])], ["A"], {})
+    assert nothing.tolist() == [0.0, 0.0]
 
 
 def test_what_is_too_large_in_between_is_refused(monkeypatch):
