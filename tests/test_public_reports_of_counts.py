@@ -97,7 +97,6 @@ def test_a_table_with_too_many_parents_is_refused_by_its_node():
             laws.empirical_law(rows, laws.cardinalities(scm))
 
 
-@pytest.mark.xfail(strict=True, reason="states of probability zero are drawn")
 def test_a_state_of_probability_zero_is_never_drawn():
     """Kind: float32 sums of many probabilities leave room for states that have none.
 

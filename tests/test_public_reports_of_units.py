@@ -57,7 +57,6 @@ def test_impossible_evidence_ends_in_a_line(network):
     assert "A=0, B=1" in str(raised.value) and "\n" not in str(raised.value)
 
 
-@pytest.mark.xfail(strict=True, reason="conditions are met by rejection alone")
 def test_rare_evidence_is_drawn_from(network, assert_frequencies):
     """Kind: evidence so rare that rejection keeps nothing.
 
@@ -251,7 +250,6 @@ def test_hidden_causes_are_imagined_jointly(network, assert_frequencies):
     assert_frequencies(np.mean(imagined["E"]), 0.6 / 0.72, FEW)
 
 
-@pytest.mark.xfail(strict=True, reason="linear-Gaussian nodes are not exact yet")
 def test_a_hidden_cause_in_a_linear_chain():
     """Kind: the mean of a cause given its effect's effect, in a linear-Gaussian chain.
 
@@ -271,7 +269,6 @@ def test_a_hidden_cause_in_a_linear_chain():
     np.testing.assert_allclose(units["d"], 82.0, rtol=1e-4)
 
 
-@pytest.mark.xfail(strict=True, reason="hidden nodes are drawn by particles alone")
 def test_a_rare_hidden_cause_is_found(network, assert_frequencies):
     """Kind: sampling that misses a rare cause which the evidence all but proves.
 
