@@ -9,6 +9,8 @@ import pytest
 
 import causal_jax
 from causal_jax import interventions
+from causal_jax.networks import controller, image, synthetic, tabulated
+from causal_jax.networks.cgn import composition, mnist
 
 MODULES = sorted(
     module.name
@@ -34,7 +36,12 @@ SHOWN = [
     *interventions.KINDS,
     *(getattr(causal_jax, name) for name in ("SCM", "Tabular", "AdditiveNoise")),
     *(getattr(causal_jax, name) for name in ("Constant", "bernoulli", "categorical")),
+    *(getattr(causal_jax, name) for name in ("LinearGaussian", "linear_gaussian")),
     causal_jax.from_module,
+    *(controller.NeuralCategorical, controller.ImplicitBinary, tabulated.Tabulated),
+    *(controller.controller, controller.reference_controller),
+    *(image.ImageGenerator, synthetic.TanhNetwork),
+    *(composition.Uniform, composition.Composition, mnist.Shape, mnist.Texture),
     *(
         method
         for name, method in vars(causal_jax.SCM).items()

@@ -174,6 +174,13 @@ class ImageGenerator:
       architecture: "compact", "dcgan" or "began".
       label_noise: None for plain codes in {-1, 1}, or the kind of noise on the label
         logits, see `networks.label_noise`.
+
+    >>> generator = ImageGenerator((2, 2), width=4, noise_size=8)
+    >>> labels = (jnp.array(0), jnp.array(1))
+    >>> noise = jax.tree.map(lambda x: x[0], generator.noise(jax.random.key(0), 1))
+    >>> params = generator.init(jax.random.key(1), labels)
+    >>> generator.apply(params, labels, noise).shape
+    (32, 32, 3)
     """
 
     parent_states: tuple[int, ...]

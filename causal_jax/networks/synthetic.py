@@ -33,6 +33,11 @@ class TanhNetwork:
       shape: of the value, () or (3,).
       width: of the hidden layers.
       noise_size: uniform [0, 1] variables.
+
+    >>> mechanism, key = TanhNetwork(), jax.random.key(0)
+    >>> params, noise = mechanism.init(key, ()), mechanism.noise(key, 1)[0]
+    >>> 0 < float(mechanism.apply(params, (), noise)) < 1
+    True
     """
 
     num_hidden: int = 2

@@ -37,7 +37,14 @@ def log_table(
 
 @dataclasses.dataclass(frozen=True)
 class Tabulated(NeuralCategorical):
-    """`NeuralCategorical`, its network evaluated on every parent configuration."""
+    """`NeuralCategorical`, its network evaluated on every parent configuration.
+
+    >>> table, network = Tabulated(2, (3,)), NeuralCategorical(2, (3,))
+    >>> params, parents = network.init(jax.random.key(0), ()), (jnp.array(2),)
+    >>> both = [m.log_probs(params, parents) for m in (table, network)]
+    >>> bool(jnp.allclose(*both, atol=1e-6))
+    True
+    """
 
     def log_probs(self, params: Params, parents: tuple) -> Array:
         """Log probabilities of the states, [num_states]."""

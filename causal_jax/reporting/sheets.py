@@ -142,30 +142,33 @@ def do_versus_see_sheet(
         for state in states:
             condition = {node: state}
             draw_fn = _labels_under_do if verb == "do" else _labels_given
-            labels, filled = draw_fn(scm, params, key, condition, num)
+            labels, filled, drawn = draw_fn(scm, params, key, condition, num)
             pictures = to_uint8(with_labels(scm, params, key, labels, node=image))
             text = f"{node}={state}"
             texts.append(f"do({text})" if verb == "do" else f"given {text}")
             rows.append([*pictures[:filled], *[None] * (num - filled)])
             captions.append([*short_labels(scm, labels)[:filled], *[""] * num][:num])
             if not filled:
-                messages[len(rows) - 1] = f"never met in {_MAX_DRAWS:,} draws"
+                # Where it is exact, nothing is drawn in vain: it cannot be met.
+                is_exact = drawn <= num
+                never = "impossible" if is_exact else f"never met in {drawn:,} draws"
+                messages[len(rows) - 1] = never
     return compose(
         rows, row_labels=texts, captions=captions, title=title, messages=messages
     )
 
 
 def _labels_under_do(scm, params, key, do, num):
-    return draw_labels(scm, params, key, num=num, do=do), num
+    return draw_labels(scm, params, key, num=num, do=do), num, num
 
 
 def _labels_given(scm, params, key, given, num):
-    """Labels that meet the condition, as many as were found, and their number."""
+    """Labels that meet the condition, how many were found and how many drawn."""
     model, model_params = label_model(scm, params)
     conditioned = model.sample_given(
         model_params, key, num=num, given=given, max_draws=_MAX_DRAWS
     )
-    return conditioned.values, int(conditioned.filled)
+    return conditioned.values, int(conditioned.filled), int(conditioned.drawn)
 
 
 def twins_sheet(

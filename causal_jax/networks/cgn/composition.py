@@ -26,6 +26,9 @@ class Uniform(Discrete):
     Attributes:
       num_states: number of states.
       coupling: see `Discrete`.
+
+    >>> jnp.exp(Uniform(4).log_probs({}, ())).tolist()
+    [0.25, 0.25, 0.25, 0.25]
     """
 
     num_states: int = NUM_CLASSES
@@ -45,6 +48,10 @@ class Composition:
     """The image, [32, 32, 3] in [-1, 1], of mask, foreground and background.
 
     It has no parameters and no noise.
+
+    >>> parts = jnp.ones((2, 2, 1)), jnp.full((2, 2, 3), 0.5), jnp.zeros((2, 2, 3))
+    >>> Composition().apply({}, parts, None)[0, 0].tolist()  # all foreground
+    [0.5, 0.5, 0.5]
     """
 
     def init(self, key: Key, parents: tuple) -> Params:

@@ -187,7 +187,14 @@ class _PartMechanism:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Shape(_PartMechanism):
-    """The mask, [32, 32, 1] in [1e-4, .9999]."""
+    """The mask, [32, 32, 1] in [1e-4, .9999].
+
+    >>> mechanism = Shape(width=2, noise_size=3)
+    >>> label, noise = jnp.array(7), mechanism.noise(jax.random.key(0), 1)
+    >>> params = mechanism.init(jax.random.key(1), (label,))
+    >>> mechanism.apply(params, (label,), jax.tree.map(lambda x: x[0], noise)).shape
+    (32, 32, 1)
+    """
 
     network: ClassVar[type[nn.Module]] = ShapeNetwork
     value_range: ClassVar[tuple[float, float]] = MASK_RANGE
@@ -205,6 +212,10 @@ class Texture(_PartMechanism):
       shuffle: whether the texture is shifted by a random offset. Offsets are uniform on
         0..32 along both axes, where 32 is the same as 0 (the reference's crops).
       norm_output: batch normalisation before tanh, see `parts.TextureNetwork`.
+
+    >>> mechanism = Texture(width=2, noise_size=3)
+    >>> mechanism.noise(jax.random.key(0), 5)["offset"].shape  # of the shuffler
+    (5, 2)
     """
 
     shuffle: bool = True
