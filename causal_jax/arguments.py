@@ -209,7 +209,9 @@ def _encoded_number(name: str, value: Any) -> Array:
         raise ValueError(
             f"{value!r} is no number: node {name!r} has no states, it takes numbers"
         ) from error
-    if not isinstance(number, jax.core.Tracer) and bool(jnp.isnan(number).any()):
+    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value))
+    # numpy: inside `jit` even constants would be traced.
+    if not traced and np.isnan(np.asarray(value, float)).any():
         raise ValueError(
             f"a value of {name!r} is NaN: give a number; what was not observed is left "
             "out of the factual"

@@ -99,6 +99,14 @@ def linear_gaussian(
 
     Raises:
       ValueError: a negative scale.
+
+    >>> from causal_jax import SCM
+    >>> (cause, prior), (effect, law) = linear_gaussian(), linear_gaussian([2.0])
+    >>> scm, params = SCM("X -> Y", {"X": cause, "Y": effect}), {"X": prior, "Y": law}
+    >>> seen = {"Y": jnp.full(4000, 10.0)}  # then X has mean 4, variance 1/5
+    >>> unseen = scm.counterfactual(params, jax.random.key(0), seen)["X"]
+    >>> bool(abs(unseen.mean() - 4) < 0.05)
+    True
     """
     params = {
         "weights": jnp.asarray(weights, dtype=float),

@@ -60,5 +60,5 @@ def _require_node_params(name: str, mechanism: Mechanism, params: Any) -> None:
 
 
 def _has_nan(leaf: Any) -> bool:
-    dtype = getattr(leaf, "dtype", np.asarray(leaf).dtype)
-    return jnp.issubdtype(dtype, jnp.floating) and bool(jnp.isnan(leaf).any())
+    values = np.asarray(leaf)  # numpy: inside `jit` even constants would be traced
+    return jnp.issubdtype(values.dtype, jnp.floating) and bool(np.isnan(values).any())

@@ -97,8 +97,11 @@ def test_an_array_is_looked_at_once_for_each_mechanism(monkeypatch):
 
 
 def test_traced_parameters_are_trusted():
+    tables = {"probs": GOOD["Y"]["probs"] * 1.0}  # constants that no call has seen
+
     @jax.jit
     def draw(probs):
-        return MODEL.sample(GOOD | {"X": {"probs": probs}}, KEY, num=2)["X"]
+        params = {"X": {"probs": probs}, "Y": tables}
+        return MODEL.sample(params, KEY, num=2)["X"]
 
     assert draw(jnp.array([0.0, 1.0])).tolist() == [1, 1]
