@@ -160,5 +160,6 @@ def test_a_counterfactual_image_is_the_same_noise_under_other_labels():
     labels = jnp.stack([other[n] for n in faces.LABELS], 1).astype(jnp.float32)
     assert np.abs(other["image"] - draw(labels, nuisances)).max() < 1e-5
     wore = np.asarray(factual["Eyeglasses"]) == 1
-    same = np.asarray(factual["image"] == other["image"]).all((1, 2, 3))
-    assert (same == wore).all()
+    # To rounding: the two worlds are two compiled programs.
+    gaps = np.abs(factual["image"] - other["image"]).max((1, 2, 3))
+    assert (gaps[wore] < 1e-5).all() and (gaps[~wore] > 0.1).all()
