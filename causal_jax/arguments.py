@@ -10,6 +10,7 @@ import numpy as np
 from causal_jax import graph as graphs
 from causal_jax import interventions as iv
 from causal_jax.mechanism import Intervention, Model
+from causal_jax.parameters import require_node_params
 from causal_jax.types import Array, Shapes, Values
 
 
@@ -40,7 +41,25 @@ def interventions(
         result[name] = _parsed_intervention(scm, name, value)
         if shapes is not None:
             result[name] = _fitted_to_shape(name, result[name], shapes[name], num)
+            _require_no_truth_value(scm, name, result[name], shapes)
     return result
+
+
+def _require_no_truth_value(
+    scm: Model, name: str, intervention: Intervention, shapes: Shapes
+) -> None:
+    """Raises where a function says True or False at a node that has other states."""
+    states = scm.states(name)
+    if not isinstance(intervention, iv.Modify) or not states:
+        return
+    parents = tuple(shapes[parent] for parent in scm.parents[name])
+    value = jax.eval_shape(intervention.fn, shapes[name], parents)
+    is_truth = jnp.issubdtype(value.dtype, jnp.bool_)
+    if is_truth and states[:2] != graphs.BINARY:
+        raise ValueError(
+            f"the function in do returns a truth value for {name!r}: return an index, "
+            f"{_described_states(states)}"
+        )
 
 
 def _parsed_intervention(scm: Model, name: str, value: Any) -> Intervention:
@@ -53,6 +72,8 @@ def _parsed_intervention(scm: Model, name: str, value: Any) -> Intervention:
         )
     if isinstance(value, iv.Randomize):
         return _checked_randomize(scm, name, value)
+    if isinstance(value, iv.Replace):
+        require_node_params(name, value.mechanism, value.params)
     if isinstance(value, iv.KINDS):
         return value
     return iv.Modify(value) if callable(value) else iv.Set(encode(scm, name, value))

@@ -15,6 +15,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from causal_jax.factors import Group
 from causal_jax.mechanism import (
@@ -85,6 +86,17 @@ class LinearGaussian:
                 f"node {name!r} has weights for {self.num_parents} parents, but "
                 f"{len(parent_num_states)} parents"
             )
+
+    def check_params(self, name: str, params: Params) -> None:
+        shapes = {"weights": (self.num_parents,), "bias": (), "scale": ()}
+        for part, shape in shapes.items():
+            found = np.shape(params[part]) if part in params else None
+            if found != shape:
+                raise ValueError(
+                    f"{part!r} of node {name!r} has shape {found}, it needs {shape}"
+                )
+        if np.asarray(params["scale"]) < 0:
+            raise ValueError(f"the scale of node {name!r} is negative: it is >= 0")
 
 
 def linear_gaussian(

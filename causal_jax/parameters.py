@@ -39,10 +39,11 @@ def require_params(scm: Model, params: Mapping[str, Any]) -> None:
             raise ValueError(
                 f"params has no entry for node {name!r}: give its parameters too"
             )
-        _require_node_params(name, scm.mechanisms[name], params[name])
+        require_node_params(name, scm.mechanisms[name], params[name])
 
 
-def _require_node_params(name: str, mechanism: Mechanism, params: Any) -> None:
+def require_node_params(name: str, mechanism: Mechanism, params: Any) -> None:
+    """Raises ValueError where one node's parameters cannot be its mechanism's."""
     leaves = jax.tree.leaves(params)
     if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
         return

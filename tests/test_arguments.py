@@ -299,3 +299,17 @@ def test_pandas_frames_and_rows_are_read(doses):
     assert scm.counterfactual(params, KEY, frame)["Dose"].tolist() == [0, 2]
     assert int(scm.counterfactual(params, KEY, frame.iloc[1])["Dose"]) == 2
     assert sample(doses, {"Dose": pandas.Series(["2"] * NUM)})["Dose"][0] == 1
+
+
+def test_a_function_s_truth_value_is_no_index_of_named_states(mixed):
+    with pytest.raises(ValueError, match="returns a truth value for 'weather'"):
+        sample(mixed, {"weather": lambda value, parents: value == value})
+    done = sample(mixed, {"mood": lambda value, parents: parents[0] == parents[0]})
+    assert set(done["mood"].tolist()) == {1}  # states "0" and "1"
+
+
+def test_what_replaces_a_mechanism_has_its_parameters_checked(mixed):
+    coin = categorical((0.5, 0.5))[0]
+    per_cent = {"probs": jnp.array([30.0, 70.0])}
+    with pytest.raises(ValueError, match="'mood' sums to 100.* divide by 100"):
+        sample(mixed, {"mood": iv.Replace(coin, per_cent)})

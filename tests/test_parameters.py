@@ -5,7 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from causal_jax import SCM, AdditiveNoise, Tabular, graph, parameters
+from causal_jax import (
+    SCM,
+    AdditiveNoise,
+    Tabular,
+    graph,
+    linear_gaussian,
+    parameters,
+)
 
 KEY = jax.random.key(0)
 MODEL = SCM("X -> Y", {"X": Tabular(2), "Y": Tabular(3, (2,))})
@@ -105,3 +112,21 @@ def test_traced_parameters_are_trusted():
         return MODEL.sample(params, KEY, num=2)["X"]
 
     assert draw(jnp.array([0.0, 1.0])).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"weights": jnp.array([1.0, 2.0])}, r"'weights' of node 'Y' has shape \(2,\)"),
+        ({"bias": jnp.array([1.0, 5.0])}, r"'bias' of node 'Y' has shape \(2,\)"),
+        ({"scale": jnp.array(-1.0)}, "scale of node 'Y' is negative"),
+    ],
+)
+def test_a_linear_node_has_one_weight_per_parent(wrong, message):
+    (x, x_params), (y, y_params) = linear_gaussian(), linear_gaussian([2.0])
+    scm = SCM("X -> Y", {"X": x, "Y": y})
+    with pytest.raises(ValueError, match=message):
+        scm.sample({"X": x_params, "Y": y_params | wrong}, KEY, num=1)
+    without = {name: y_params[name] for name in ("weights", "scale")}
+    with pytest.raises(ValueError, match="'bias' of node 'Y' has shape None"):
+        scm.sample({"X": x_params, "Y": without}, KEY, num=1)
