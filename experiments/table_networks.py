@@ -33,12 +33,11 @@ from causal_jax.cli import command_line
 from causal_jax.data.networks import read_bif
 from causal_jax.metrics import coupled_sampling, discrete
 from causal_jax.networks.controller import controller
-from causal_jax.networks.tabulated import tabulated
 from causal_jax.queries import exact, laws
 from causal_jax.runs import folder as workdirs
 from causal_jax.scm import SCM
 from causal_jax.training.label_counts import family_counts, label_counts
-from causal_jax.training.label_wgan import even_roots, label_wgan
+from causal_jax.training.label_local_wgan import even_families, label_local_wgan
 from causal_jax.training.seeds import fit_seeds
 from causal_jax.types import Params
 from experiments import networks_page, results, study
@@ -53,8 +52,8 @@ RARE = 100  # training rows: states and configurations with fewer are apart
 _KEY_ROWS, _KEY_TRAIN = 2017, 7
 
 HIDDEN = (32, 32)
-MLE = {"num_steps": 3000, "learning_rate": 3e-2}
-WGAN = {"num_steps": 6000, "batch_size": 512, "betas": (0.5, 0.99)}
+MLE = {"num_steps": 6000, "learning_rate": 3e-2, "prior": 0.05}
+WGAN = {"num_steps": 2000, "batch_size": 512}
 
 
 def path_of(name: str, folder: str) -> Path:
@@ -100,12 +99,11 @@ def likelihood(truth: SCM, rows: np.ndarray, name: str) -> list[Params]:
 
 
 def adversarial(truth: SCM, rows: np.ndarray, name: str) -> list[Params]:
-    """WGAN-GP, with even roots beside the rows."""
-    scm = tabulated(controller(truth.graph, hidden=HIDDEN))
-    roots = [i for i, node in enumerate(scm.nodes) if not scm.parents[node]]
-    even = np.stack([even_roots(table, roots) for table in rows])
-    data = {"rows": jnp.asarray(rows), "even_rows": jnp.asarray(even)}
-    return _trained(label_wgan(scm, **WGAN), data, WGAN, scm, f"{name} wgan")
+    """A critic for each node, with even families beside the rows."""
+    scm = controller(truth.graph, hidden=HIDDEN)
+    even = np.stack([even_families(table, scm) for table in rows])
+    data = {"rows": jnp.asarray(rows), "even_families": jnp.asarray(even)}
+    return _trained(label_local_wgan(scm, **WGAN), data, WGAN, scm, f"{name} wgan")
 
 
 def _trained(algorithm, data, settings: dict, scm: SCM, name: str) -> list[Params]:

@@ -18,7 +18,8 @@ draws 202,599 rows of its own, and on these same rows label models learn that ar
 
 Two trainers: `mle`, penalised maximum likelihood (`training.label_counts`: a parent
 that the rows do not support costs more than it earns), with the same penalty for every
-wiring; and `wgan`.
+wiring; and `wgan`, a critic for each
+node (`training.label_local_wgan`).
 
 All laws are enumerated, none is sampled: TVD of what is seen, and mean and largest TVD
 of the 18 laws P(all | do(node = state)), the model's by its own factorisation. Beside
@@ -54,7 +55,7 @@ from causal_jax.queries.positivity import left_open
 from causal_jax.scm import SCM
 from causal_jax.training.algorithm import Algorithm
 from causal_jax.training.label_counts import family_counts, label_counts
-from causal_jax.training.label_wgan import even_roots, label_wgan
+from causal_jax.training.label_local_wgan import even_families, label_local_wgan
 from causal_jax.training.seeds import fit_seeds
 from causal_jax.types import Params
 from experiments import documents, results, study
@@ -87,7 +88,7 @@ class Trainer(NamedTuple):
     """A label trainer and its settings in this study.
 
     Attributes:
-      algorithm_fn: `label_counts` or `label_wgan`.
+      algorithm_fn: `label_counts` or `label_local_wgan`.
       num_steps: of every run.
       settings: keyword arguments that differ from the algorithm's own.
     """
@@ -100,7 +101,7 @@ class Trainer(NamedTuple):
 TRAINERS = {
     # The penalty by the held-out likelihood of the complete graph, rows of seed 100.
     "mle": Trainer(label_counts, 3000, {"parent_penalty": 3e-4, "weight_decay": 1e-6}),
-    "wgan": Trainer(label_wgan, 6000, {}),
+    "wgan": Trainer(label_local_wgan, 2000, {}),
 }
 GRAPHS = wirings(faces.label_scm()[0].graph)
 CELLS = {
@@ -127,9 +128,8 @@ def train(scm: SCM, trainer: str, rows: np.ndarray, cell: str) -> Params:
       {node: params}, every leaf with a leading axis [S].
     """
     if trainer == "wgan":
-        roots = [i for i, name in enumerate(scm.nodes) if not scm.parents[name]]
-        even = jnp.stack([even_roots(table, roots) for table in rows])
-        data = {"rows": jnp.asarray(rows), "even_rows": even}
+        even = jnp.stack([even_families(table, scm) for table in rows])
+        data = {"rows": jnp.asarray(rows), "even_families": even}
     else:
         counts = [family_counts(scm, table) for table in rows]
         data = jax.tree.map(lambda *tables: jnp.stack(tables), *counts)

@@ -52,18 +52,6 @@ def critic_loss(
     return -distance + penalty_weight * penalty, distance
 
 
-def score_function_loss(log_probs: Array, rewards: Array, baseline: Array) -> Array:
-    """A loss whose gradient is that of -E[reward] (Williams 1992): unbiased.
-
-    Args:
-      log_probs: [B] log probability of each sampled row under the generator.
-      rewards: [B] the critic's value of each row; no gradient flows through it.
-      baseline: scalar, independent of the row it is subtracted from, or nearly so.
-    """
-    advantages = jax.lax.stop_gradient(rewards - baseline)
-    return -jnp.mean(advantages * log_probs)
-
-
 def cross_entropy(logits: Array, targets: Array) -> Array:
     """Mean sigmoid cross-entropy; targets in [0, 1], same shape as logits."""
     return jnp.mean(jax.nn.softplus(logits) - logits * targets)

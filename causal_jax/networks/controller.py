@@ -244,34 +244,8 @@ class Rows:
     def explicit(self) -> bool:
         return all(hasattr(m, "log_prob") for m in self.scm.mechanisms.values())
 
-    def sample(self, params: Params, noise: dict[str, Array], given=None) -> Array:
-        """States, int32 [B, n].
-
-        Args:
-          params: the model's.
-          noise: of B units.
-          given: (rows int [B, n], where bool [B, n]): the states that are set there.
-        """
-
-        def evaluate(noise, given):
-            values = {}
-            for name in self.scm.order:
-                parents = tuple(values[parent] for parent in self.scm.parents[name])
-                mechanism = self.scm.mechanisms[name]
-                value = mechanism.apply(params[name], parents, noise[name])
-                if given is not None:
-                    column = self.scm.nodes.index(name)
-                    row, where = given
-                    value = jnp.where(where[column], row[column], value)
-                values[name] = value
-            return jnp.stack([values[name] for name in self.scm.nodes])
-
-        return jax.vmap(evaluate)(noise, given)
-
-    def sample_encoded(self, params: Params, noise: dict[str, Array]) -> Array:
-        """Rows as a critic sees them, [B, d]; relaxed where the model is implicit."""
-        if self.explicit:
-            return self.encode(self.sample(params, noise))
+    def relaxed(self, params: Params, noise: dict[str, Array]) -> Array:
+        """Sigmoids of implicit models, float [B, n] in (0, 1)."""
         return jax.vmap(self._relaxed_row, in_axes=(None, 0))(params, noise)
 
     def _relaxed_row(self, params: Params, noise: dict[str, Array]) -> Array:
@@ -281,16 +255,6 @@ class Rows:
             mechanism = self.scm.mechanisms[name]
             values[name] = mechanism.relaxed(params[name], parents, noise[name])
         return jnp.stack([values[name] for name in self.scm.nodes])
-
-    def encode(self, rows: Array) -> Array:
-        """States [..., n] -> [..., d]: 0/1 for binary nodes, one-hot for the others."""
-        columns = [
-            rows[..., i, None].astype(float)
-            if len(self.scm.states(name)) == 2
-            else jax.nn.one_hot(rows[..., i], len(self.scm.states(name)))
-            for i, name in enumerate(self.scm.nodes)
-        ]
-        return jnp.concatenate(columns, axis=-1)
 
     def log_prob(self, params: Params, rows: Array) -> Array:
         """log P(row) of explicit models, [B]."""

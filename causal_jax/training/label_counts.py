@@ -31,7 +31,8 @@ import optax
 
 from causal_jax.mechanism import Discrete
 from causal_jax.networks.tabulated import log_table
-from causal_jax.scm import SCM, node_key
+from causal_jax.scm import SCM
+from causal_jax.training import node_groups
 from causal_jax.training.algorithm import Algorithm
 from causal_jax.training.label_mle import MLEInfo
 from causal_jax.types import Array, Batch, Key, Params
@@ -78,6 +79,7 @@ def label_counts(
     *,
     num_steps: int,
     learning_rate: float = 1e-2,
+    prior: float = 0.0,
     parent_penalty: float = 0.0,
     weight_decay: float = 0.0,
 ) -> Algorithm:
@@ -89,6 +91,8 @@ def label_counts(
       scm: nodes all networks with `log_probs`.
       num_steps: length of the learning-rate schedule.
       learning_rate: at the start.
+      prior: rows that are added to each state under each configuration of the parents:
+        a network's law of configurations that no row has is then not without limit.
       parent_penalty: of the norm of each parent's first-layer weights, in nats per
         row; for `NeuralCategorical` nodes.
       weight_decay: of the squares of all weight matrices, in nats per row: without it
@@ -109,13 +113,11 @@ def label_counts(
       >>> algorithm.batch_shape
       (1,)
     """
-    groups = _group_by_mechanism(scm)
+    groups = node_groups.group_by_mechanism(scm)
     optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, num_steps))
 
     def init(key: Key) -> CountsState:
-        params = tuple(
-            _init_stacked(mechanism, names, key) for mechanism, names in groups.items()
-        )
+        params = node_groups.init_params(groups, key)
         return CountsState(params=params, optimizer=optimizer.init(params))
 
     def loss_fn(params: tuple[Params, ...], counts: Batch) -> Array:
@@ -123,7 +125,7 @@ def label_counts(
         for (mechanism, names), group in zip(groups.items(), params, strict=True):
             tables = jax.vmap(partial(_log_table_of_node, mechanism))(group)
             stacked = jnp.stack([counts[name][0] for name in names])
-            total -= jnp.sum(stacked * tables)
+            total -= jnp.sum((stacked + prior) * tables)
         return total / jnp.sum(counts[scm.nodes[0]])
 
     def penalised(params: tuple[Params, ...], counts: Batch) -> tuple[Array, Array]:
@@ -148,36 +150,13 @@ def label_counts(
         new_state = CountsState(params=params, optimizer=optimizer_state)
         return new_state, MLEInfo(loss=loss)
 
-    def by_node(state: CountsState) -> Params:
-        params = {
-            name: jax.tree.map(lambda leaf, i=i: leaf[i], group)
-            for names, group in zip(groups.values(), state.params, strict=True)
-            for i, name in enumerate(names)
-        }
-        return {name: params[name] for name in scm.nodes}
-
-    return Algorithm(init=init, step=step, params=by_node, batch_shape=(1,))
-
-
-def _group_by_mechanism(scm: SCM) -> dict[Discrete, list[str]]:
-    """{mechanism: the nodes that have it}."""
-    groups: dict[Discrete, list[str]] = {}
-    for name, mechanism in scm.mechanisms.items():
-        if not hasattr(mechanism, "log_probs"):
-            raise ValueError(
-                f"node {name!r} has no log_probs: maximum likelihood needs explicit "
-                "nodes, such as NeuralCategorical"
-            )
-        groups.setdefault(mechanism, []).append(name)
-    return groups
+    return Algorithm(
+        init=init,
+        step=step,
+        params=lambda state: node_groups.by_node(scm, groups, state.params),
+        batch_shape=(1,),
+    )
 
 
 def _log_table_of_node(mechanism: Discrete, params: Params) -> Array:
     return log_table(mechanism, params, mechanism.parent_states)
-
-
-def _init_stacked(mechanism: Discrete, names: list[str], key: Key) -> Params:
-    """The same fresh parameters as `scm.init` gives these nodes, stacked."""
-    keys = jnp.stack([node_key(key, name) for name in names])
-    parents = tuple(jnp.zeros((), jnp.int32) for _ in mechanism.parent_states)
-    return jax.vmap(lambda key: mechanism.init(key, parents))(keys)

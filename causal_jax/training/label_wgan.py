@@ -1,35 +1,23 @@
-"""WGAN-GP for a label model (Kocaoglu et al. 2017, section 4; Gulrajani et al. 2017).
+"""WGAN-GP for the label model of the original (Kocaoglu et al. 2017, section 4).
 
 A critic f estimates the Wasserstein distance between real and sampled label rows; the
-label model ascends E_g f. How its gradient is taken depends on its mechanisms:
-
-  explicit (`log_prob`, the default): sampled rows are states, exactly as in evaluation,
-    and the gradient is the score-function one, grad E_g f = E_g[(f - b) grad log p],
-    unbiased for discrete labels; b is the batch mean (it holds the row it is taken
-    from, which only scales the estimate by 1 - 1/B).
-  implicit (`relaxed`, the original's): rows are sigmoids in (0, 1), children see their
-    parents' sigmoids, the gradient flows through them.
-
-Roots are exogenous, so do on a root is conditioning on it, and a root state that is
-rare in the data is rare in every batch: its children are then learned badly (do-TVD .52
-where the state has probability .014; .03 with what follows). So every fourth row has
-its roots drawn more evenly, real and sampled alike (`even_roots`); the others hold the
-roots' own laws.
+label model ascends E_g f (Gulrajani et al. 2017, algorithm 1). Its nodes are implicit
+(`relaxed`): sampled rows are sigmoids in (0, 1), children see their parents' sigmoids,
+and the gradient flows through them. Explicit nodes, the default, are trained by
+`label_local_wgan`.
 
 One step is `num_critic_steps` critic updates, each on its own batch, then one update of
 the label model. Differences from the reference code: there a 21st critic update races
 with the controller's; here it comes first (`REFERENCE`).
 """
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
-from causal_jax.losses.adversarial import critic_loss, score_function_loss
+from causal_jax.losses.adversarial import critic_loss
 from causal_jax.networks import controller
 from causal_jax.networks.controller import mlp, mlp_init
 from causal_jax.scm import SCM
@@ -48,23 +36,6 @@ REFERENCE = {
     "decay": False,
     "average_rate": 1.0,
 }
-
-
-def even_roots(rows: np.ndarray, roots: Sequence[int]) -> np.ndarray:
-    """The data's rows drawn again such that all seen root combinations are as likely.
-
-    Args:
-      rows: int [N, n].
-      roots: columns of the graph's roots.
-
-    Returns:
-      [N, n]: what belongs beside `rows` in the batches of `label_wgan`.
-    """
-    _, index, counts = np.unique(
-        rows[:, roots], axis=0, return_inverse=True, return_counts=True
-    )
-    weights = 1 / counts[index.ravel()] / len(counts)
-    return np.random.default_rng(0).choice(rows, len(rows), p=weights)
 
 
 class WGANState(NamedTuple):
@@ -118,14 +89,12 @@ def label_wgan(
     Gulrajani et al. (2017), algorithm 1; Kocaoglu et al. (2017), section 4.
 
     Args:
-      scm: nodes all discrete; all explicit or all implicit.
+      scm: nodes all implicit (`relaxed`), as of `controller.reference_controller`.
       num_steps: length of the learning-rate schedule.
       batch_size: rows of each critic and each label-model update, over all devices.
-      num_critic_steps: critic updates per step; with 3 some runs go astray (complete
-        graph over nine labels: TVD .032 where others have .018, measured).
+      num_critic_steps: critic updates per step.
       learning_rate: Adam, label model; decays to 0 along a cosine.
-      critic_learning_rate: Adam, critic; decays to .3 of it: a critic that stops before
-        the label model does lets it drift (TVD .06 instead of .01, measured).
+      critic_learning_rate: Adam, critic; decays to .3 of it.
       betas: of Adam, both.
       penalty_weight: of the gradient penalty.
       critic_hidden: widths of the critic.
@@ -134,23 +103,25 @@ def label_wgan(
 
     Returns:
       An `Algorithm` over batches {"rows": int [num_critic_steps, B, n]}, columns in
-      the graph's declared order, and, where rare root states matter, "even_rows" of
-      the same shape, from `even_roots`.
+      the graph's declared order.
 
     Raises:
-      ValueError: a node is not discrete, or explicit and implicit nodes are mixed.
+      ValueError: a node that is not implicit.
 
     Example:
       >>> from causal_jax import graph
       >>> labels = graph.build([("A", "B")], states={"A": "01", "B": "01"})
-      >>> scm = controller.controller(labels)
+      >>> scm = controller.reference_controller(labels)
       >>> algorithm = label_wgan(scm, num_steps=2, batch_size=8, num_critic_steps=3)
       >>> algorithm.batch_shape
       (3, 8)
     """
     model = controller.rows(scm)
-    is_root = jnp.array([not scm.parents[name] for name in scm.nodes])
-    critic_size = model.encode(jnp.zeros((1, len(scm.nodes)), jnp.int32)).shape[-1]
+    if model.explicit:
+        raise ValueError(
+            "this trainer needs implicit nodes, such as the reference controller's: "
+            "train explicit ones with label_local_wgan"
+        )
     optimizer = optax.adam(
         _cosine_or_constant(learning_rate, num_steps, 0.0, decay), *betas
     )
@@ -164,7 +135,7 @@ def label_wgan(
     def init(key: Key) -> WGANState:
         key_critic, key_model = jax.random.split(key)
         params = scm.init(key_model)
-        critic = mlp_init(key_critic, (critic_size, *critic_hidden, 1))
+        critic = mlp_init(key_critic, (len(scm.nodes), *critic_hidden, 1))
         return WGANState(
             params=params,
             average=params,
@@ -173,20 +144,13 @@ def label_wgan(
             critic_optimizer=critic_optimizer.init(critic),
         )
 
-    def sampled(params: Params, noise, rows: Array, is_even: Array) -> Array:
-        """Sampled states [B, n]; the even rows' roots are those of `rows`."""
-        return model.sample(params, noise, given=(rows, is_even[:, None] & is_root))
-
-    def fake_rows(params: Params, key: Key, rows: Array, is_even: Array) -> Array:
-        """Sampled rows as the critic sees them, [num_batches, B, d]."""
+    def fake_rows(params: Params, key: Key) -> Array:
+        """Sampled rows as the critic sees them, [num_critic_steps, B, n]."""
         shape = (num_critic_steps, batch_size)
         noise = scm.sample_noise(key, num_critic_steps * batch_size)
         noise = jax.tree.map(lambda x: x.reshape(shape + x.shape[1:]), noise)
         noise = parallel.local(noise, axis=1)
-        if not model.explicit:
-            return jax.vmap(lambda noise: model.sample_encoded(params, noise))(noise)
-        draw = jax.vmap(lambda noise, rows: sampled(params, noise, rows, is_even))
-        return model.encode(draw(noise, rows))
+        return jax.vmap(lambda noise: model.relaxed(params, noise))(noise)
 
     def update_critic(carry, batch):
         critic, optimizer_state = carry
@@ -207,34 +171,18 @@ def label_wgan(
         )
         return (optax.apply_updates(critic, updates), optimizer_state), (loss, distance)
 
-    def model_loss(params: Params, critic: Params, rows, is_even, key: Key) -> Array:
+    def model_loss(params: Params, critic: Params, key: Key) -> Array:
         noise = parallel.local(scm.sample_noise(key, batch_size))
-        if not model.explicit:
-            return -jnp.mean(mlp(critic, model.sample_encoded(params, noise)))
-        rows = jax.lax.stop_gradient(sampled(params, noise, rows, is_even))
-        rewards = mlp(critic, model.encode(rows))[:, 0]
-        baseline = parallel.mean(jnp.mean(rewards))
-        drawn = ~(is_even[:, None] & is_root)
-        log_probs = jnp.sum(model.node_log_probs(params, rows) * drawn, axis=-1)
-        return score_function_loss(log_probs, rewards, baseline)
-
-    def rows_of_step(batch: Batch) -> tuple[Array, Array]:
-        """The batch's rows, every fourth one with even roots, and which, bool [B]."""
-        if "even_rows" not in batch:
-            return batch["rows"], jnp.zeros(batch["rows"].shape[1], bool)
-        is_even = parallel.local(jnp.arange(batch_size) % 4 == 3)
-        rows = jnp.where(is_even[:, None], batch["even_rows"], batch["rows"])
-        return rows, is_even
+        return -jnp.mean(mlp(critic, model.relaxed(params, noise)))
 
     def step(state: WGANState, batch: Batch, key: Key):
         key_fake, key_mix, key_model = jax.random.split(key, 3)
-        rows, is_even = rows_of_step(batch)
 
         # First moves: `num_critic_steps` of the critic, each on a batch of its own,
         # sampled by the label model as the last step left it (the inner loop of
         # Gulrajani et al. 2017, algorithm 1).
-        real = model.encode(rows)
-        fake = fake_rows(state.params, key_fake, rows, is_even)
+        real = batch["rows"].astype(float)
+        fake = fake_rows(state.params, key_fake)
         mix = jax.random.uniform(key_mix, (num_critic_steps, batch_size))
         mix = parallel.local(mix, axis=1)
         (critic, critic_state), (losses, distances) = jax.lax.scan(
@@ -243,9 +191,7 @@ def label_wgan(
 
         # Last move: the label model, up the value that the moved critic gives its rows
         # (the last line of algorithm 1); its moving average follows.
-        gradients = parallel.mean(
-            jax.grad(model_loss)(state.params, critic, rows[-1], is_even, key_model)
-        )
+        gradients = parallel.mean(jax.grad(model_loss)(state.params, critic, key_model))
         updates, optimizer_state = optimizer.update(
             gradients, state.optimizer, state.params
         )

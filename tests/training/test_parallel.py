@@ -22,6 +22,7 @@ PROGRAM = textwrap.dedent(
     from causal_jax.networks.controller import controller, reference_controller
     from causal_jax.training import parallel
     from causal_jax.training.checkpoint import Checkpoints
+    from causal_jax.training.label_local_wgan import label_local_wgan
     from causal_jax.training.label_mle import label_mle
     from causal_jax.training.label_wgan import label_wgan
 
@@ -29,10 +30,10 @@ PROGRAM = textwrap.dedent(
     explicit = controller(graph, hidden=(4,))
     implicit = reference_controller(graphs.named("male_causes_mustache"))
     settings = dict(num_steps=9, batch_size=16, critic_hidden=(6,),
-                    learning_rate=.5, critic_learning_rate=.5, decay=False)
+                    learning_rate=.5, critic_learning_rate=.5)
     algorithms = {
-        "wgan": label_wgan(explicit, **settings),
-        "wgan_implicit": label_wgan(implicit, **settings),
+        "wgan": label_local_wgan(explicit, **settings),
+        "wgan_implicit": label_wgan(implicit, decay=False, **settings),
         "mle": label_mle(explicit, num_steps=9, batch_size=16, learning_rate=.5),
     }
     rows = {"rows": np.random.default_rng(0).integers(0, 2, (50, 2))}

@@ -6,15 +6,15 @@ import pytest
 from causal_jax.data import faces
 from causal_jax.networks.controller import controller
 from causal_jax.training import loop
+from causal_jax.training.label_local_wgan import label_local_wgan
 from causal_jax.training.label_mle import label_mle
-from causal_jax.training.label_wgan import label_wgan
 from causal_jax.training.seeds import fit_seeds
 
 SCM = controller(faces.label_scm()[0].graph, hidden=(4,))
 ROWS = np.random.default_rng(0).integers(0, 2, (2, 40, 9)).astype(np.uint8)
 
 
-@pytest.mark.parametrize("kind", [label_mle, label_wgan])
+@pytest.mark.parametrize("kind", [label_mle, label_local_wgan])
 def test_runs_at_once_equal_runs_one_by_one(kind):
     algorithm = kind(SCM, num_steps=5, batch_size=8)
     keys = jax.random.split(jax.random.key(3), 2)

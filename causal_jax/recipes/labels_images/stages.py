@@ -8,27 +8,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from causal_jax.networks.image import ImageGenerator
+from causal_jax.recipes.labels_images import label_stage
 from causal_jax.recipes.labels_images.data import Training
 from causal_jax.recipes.labels_images.model import image_mechanism, labels_of
 from causal_jax.recipes.recipe import Stage
 from causal_jax.recipes.settings import Settings, require_known, require_one_of
-from causal_jax.runs.load import IMAGE, IMAGES, LABELS
+from causal_jax.runs.load import IMAGE, IMAGES
 from causal_jax.scm import SCM
 from causal_jax.training import parallel
 from causal_jax.training.algorithm import Algorithm
 from causal_jax.training.causal_began import causal_began
 from causal_jax.training.causal_gan import causal_gan
 from causal_jax.training.image_stage import flattened
-from causal_jax.training.label_mle import label_mle
-from causal_jax.training.label_wgan import even_roots, label_wgan
 from causal_jax.training.unseen_combinations import unseen_pairs
 
-# Steps and batch of each label trainer where the config leaves them 0.
-LABEL_DEFAULTS = {"wgan": (6000, 512), "mle": (2000, 4096)}
-
-LABEL_ALGORITHMS = {"wgan": label_wgan, "mle": label_mle}
 IMAGE_ALGORITHMS = {"causal_gan": causal_gan, "causal_began": causal_began}
-CONTROLLERS = ("neural", "reference")
 # What algorithms are given beside the config's own settings of them.
 _GIVEN = ("batch_size", "num_steps", "unseen")
 
@@ -37,21 +31,13 @@ def check(config: Settings) -> None:
     """Raises ValueError before data is read where a setting cannot be right."""
     has_images = config.stage == "images"
     _require_own_data(config)
-    require_one_of("trainer", config.trainer, LABEL_ALGORITHMS)
-    require_one_of("controller", config.controller, CONTROLLERS)
+    label_stage.check(config, _GIVEN)
     if has_images:
         require_one_of("algorithm", config.algorithm, IMAGE_ALGORITHMS)
     smallest = 1 if has_images else 0
     if config.num_steps < smallest or config.batch_size < smallest:
         raise ValueError(f"num_steps and batch_size are at least {smallest}")
-    if config.trainer == "mle" and config.controller == "reference":
-        raise ValueError(
-            "trainer=mle needs controller=neural: the reference's nodes "
-            "have no likelihood"
-        )
     parallel.require_divisible(config.batch_size, jax.device_count())
-    label_fn = LABEL_ALGORITHMS[config.trainer]
-    require_known(config.trainer, label_fn, config.trainer_settings, _GIVEN)
     if has_images:  # built for one label: its settings are checked
         image_algorithm(config, image_mechanism(config, (2,)))
 
@@ -81,26 +67,9 @@ def _require_own_data(config: Settings) -> None:
 
 def stages(config: Settings, data: Training, model: SCM) -> Iterator[Stage]:
     """The labels' stage, and the images' if the config has one."""
-    yield _label_stage(config, data.labels.rows, labels_of(model))
+    yield label_stage.label_stage(config, data.labels.rows, labels_of(model))
     if data.pictures is not None:
         yield _image_stage(config, data.pictures, model.mechanisms[IMAGE])
-
-
-def _label_stage(config: Settings, rows: np.ndarray, scm: SCM) -> Stage:
-    rows = rows.astype(np.uint8 if rows.max() < 256 else np.int32)
-    batches = {"rows": jnp.asarray(rows)}
-    if config.trainer == "wgan" and config.controller == "neural":
-        roots = [i for i, name in enumerate(scm.nodes) if not scm.parents[name]]
-        batches["even_rows"] = jnp.asarray(even_roots(rows, roots))
-    algorithm, num_steps = label_algorithm(config, scm)
-    return Stage(
-        name=LABELS,
-        algorithm_fn=lambda _: algorithm,
-        data=batches,
-        num_steps=num_steps,
-        key_number=0,
-        steps_per_dispatch=200,
-    )
 
 
 def _image_stage(config: Settings, pictures, generator: ImageGenerator) -> Stage:
@@ -119,25 +88,6 @@ def _image_stage(config: Settings, pictures, generator: ImageGenerator) -> Stage
         key_number=1,
         steps_per_dispatch=25,
     )
-
-
-def label_algorithm(config: Settings, scm: SCM) -> tuple[Algorithm, int]:
-    """The label stage's algorithm and its number of steps."""
-    if config.stage == "images":
-        asked = config.label_steps, config.label_batch_size
-    else:
-        asked = config.num_steps, config.batch_size
-    defaults = LABEL_DEFAULTS[config.trainer]
-    num_steps, batch_size = (
-        own or default for own, default in zip(asked, defaults, strict=True)
-    )
-    algorithm = LABEL_ALGORITHMS[config.trainer](
-        scm,
-        num_steps=num_steps,
-        batch_size=batch_size,
-        **vars(config.trainer_settings),
-    )
-    return algorithm, num_steps
 
 
 def image_algorithm(

@@ -25,12 +25,12 @@ def base(name: str) -> ml_collections.ConfigDict:
     config.num_rows = 202_599  # rows of faces: as many as CelebA has
     config.holdout = 0.0  # fraction of the rows kept for the held-out likelihood
     # The label stage.
-    config.trainer = "wgan"  # or "mle"
+    config.trainer = "wgan"  # or "mle", or "best": the one held-out rows prefer
     config.controller = "neural"  # or "reference", the original's networks
     config.hidden = (32, 32)
-    config.num_steps = 0  # 0: as many as the trainer needs, see stages.LABEL_DEFAULTS
+    config.num_steps = 0  # 0: as many as the trainer needs, see label_stage
     config.batch_size = 0
-    config.trainer_settings = ml_collections.ConfigDict()  # see label_wgan, label_mle
+    config.trainer_settings = ml_collections.ConfigDict()  # of that algorithm
     return config
 
 

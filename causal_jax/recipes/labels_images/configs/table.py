@@ -17,7 +17,10 @@ DOT, dagitty's text, GML, or a list [["A", []], ["B", ["A"]]]. Rows that lack a 
 --config.images=FOLDER an image node is learned below all labels: the first column whose
 cells are files of the folder names the pictures, or the one that --config.image_column
 says.
-Variants: `mle` (maximum likelihood), `images`, `quicktest`.
+The labels are first learned twice, adversarially and by maximum likelihood, from nine
+rows in ten; the tenth decides by its likelihood which way all rows are learned.
+Variants: `mle` (maximum likelihood alone), `wgan` (adversarially alone), `images`,
+`quicktest`.
 """
 
 from causal_jax.recipes.labels_images.configs import defaults
@@ -27,15 +30,16 @@ from causal_jax.recipes.settings import QUICKTEST, unknown_variant, variants
 def get_config(variant=""):
     config = defaults.base("table")
     config.dataset = "table"
+    config.trainer = "best"
     config.graph = ""
     for part in variants(variant):
         if part == "images":
             defaults.with_images(config)
             config.num_images = 0
-        elif part == "mle":
-            config.trainer = "mle"
+        elif part in ("mle", "wgan"):
+            config.trainer = part
         elif part == QUICKTEST:
             defaults.quicktest(config)
         else:
-            raise unknown_variant(part, ["images", "mle"])
+            raise unknown_variant(part, ["images", "mle", "wgan"])
     return config
