@@ -52,7 +52,7 @@ RARE = 100  # training rows: states and configurations with fewer are apart
 _KEY_ROWS, _KEY_TRAIN = 2017, 7
 
 HIDDEN = (32, 32)
-MLE = {"num_steps": 6000, "learning_rate": 3e-2, "prior": 0.05}
+MLE = {"num_steps": 3000, "learning_rate": 3e-2, "prior": 0.05}
 WGAN = {"num_steps": 2000, "batch_size": 512}
 
 

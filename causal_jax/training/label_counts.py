@@ -114,7 +114,10 @@ def label_counts(
       (1,)
     """
     groups = node_groups.group_by_mechanism(scm)
-    optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, num_steps))
+    # b2: see `label_mle`.
+    optimizer = optax.adam(
+        optax.cosine_decay_schedule(learning_rate, num_steps), b2=0.99
+    )
 
     def init(key: Key) -> CountsState:
         params = node_groups.init_params(groups, key)

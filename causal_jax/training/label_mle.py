@@ -45,7 +45,7 @@ def label_mle(
     *,
     num_steps: int,
     batch_size: int = 4096,
-    learning_rate: float = 1e-2,
+    learning_rate: float = 3e-2,
 ) -> Algorithm:
     """Maximum likelihood with Adam, the learning rate decaying to 0 along a cosine.
 
@@ -79,7 +79,11 @@ def label_mle(
             "maximum likelihood needs nodes with log_prob: the reference controller "
             "has none, train it with trainer=wgan"
         )
-    optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, num_steps))
+    # With the usual .999 the large first gradients are remembered for a thousand steps,
+    # and the odds of a rare root, whose gradients are small, hardly move on.
+    optimizer = optax.adam(
+        optax.cosine_decay_schedule(learning_rate, num_steps), b2=0.99
+    )
 
     def init(key: Key) -> MLEState:
         params = scm.init(key)
