@@ -38,7 +38,7 @@ CELLS: dict[str, tuple[str, dict]] = {
     "celeba_g1_mle": (f"{CELEBA}:{G1},mle", {}),
     "celeba_g1_wgan": (f"{CELEBA}:{G1}", {}),
     "celeba_complete_mle": (f"{CELEBA}:{COMPLETE},mle", {}),
-    "celeba_complete_wgan": (f"{CELEBA}:{COMPLETE}", {"num_steps": 12_000}),
+    "celeba_complete_wgan": (f"{CELEBA}:{COMPLETE}", {}),
     "celeba_all_mle": (f"{CELEBA}:complete_all,mle", {}),
     "celeba_all_wgan": (f"{CELEBA}:complete_all", {}),
     "celeba_causal_gan": (
