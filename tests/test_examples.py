@@ -9,7 +9,7 @@ import pytest
 
 import causal_jax
 from causal_jax import interventions
-from causal_jax.networks import controller, image, synthetic, tabulated
+from causal_jax.networks import controller, image, synthetic
 from causal_jax.networks.cgn import composition, mnist
 
 MODULES = sorted(
@@ -38,7 +38,7 @@ SHOWN = [
     *(getattr(causal_jax, name) for name in ("Constant", "bernoulli", "categorical")),
     *(getattr(causal_jax, name) for name in ("LinearGaussian", "linear_gaussian")),
     causal_jax.from_module,
-    *(controller.NeuralCategorical, controller.ImplicitBinary, tabulated.Tabulated),
+    *(controller.NeuralCategorical, controller.ImplicitBinary),
     *(controller.controller, controller.reference_controller),
     *(image.ImageGenerator, synthetic.TanhNetwork),
     *(composition.Uniform, composition.Composition, mnist.Shape, mnist.Texture),

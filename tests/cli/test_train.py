@@ -132,7 +132,7 @@ def test_a_file_of_one_s_own_is_trained(python_m, tmp_path):
     [
         (["--config.sede=1"], 'Did you mean "seed"'),
         (["stray"], "'stray' is no flag"),
-        (["--config.trainer=magic"], "trainer is one of wgan, mle, not 'magic'"),
+        (["--config.trainer=magic"], "trainer is one of wgan, mle, best, not 'magic'"),
     ],
 )
 def test_command_line_mistakes_are_one_line(

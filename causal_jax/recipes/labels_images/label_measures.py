@@ -8,7 +8,7 @@ import numpy as np
 from causal_jax.metrics import conditionals, discrete, pairs, trees
 from causal_jax.queries import effects, laws
 from causal_jax.queries.effects import Effects
-from causal_jax.recipes.labels_images import data
+from causal_jax.recipes.labels_images import data, label_stage
 from causal_jax.recipes.labels_images.model import Trained
 
 KEY = 77  # the evaluation's draws are the same for every run
@@ -38,7 +38,12 @@ class LabelShown(NamedTuple):
 def label_metrics(trained: Trained, labels: data.Labels) -> tuple[dict, LabelShown]:
     """The `labels` part of metrics.json, and what the report shows of the labels."""
     scm, params = trained.label_scm, trained.label_params
-    result = {"trainer": trained.run.config.trainer, "rows": len(labels.rows)}
+    run = trained.run
+    scores = label_stage.trial_scores(run.config, run.workdir, labels.rows, scm)
+    trainer = max(scores, key=scores.get) if scores else run.config.trainer
+    result = {"trainer": trainer, "rows": len(labels.rows)}
+    if scores:
+        result["trial_log_likelihoods"] = scores
     found, shown = (_small if laws.is_small(scm) else _large)(trained, labels)
     result |= found | _worst_metrics(shown.worst)
     explicit = all(hasattr(m, "log_prob") for m in scm.mechanisms.values())

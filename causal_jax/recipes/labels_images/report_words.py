@@ -10,6 +10,10 @@ from causal_jax.recipes.labels_images.measures import Shown
 from causal_jax.recipes.recipe import Run
 from causal_jax.reporting.page import Page
 
+_TRAINERS = {
+    "wgan": "adversarially (Wasserstein critics)",
+    "mle": "by maximum likelihood",
+}
 _COPIES = (
     0.8  # of real pictures' distance to the training set: below it, look for copies
 )
@@ -59,11 +63,24 @@ def _receipt(metrics: dict) -> str:
     steps = ", ".join(f"{n:,} of {stage}" for stage, n in metrics["steps"].items())
     seconds = metrics["seconds"].items()
     seconds = ", ".join(f"{s:.0f} s of {stage}" for stage, s in seconds)
-    trainer = {"wgan": "adversarially (WGAN-GP)", "mle": "by maximum likelihood"}
     return (
         f"Seed {metrics['seed']}, configuration {metrics['config_hash']}. Training "
         f"steps: {steps}; time: {seconds}. Labels were trained "
-        f"{trainer[metrics['labels']['trainer']]}."
+        f"{_TRAINERS[metrics['labels']['trainer']]}{_why(metrics['labels'])}."
+    )
+
+
+def _why(labels: dict) -> str:
+    """Why the labels' trainer was taken, where two were tried."""
+    scores = labels.get("trial_log_likelihoods")
+    if not scores:
+        return ""
+    found = ", ".join(
+        f"{score:.4f} {_TRAINERS[name]}" for name, score in scores.items()
+    )
+    return (
+        ", which rows that were held out from a trial preferred (mean log-likelihood "
+        f"in nats: {found})"
     )
 
 

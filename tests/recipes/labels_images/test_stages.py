@@ -30,7 +30,7 @@ def test_faces_labels_runs(tmp_path, variant):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("trainer", "magic", "trainer is one of wgan, mle, not 'magic'"),
+        ("trainer", "magic", "trainer is one of wgan, mle, best, not 'magic'"),
         ("controller", "big", "controller is one of neural, reference, not 'big'"),
         ("num_steps", -1, "at least"),
         ("table", "none.csv", "there is no table"),
@@ -117,3 +117,32 @@ def test_unknown_algorithm_is_refused(tmp_path):
     with pytest.raises(ValueError, match=message):
         recipe.train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_the_trainer_that_held_out_rows_prefer_learns_all_rows(tmp_path):
+    """Both are tried; what decided is in the metrics, and the report says it."""
+    random = np.random.default_rng(0)
+    a = random.integers(0, 2, 400)
+    rows = np.stack([a, np.where(random.random(400) < 0.9, a, 1 - a)], -1)
+    lines = ["A,B", *(f"{a},{b}" for a, b in rows)]
+    (tmp_path / "own.csv").write_text("\n".join(lines) + "\n")
+    config = registry.get_config("table")
+    assert config.trainer == "best"
+    config.table, config.graph = str(tmp_path / "own.csv"), "A -> B"
+    config.num_steps, config.batch_size = 60, 64
+    recipe.train(config, tmp_path / "run")
+    found = recipe.evaluate(tmp_path / "run")["labels"]
+    scores = found["trial_log_likelihoods"]
+    assert set(scores) == {"wgan", "mle"}
+    assert found["trainer"] == max(scores, key=scores.get)
+    assert all(-1.4 < score < -0.8 for score in scores.values()), scores
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "held out from a trial preferred" in page
+
+
+def test_settings_of_one_trainer_are_refused_where_two_are_tried():
+    config = registry.get_config("table")
+    config.table, config.graph = __file__, "A -> B"
+    config.trainer_settings = {"learning_rate": 1e-3}
+    with pytest.raises(ValueError, match="trainer_settings are of one trainer"):
+        recipe.train(config, "nowhere")
