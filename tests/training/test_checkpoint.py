@@ -37,11 +37,12 @@ def test_without_a_checkpoint_nothing_is_found_and_nothing_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_only_the_last_ones_are_kept(tmp_path):
-    checkpoints = Checkpoints(tmp_path, keep=2)
-    for step in (1, 2, 3):
+def test_the_last_two_and_the_first_are_kept(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    for step in (2, 4, 6, 8, 10):
         checkpoints.save(step, STATE, PARAMS)
-    assert sorted(p.name for p in tmp_path.iterdir() if p.name.isdigit()) == ["2", "3"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["10", "2", "8"]
+    assert checkpoints.steps() == [2, 8, 10]
 
 
 @pytest.mark.parametrize(

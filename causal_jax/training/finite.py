@@ -1,0 +1,47 @@
+"""Whether weights are numbers: what is saved is checked, not only what is logged."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+_ADVICE = "lower the learning rate; the last checkpoint before it is kept"
+
+
+def require(tree: Any, *, what: str, step: int, stage: str) -> None:
+    """Checks every array of a tree, on the device; one vector of truth values is read.
+
+    Args:
+      tree: arrays of any shape; those of integers are finite.
+      what: what the tree is, for the message: "the state".
+      step: the step after which it is as it is.
+      stage: the stage that is trained.
+
+    Raises:
+      FloatingPointError: some array holds NaN or an infinity; says which.
+
+    >>> weights = {"bias": jnp.array([0.0, jnp.inf])}
+    >>> require(weights, what="the state", step=3, stage="labels")
+    Traceback (most recent call last):
+    FloatingPointError: ['bias'] of the state is not finite at step 3 of labels: ...
+    """
+    leaves = [
+        (path, leaf)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+        if jnp.issubdtype(jnp.result_type(leaf), jnp.inexact)
+    ]
+    finite = jax.device_get(_are_finite([leaf for _, leaf in leaves]))
+    for (path, _), is_finite in zip(leaves, finite, strict=True):
+        if not is_finite:
+            name = jax.tree_util.keystr(path)
+            raise FloatingPointError(said(f"{name} of {what}", step, stage))
+
+
+def said(name: str, step: int, stage: str) -> str:
+    """The message: what is not finite, at which step of which stage, what to lower."""
+    return f"{name} is not finite at step {step} of {stage}: {_ADVICE}"
+
+
+@jax.jit
+def _are_finite(leaves: list[jax.Array]) -> list[jax.Array]:
+    return [jnp.isfinite(leaf).all() for leaf in leaves]
