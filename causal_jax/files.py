@@ -67,6 +67,25 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         file.write(text)
 
 
+def require_room(folder: str | os.PathLike, num_bytes: int) -> None:
+    """Checks that files of so many bytes can be written in a folder, now.
+
+    Raises:
+      OSError: there is no room left, or the folder is gone or read-only.
+    """
+    with named_in_errors(folder):
+        probe = Path(folder) / f".probe.{secrets.token_hex(8)}{UNFINISHED}"
+        try:
+            with probe.open("xb") as file:
+                file.write(bytes(4096))
+            if hasattr(os, "statvfs"):
+                found = os.statvfs(folder)
+                if found.f_bavail * found.f_frsize < num_bytes:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            probe.unlink(missing_ok=True)
+
+
 def sync_folder(folder: str | os.PathLike) -> None:
     """Puts a folder's names on the disk; nothing where the system cannot do it."""
     with contextlib.suppress(OSError):

@@ -12,6 +12,8 @@ kept.
 
 import contextlib
 import errno
+import functools
+import logging
 import os
 import shutil
 import warnings
@@ -153,7 +155,10 @@ class Checkpoints:
     def _remove_leftovers(self) -> None:
         for pattern in _LEFTOVERS:
             for path in self.directory.glob(pattern):
-                shutil.rmtree(path)
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
 
     # --- writing ----------------------------------------------------------------------
 
@@ -166,13 +171,15 @@ class Checkpoints:
         unfinished = self.directory / f"{step}{files.UNFINISHED}"
         with files.named_in_errors(self.directory):
             self._require_directory()
-            shutil.rmtree(unfinished, ignore_errors=True)
+            self._remove_leftovers()
+            files.require_room(self.directory, _num_bytes((state, params)))
             try:
                 self._write_arrays(unfinished, state, params)
                 manifest.write(unfinished)
                 self._put_in_place(unfinished, step)
             except BaseException:
-                shutil.rmtree(unfinished, ignore_errors=True)
+                with contextlib.suppress(OSError):
+                    self._remove_leftovers()
                 raise
             self._remove_older()
 
@@ -264,8 +271,26 @@ class Checkpoints:
     def _open_checkpointer(self) -> Any:
         if self._checkpointer is None:
             ocp = _orbax()
+            _say_errors_once()
             self._checkpointer = ocp.Checkpointer(ocp.CompositeCheckpointHandler())
         return self._checkpointer
+
+
+@functools.cache  # once for all checkpointers
+def _say_errors_once() -> None:
+    """Keeps Orbax's threads from printing, each, what `save` raises in the end."""
+    logging.getLogger("absl").addFilter(
+        lambda record: "_SignalingThread" not in record.getMessage()
+    )
+    logging.getLogger("asyncio").addFilter(
+        lambda record: "never retrieved" not in record.getMessage()
+    )
+
+
+def _num_bytes(tree: Any) -> int:
+    """About as many as a checkpoint of it takes: what Orbax says of arrays included."""
+    leaves = jax.tree.leaves(tree)
+    return sum(leaf.nbytes for leaf in leaves) + 2048 * len(leaves) + 2**17
 
 
 def _first_line(error: Exception) -> str:
