@@ -40,7 +40,7 @@ def held(workdir: str | Path) -> Iterator[str]:
       ValueError: another process has it; names the process and its host.
       OSError: the folder is full, gone or read-only.
     """
-    folder = Path(workdir).absolute()
+    folder = Path(workdir).resolve()
     if folder in _held_here:
         yield _held_here[folder]
         return
@@ -61,7 +61,7 @@ def held(workdir: str | Path) -> Iterator[str]:
 
 def require_free(workdir: str | Path) -> None:
     """Raises ValueError where another process holds a folder; writes nothing."""
-    folder = Path(workdir).absolute()
+    folder = Path(workdir).resolve()
     if folder not in _held_here and (folder / NAME).is_file():
         with files.named_in_errors(workdir):
             _locked(folder, workdir).close()

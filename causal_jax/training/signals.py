@@ -6,7 +6,6 @@ nothing holds it. In both, a second signal ends the process at once; since files
 written whole (`causal_jax.files`), nothing is half-written then.
 """
 
-import _thread
 import contextlib
 import os
 import select
@@ -39,6 +38,8 @@ class Stopped(SystemExit):
 @contextlib.contextmanager
 def listening() -> Iterator[None]:
     """Makes a signal raise `Stopped` inside the block."""
+    global _raised
+    _raised = None
     with _handled_by(_stop), _ended_by_a_second():
         yield
 
@@ -140,7 +141,7 @@ def _watch(reading: int) -> None:
         if not select.select([reading], [], [], wait)[0]:
             if _raised is not None and _raised() is None:
                 given_again += 1  # it is in the pipe once more
-                _thread.interrupt_main(number)
+                signal.pthread_kill(threading.main_thread().ident, number)
             continue
         read = os.read(reading, 1)
         if not read:
