@@ -239,6 +239,22 @@ class Checkpoints:
         """
         return self._restore_item(step, "params", like)
 
+    def restore_all(self, step: int) -> dict[str, Any]:
+        """{"state": ..., "params": ...} as they were saved, in plain containers.
+
+        Raises:
+          ValueError: the checkpoint is damaged.
+        """
+        self._require_intact(step)
+        ocp = _orbax()
+        items = ocp.args.Composite(
+            state=ocp.args.StandardRestore(), params=ocp.args.StandardRestore()
+        )
+        found = self._open_checkpointer().restore(
+            self.directory / str(step), args=items
+        )
+        return {name: found[name] for name in ("state", "params")}
+
     def _restore_item(self, step: int, item: str, like: Any) -> Any:
         self._require_intact(step)
         # On one device here, however many devices it was saved from.
