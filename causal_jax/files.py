@@ -127,6 +127,9 @@ def named_in_errors(folder: str | os.PathLike) -> Iterator[None]:
 
 def _said_of(folder: str | os.PathLike, error: OSError) -> str:
     reason = os.strerror(error.errno or 0)
+    if error.errno == errno.EISDIR:
+        path = error.filename2 or error.filename or folder
+        return f"{path} is a folder, and has to be a file: move it away"
     if error.errno in _FULL:
         return f"{folder} has no room left ({reason}): make some and run this again"
     if error.errno in _GONE:

@@ -131,3 +131,10 @@ def test_a_damaged_file_is_named_with_its_damage_and_the_way_out(
 def test_a_folder_in_the_place_of_a_file_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"is damaged \(Is a directory\)"):
         files.read_json(tmp_path, way_out="make it anew")
+
+
+def test_a_folder_in_the_place_of_a_file_is_named_when_it_is_written(tmp_path):
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(OSError, match=r"a\.json is a folder, and has to be a file"):
+        files.write_text(tmp_path / "a.json", "{}")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
