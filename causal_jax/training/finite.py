@@ -4,12 +4,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 _ADVICE = "lower the learning rate; the last checkpoint before it is kept"
 
 
 def require(tree: Any, *, what: str, step: int, stage: str) -> None:
-    """Checks every array of a tree, on the device; one vector of truth values is read.
+    """Checks every array of a tree.
+
+    On the host, where a checkpoint takes its arrays anyway: to compile a check of some
+    hundred arrays takes two seconds, to read them milliseconds.
 
     Args:
       tree: arrays of any shape; those of integers are finite.
@@ -25,14 +29,9 @@ def require(tree: Any, *, what: str, step: int, stage: str) -> None:
     Traceback (most recent call last):
     FloatingPointError: ['bias'] of the state is not finite at step 3 of labels: ...
     """
-    leaves = [
-        (path, leaf)
-        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-        if jnp.issubdtype(jnp.result_type(leaf), jnp.inexact)
-    ]
-    finite = jax.device_get(_are_finite([leaf for _, leaf in leaves]))
-    for (path, _), is_finite in zip(leaves, finite, strict=True):
-        if not is_finite:
+    for path, leaf in jax.tree_util.tree_leaves_with_path(jax.device_get(tree)):
+        is_float = jnp.issubdtype(jnp.result_type(leaf), jnp.inexact)
+        if is_float and not np.isfinite(leaf).all():
             name = jax.tree_util.keystr(path)
             raise FloatingPointError(said(f"{name} of {what}", step, stage))
 
@@ -40,8 +39,3 @@ def require(tree: Any, *, what: str, step: int, stage: str) -> None:
 def said(name: str, step: int, stage: str) -> str:
     """The message: what is not finite, at which step of which stage, what to lower."""
     return f"{name} is not finite at step {step} of {stage}: {_ADVICE}"
-
-
-@jax.jit
-def _are_finite(leaves: list[jax.Array]) -> list[jax.Array]:
-    return [jnp.isfinite(leaf).all() for leaf in leaves]
