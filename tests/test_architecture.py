@@ -234,6 +234,29 @@ def test_no_assert_and_no_code_from_text(path):
             assert node.func.id not in {"eval", "exec"}, f"{where}: runs text as code"
 
 
+# What opens files to write beside `files`: lines are added to a log, a lock is no text
+# of its own, a member of an archive is none on the disk.
+_OPEN_TO_WRITE = {"training/log.py", "runs/lock.py", "cli/sample.py"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_are_written_in_one_place(path):
+    """`causal_jax.files` writes whole files, under names that cannot be foreseen."""
+    name = path.relative_to(ROOT / "causal_jax").as_posix()
+    if name == "files.py" or name in _OPEN_TO_WRITE:
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        where = f"{name}:{node.lineno}: {called}"
+        if called.endswith((".write_text", ".write_bytes")):
+            assert called in {"files.write_text", "folder.write_text"}, where
+        if called.rpartition(".")[2] == "open":
+            modes = [a.value for a in node.args[:2] if isinstance(a, ast.Constant)]
+            assert not any(set("wax+") & set(str(m)) for m in modes if m), where
+
+
 def test_the_rooms_stand_in_one_order():
     """The order itself: each line may import those before it, never one behind it."""
     for first, second in pairwise(HOUSE):
