@@ -20,7 +20,7 @@ from causal_jax import files
 from causal_jax.recipes import recipe, registry
 from causal_jax.runs import folder, lock
 from causal_jax.runs.load import LABELS, load
-from causal_jax.training import checkpoint, finite, manifest
+from causal_jax.training import checkpoint, checkpoint_arrays, finite, manifest
 
 _HALF, _ALL = 400, 800  # steps: a run that was stopped, one that has ended
 
@@ -217,7 +217,7 @@ def cost(root: Path) -> dict[str, Any]:
 def _timed() -> Iterator[dict[str, float]]:
     """Adds up the time that is spent in each check; saving without its manifest."""
     parts = {
-        "checkpoint": (checkpoint.Checkpoints, "_write_arrays"),
+        "checkpoint": (checkpoint_arrays, "write"),
         "manifest": (manifest, "write"),
         "verification": (checkpoint.Checkpoints, "recover"),
         "room": (files, "require_room"),

@@ -1,4 +1,4 @@
-"""Checkpoints of one training stage, with Orbax: complete, intact, or not used.
+"""Checkpoints of one training stage: complete, intact, or not used.
 
     <step>/          a checkpoint: arrays, and a manifest of its files, written last
     <step>.partial/  one that is being written; it is renamed when it is complete
@@ -12,32 +12,19 @@ kept.
 
 import contextlib
 import errno
-import functools
-import logging
 import os
 import shutil
 import warnings
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
 from causal_jax import files
-from causal_jax.training import manifest
+from causal_jax.training import checkpoint_arrays, manifest
 from causal_jax.types import Params
 
 _DAMAGED, _REPLACED = ".damaged", ".replaced"
 # What killed writers leave; the last is what versions before manifests have left.
 _LEFTOVERS = (f"*{files.UNFINISHED}*", f"*{_REPLACED}", "*.orbax-checkpoint-tmp*")
-
-
-def _orbax() -> ModuleType:
-    """Orbax, imported at the first checkpoint: `--help` does not wait for it."""
-    import orbax.checkpoint
-
-    return orbax.checkpoint
 
 
 class Checkpoints:
@@ -58,7 +45,6 @@ class Checkpoints:
         self._before_manifests = before_manifests
         self._intact: set[int] = set()  # what this object has verified or written
         self._damage: dict[int, str] = {}
-        self._checkpointer: Any = None  # Orbax's, once it is needed
 
     # --- which there are --------------------------------------------------------------
 
@@ -172,9 +158,10 @@ class Checkpoints:
         with files.named_in_errors(self.directory):
             self._require_directory()
             self._remove_leftovers()
-            files.require_room(self.directory, _num_bytes((state, params)))
+            num_bytes = checkpoint_arrays.num_bytes((state, params))
+            files.require_room(self.directory, num_bytes)
             try:
-                self._write_arrays(unfinished, state, params)
+                checkpoint_arrays.write(unfinished, state, params)
                 manifest.write(unfinished)
                 self._put_in_place(unfinished, step)
             except BaseException:
@@ -189,21 +176,6 @@ class Checkpoints:
             self.directory.mkdir(parents=True, exist_ok=True)
         elif not self.directory.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-
-    def _write_arrays(self, folder: Path, state: Any, params: Params) -> None:
-        ocp = _orbax()
-        items = ocp.args.Composite(
-            state=ocp.args.StandardSave(state), params=ocp.args.StandardSave(params)
-        )
-        try:
-            self._open_checkpointer().save(folder, args=items)
-        except OSError:
-            raise
-        except Exception as error:  # Orbax and TensorStore have many kinds
-            raise OSError(
-                f"{self.directory} took no checkpoint ({_first_line(error)}): see that "
-                "it has room and can be written, and run this again"
-            ) from error
 
     def _put_in_place(self, unfinished: Path, step: int) -> None:
         final = self.directory / str(step)
@@ -229,7 +201,7 @@ class Checkpoints:
         Raises:
           ValueError: the checkpoint is damaged or is another algorithm's.
         """
-        return self._restore_item(step, "state", like)
+        return self._read(step, "state", like)
 
     def restore_params(self, step: int, like: Params) -> Params:
         """What is sampled from; `like` has the shapes that the model expects.
@@ -237,7 +209,7 @@ class Checkpoints:
         Raises:
           ValueError: the checkpoint is damaged or is another model's.
         """
-        return self._restore_item(step, "params", like)
+        return self._read(step, "params", like)
 
     def restore_all(self, step: int) -> dict[str, Any]:
         """{"state": ..., "params": ...} as they were saved, in plain containers.
@@ -246,35 +218,11 @@ class Checkpoints:
           ValueError: the checkpoint is damaged.
         """
         self._require_intact(step)
-        ocp = _orbax()
-        items = ocp.args.Composite(
-            state=ocp.args.StandardRestore(), params=ocp.args.StandardRestore()
-        )
-        found = self._open_checkpointer().restore(
-            self.directory / str(step), args=items
-        )
-        return {name: found[name] for name in ("state", "params")}
+        return checkpoint_arrays.read_all(self.directory / str(step))
 
-    def _restore_item(self, step: int, item: str, like: Any) -> Any:
+    def _read(self, step: int, item: str, like: Any) -> Any:
         self._require_intact(step)
-        # On one device here, however many devices it was saved from.
-        place = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-        shapes = jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), like
-        )
-        ocp = _orbax()
-        args = ocp.args.Composite(**{item: ocp.args.StandardRestore(shapes)})
-        folder = self.directory / str(step)
-        try:
-            restored = self._open_checkpointer().restore(folder, args=args)[item]
-        except Exception as error:  # Orbax raises many kinds for files it cannot read
-            raise ValueError(
-                f"the checkpoint {folder} cannot be read as this "
-                f"model's {item} (damaged, or another model's): delete that folder to "
-                "fall back on an earlier one, or choose another workdir"
-            ) from error
-        _require_shapes(restored, shapes, folder)
-        return jax.tree.map(jnp.asarray, restored)
+        return checkpoint_arrays.read(self.directory / str(step), item, like)
 
     def _require_intact(self, step: int) -> None:
         if damage := self._find_damage(step):
@@ -283,42 +231,3 @@ class Checkpoints:
                 f"({damage}): use an earlier or another one, or choose "
                 "another workdir"
             )
-
-    def _open_checkpointer(self) -> Any:
-        if self._checkpointer is None:
-            ocp = _orbax()
-            _say_errors_once()
-            self._checkpointer = ocp.Checkpointer(ocp.CompositeCheckpointHandler())
-        return self._checkpointer
-
-
-@functools.cache  # once for all checkpointers
-def _say_errors_once() -> None:
-    """Keeps Orbax's threads from printing, each, what `save` raises in the end."""
-    logging.getLogger("absl").addFilter(
-        lambda record: "_SignalingThread" not in record.getMessage()
-    )
-    logging.getLogger("asyncio").addFilter(
-        lambda record: "never retrieved" not in record.getMessage()
-    )
-
-
-def _num_bytes(tree: Any) -> int:
-    """About as many as a checkpoint of it takes: what Orbax says of arrays included."""
-    leaves = jax.tree.leaves(tree)
-    return sum(leaf.nbytes for leaf in leaves) + 2048 * len(leaves) + 2**17
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200]
-
-
-def _require_shapes(restored: Any, shapes: Any, path: Path) -> None:
-    found = jax.tree.map(lambda x: (x.shape, x.dtype), restored)
-    wanted = jax.tree.map(lambda x: (x.shape, x.dtype), shapes)
-    if found != wanted:
-        raise ValueError(
-            f"the checkpoint {path} has arrays of other shapes than this model: it is "
-            "another model's; choose another workdir"
-        )

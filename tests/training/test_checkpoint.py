@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from causal_jax.training import checkpoint_arrays
 from causal_jax.training.checkpoint import Checkpoints
 
 STATE = {"w": jnp.arange(6.0).reshape(2, 3), "count": jnp.int32(4)}
@@ -190,7 +191,7 @@ def test_without_room_one_line_names_the_folder_and_what_there_was_is_kept(
 def test_a_writer_that_orbax_lets_down_leaves_what_there_was(three, monkeypatch):
     checkpoints = Checkpoints(three)
     checkpoints.recover()
-    orbax = checkpoints._open_checkpointer()
+    orbax = checkpoint_arrays._checkpointer()
 
     def fail(*args, **kwargs):
         raise RuntimeError("RESOURCE_EXHAUSTED: quota\nmany lines")
