@@ -194,6 +194,12 @@ def test_packages_are_imported_only_in_their_place(package, places):
     assert not wrong, f"{package} is imported by {sorted(wrong)}"
 
 
+def test_one_module_speaks_to_other_hosts():
+    for word, place in (("distributed.initialize", "hosts"), ("jax.pmap(", "parallel")):
+        found = [path for path in FILES if word in path.read_text(encoding="utf-8")]
+        assert [path.stem for path in found] == [place], word
+
+
 def test_importing_the_library_is_light():
     """No plotting, no family, no data library, and none of our own rooms for them."""
     program = "import causal_jax, sys; print(*sys.modules)"

@@ -20,6 +20,10 @@ Your own data: a CSV table (header = label names) and a graph file (lines "A -> 
 
 and with pictures named in the table's first column: --config=table:images
 --config.images=FOLDER. Then: causal-jax evaluate --workdir=DIR, causal-jax sample.
+
+All devices of a host are used. On several hosts the same command runs on each; under
+SLURM and on TPU slices they find each other, elsewhere each has --coordinator=HOST:PORT
+--num_processes=N --process_id=0 ... N-1 (docs/pods.md).
 """
 
 import sys
@@ -29,7 +33,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from causal_jax.recipes import recipe, registry
-from causal_jax.training import loop
+from causal_jax.training import hosts, loop
 
 
 def define_flags() -> None:
@@ -49,14 +53,26 @@ def define_flags() -> None:
         "Seconds between checkpoints; the first is made after the first steps.",
         0.0,
     )
+    flags.DEFINE_string(
+        "coordinator", None, "Several hosts: HOST:PORT at which process 0 listens."
+    )
+    flags.DEFINE_integer("num_processes", None, "Several hosts: how many processes.")
+    flags.DEFINE_integer("process_id", None, "Several hosts: which one this is, 0 ...")
     flags.mark_flags_as_required(["config", "workdir"])
 
 
 def main(args: flags.FlagValues) -> None:
     """Trains what the flags ask for."""
-    recipe.train(
-        args.config, args.workdir, seconds_per_checkpoint=args.checkpoint_seconds
-    )
+    hosts.start(args.coordinator, args.num_processes, args.process_id)
+    with hosts.ending_together("train"):
+        recipe.train(
+            args.config, args.workdir, seconds_per_checkpoint=args.checkpoint_seconds
+        )
+    if hosts.is_writer():
+        _say_what_is_next(args)
+
+
+def _say_what_is_next(args: flags.FlagValues) -> None:
     print(f"wrote {args.workdir}: the trained model, and metrics.jsonl of its training")
     print(f"Next: causal-jax evaluate --workdir={args.workdir}")
 

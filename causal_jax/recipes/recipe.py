@@ -25,7 +25,7 @@ from causal_jax.reporting.page import Page
 from causal_jax.runs import folder, lock
 from causal_jax.runs.spec import save_spec
 from causal_jax.scm import SCM
-from causal_jax.training import loop
+from causal_jax.training import hosts, loop
 from causal_jax.training.algorithm import Algorithm
 from causal_jax.training.seeds import fit_seeds
 from causal_jax.types import Batch, Key, Params
@@ -129,13 +129,17 @@ def train(
     recipe = registry.recipe_of(config)
     recipe.check(config)
     # Said before data are read or drawn; claimed when nothing else can be wrong.
-    folder.require_free(workdir, settings.to_dict(config), places=settings.PLACES)
+    wanted = settings.to_dict(config)
+    hosts.on_writer(
+        lambda: folder.require_free(workdir, wanted, places=settings.PLACES)
+    )
     data = recipe.data(config)
     model = recipe.model(config, data)
-    with lock.held(workdir):
-        workdir = _claim(config, workdir, model)
+    with contextlib.ExitStack() as holding:  # process 0 alone holds and writes
+        hosts.on_writer(lambda: holding.enter_context(lock.held(workdir)))
+        workdir = Path(hosts.on_writer(lambda: str(_claim(config, workdir, model))))
         for stage in recipe.stages(config, data, model):
-            with folder.counted(workdir, stage.name) as count_seconds:
+            with _counted(workdir, stage.name) as count_seconds:
                 fit_stage(
                     stage,
                     config.seed,
@@ -143,7 +147,14 @@ def train(
                     seconds_per_checkpoint=seconds_per_checkpoint,
                     on_checkpoint=lambda _, count=count_seconds: count(),
                 )
-        return folder.read_seconds(workdir)
+        return hosts.on_writer(lambda: folder.read_seconds(workdir))
+
+
+def _counted(workdir: Path, stage: str):
+    """`folder.counted` in the process that writes."""
+    if hosts.is_writer():
+        return folder.counted(workdir, stage)
+    return contextlib.nullcontext(lambda: None)
 
 
 def train_together(configs: Sequence[Any], workdirs: Sequence[str | Path]) -> None:
@@ -194,7 +205,7 @@ def fit_stage(stage: Stage, seed: int, workdir: Path, **options: Any) -> loop.Fi
         stage=stage.name,
         workdir=workdir,
         steps_per_dispatch=stage.steps_per_dispatch,
-        before_manifests=folder.is_before_manifests(workdir),
+        before_manifests=hosts.on_writer(lambda: folder.is_before_manifests(workdir)),
         **options,
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from causal_jax.training import hosts
 from causal_jax.types import Params
 
 ITEMS = ("state", "params")
@@ -20,6 +21,8 @@ def write(folder: Path, state: Any, params: Params) -> None:
     Raises:
       OSError: it could not be written.
     """
+    if hosts.num_processes() > 1:  # Orbax would have all processes write
+        state, params = jax.device_get((state, params))
     args = _orbax().args
     items = args.Composite(
         state=args.StandardSave(state), params=args.StandardSave(params)
@@ -91,7 +94,16 @@ def _checkpointer() -> Any:
         lambda record: "never retrieved" not in record.getMessage()
     )
     ocp = _orbax()
-    return ocp.Checkpointer(ocp.CompositeCheckpointHandler())
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=0,  # who calls this where there are several, and waits for nobody
+        active_processes={0} if hosts.num_processes() > 1 else None,
+    )
+    return ocp.Checkpointer(
+        ocp.CompositeCheckpointHandler(
+            composite_options=ocp.CompositeOptions(multiprocessing_options=alone)
+        ),
+        multiprocessing_options=alone,
+    )
 
 
 def _first_line(error: Exception) -> str:

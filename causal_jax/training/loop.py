@@ -2,6 +2,7 @@
 
 import functools
 import math
+import signal
 import time
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 from tqdm import tqdm
 
-from causal_jax.training import finite, log, parallel, signals
+from causal_jax.training import finite, hosts, log, parallel, signals
 from causal_jax.training.algorithm import Algorithm
 from causal_jax.training.checkpoint import Checkpoints
 from causal_jax.types import Batch, Key, Params
@@ -77,26 +78,29 @@ def fit(
     """
     started = time.monotonic()
     key_init, key_steps = jax.random.split(key)
-    state, first, checkpoints = algorithm.init(key_init), 0, None
+    fresh, checkpoints = (algorithm.init(key_init), 0), None
     if workdir:
         checkpoints = Checkpoints(
             Path(workdir) / "checkpoints" / stage, before_manifests=before_manifests
         )
-        if (latest := checkpoints.recover()) is not None:
-            state, first = checkpoints.restore_state(latest, state), latest
+    state, first = hosts.from_writer(partial(_last, checkpoints, fresh), like=fresh)
+    first = int(first)
     if first >= num_steps:
         return Fit(
             params=algorithm.params(state),
             state=state,
             seconds=time.monotonic() - started,
         )
-    log.trim(workdir, stage, first)
+    if hosts.is_writer():
+        log.trim(workdir, stage, first)
     steps = functools.cache(partial(parallel.train_steps, algorithm))
-    state, data = parallel.replicate(state), parallel.replicate(data)
+    state, data = parallel.replicate(state), parallel.spread(data)
     saved = -math.inf  # the first dispatch has a checkpoint: killed runs get on
+    progress = progress and hosts.is_writer()
     bar = tqdm(
         total=num_steps, initial=first, desc=stage, unit="step", disable=not progress
     )
+    stopped = False
     with signals.held() as stopping, bar:
         step = first
         bar.set_description(f"{stage}: compiling and running the first steps ...")
@@ -105,29 +109,46 @@ def fit(
             state, info = steps(num_steps=size)(state, data, key_steps, step)
             step += size
             values = _require_finite_values(parallel.unreplicate(info), step, stage)
-            log.append(workdir, stage, step, values)
+            if hosts.is_writer():
+                log.append(workdir, stage, step, values)
             if on_log:
                 on_log(step, values)
             bar.set_description(stage, refresh=False)
             bar.update(size)
             bar.set_postfix({k: f"{v:.3g}" for k, v in list(values.items())[:3]})
-            last = stopping() or step == num_steps
-            if last or time.monotonic() - saved > seconds_per_checkpoint:
+            stopped = hosts.any_of(stopping())
+            last = stopped or step == num_steps
+            due = time.monotonic() - saved > seconds_per_checkpoint
+            if last or hosts.any_of(due):
                 one = parallel.unreplicate(state)
                 finite.require(one, what="the state", step=step, stage=stage)
                 if checkpoints:
-                    checkpoints.save(step, one, algorithm.params(one))
-                    if on_checkpoint:
-                        on_checkpoint(step)
+                    one = step, one, algorithm.params(one)
+                    hosts.on_writer(partial(_save, checkpoints, *one, on_checkpoint))
                 saved = time.monotonic()
             if last:
                 break
+    if stopped and hosts.num_processes() > 1:  # by a signal to another process
+        raise signals.Stopped(signal.SIGTERM)
     state = parallel.unreplicate(state)
     return Fit(
         params=algorithm.params(state),
         state=state,
         seconds=time.monotonic() - started,
     )
+
+
+def _last(checkpoints: Checkpoints | None, fresh: tuple[Any, int]) -> tuple[Any, int]:
+    """The state and step that a run goes on from: its last checkpoint's, or fresh."""
+    if checkpoints and (latest := checkpoints.recover()) is not None:
+        return checkpoints.restore_state(latest, fresh[0]), latest
+    return fresh
+
+
+def _save(checkpoints, step: int, state: Any, params: Params, on_checkpoint) -> None:
+    checkpoints.save(step, state, params)
+    if on_checkpoint:
+        on_checkpoint(step)
 
 
 def _require_finite_values(info: Any, step: int, stage: str) -> dict[str, float]:
