@@ -17,7 +17,6 @@ ending of --out decides:
   .png  a grid of pictures with their labels
 """
 
-import os
 import sys
 import zipfile
 from pathlib import Path
@@ -26,7 +25,7 @@ import jax
 import numpy as np
 from absl import flags
 
-from causal_jax import arguments
+from causal_jax import arguments, files
 from causal_jax import graph as graphs
 from causal_jax.cli import assignments
 from causal_jax.data import tables
@@ -173,13 +172,14 @@ def _write_npz(path: Path, scm: SCM, values: dict, twin: bool) -> None:
     if twin:
         _refuse_names_of_worlds(scm, arrays)
         arrays |= {name: arrays[f"{name}_counterfactual"] for name in scm.nodes}
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
     # As np.savez does it, which has no room for nodes named like its own arguments.
-    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+    with (
+        files.whole(path, "wb") as whole,
+        zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, array, allow_pickle=False)
-    temporary.replace(path)
 
 
 def _refuse_names_of_worlds(scm: SCM, arrays: dict) -> None:

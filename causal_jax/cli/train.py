@@ -4,7 +4,8 @@ r"""Trains a causal generative model: labels first, then (if the config says so)
 
 A variant follows the config's name after a colon (faces_labels:mle; `:quicktest` runs
 two steps of everything), and every key can be overridden after it:
-`--config.seed=3 --config.num_steps=2000`. The same command resumes an interrupted run.
+`--config.seed=3 --config.num_steps=2000`. The same command resumes an interrupted run:
+Ctrl-C and SIGTERM save first, and what else ends it costs at most --checkpoint_seconds.
 --config=FILE.py[:variant] takes a config file of your own.
 
 Digits whose colours tell the class, a counterfactual generative network of them and an
@@ -19,6 +20,10 @@ Your own data: a CSV table (header = label names) and a graph file (lines "A -> 
 
 and with pictures named in the table's first column: --config=table:images
 --config.images=FOLDER. Then: causal-jax evaluate --workdir=DIR, causal-jax sample.
+
+All devices of a host are used. On several hosts the same command runs on each; under
+SLURM and on TPU slices they find each other, elsewhere each has --coordinator=HOST:PORT
+--num_processes=N --process_id=0 ... N-1 (docs/pods.md).
 """
 
 import sys
@@ -28,6 +33,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from causal_jax.recipes import recipe, registry
+from causal_jax.training import hosts, loop
 
 
 def define_flags() -> None:
@@ -41,12 +47,32 @@ def define_flags() -> None:
         lock_config=True,
     )
     flags.DEFINE_string("workdir", None, "Folder of the run; made if missing.")
+    flags.DEFINE_float(
+        "checkpoint_seconds",
+        loop.SECONDS_PER_CHECKPOINT,
+        "Seconds between checkpoints; the first is made after the first steps.",
+        0.0,
+    )
+    flags.DEFINE_string(
+        "coordinator", None, "Several hosts: HOST:PORT at which process 0 listens."
+    )
+    flags.DEFINE_integer("num_processes", None, "Several hosts: how many processes.")
+    flags.DEFINE_integer("process_id", None, "Several hosts: which one this is, 0 ...")
     flags.mark_flags_as_required(["config", "workdir"])
 
 
 def main(args: flags.FlagValues) -> None:
     """Trains what the flags ask for."""
-    recipe.train(args.config, args.workdir)
+    hosts.start(args.coordinator, args.num_processes, args.process_id)
+    with hosts.ending_together("train"):
+        recipe.train(
+            args.config, args.workdir, seconds_per_checkpoint=args.checkpoint_seconds
+        )
+    if hosts.is_writer():
+        _say_what_is_next(args)
+
+
+def _say_what_is_next(args: flags.FlagValues) -> None:
     print(f"wrote {args.workdir}: the trained model, and metrics.jsonl of its training")
     print(f"Next: causal-jax evaluate --workdir={args.workdir}")
 

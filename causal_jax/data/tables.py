@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from causal_jax import files
 from causal_jax.data import column_states, csv_files, data_frames
 from causal_jax.data.records import Table
 from causal_jax.data.state_indices import REFUSE, encode_columns, said
@@ -110,16 +111,9 @@ def select(table: Table, names: Sequence[str]) -> Table:
 
 def write_csv(path: str | os.PathLike, table: Table) -> None:
     """Writes the states' names under a header; the file appears whole or not at all."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", newline="", encoding="utf-8") as file:
-            file.write(",".join(map(_quoted, table.names)) + "\n")
-            file.writelines(",".join(row) + "\n" for row in _state_rows(table))
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with files.whole(path, newline="") as file:
+        file.write(",".join(map(_quoted, table.names)) + "\n")
+        file.writelines(",".join(row) + "\n" for row in _state_rows(table))
 
 
 def _state_rows(table: Table):

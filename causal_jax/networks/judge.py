@@ -10,13 +10,13 @@ import dataclasses
 import os
 import zipfile
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from causal_jax import files
 from causal_jax.networks.classifier import Classifier, average_pool
 from causal_jax.types import Array, Params
 
@@ -147,16 +147,13 @@ def save_judge(path: str | os.PathLike, judge: Judge) -> None:
         "/".join(str(k.key) for k in keys): np.asarray(leaf, np.float16)
         for keys, leaf in jax.tree_util.tree_leaves_with_path(judge.params)
     }
-    path = Path(path)
-    partial_path = path.with_name(path.name + ".partial")
-    with partial_path.open("wb") as file:
+    with files.whole(path, "wb") as file:
         np.savez_compressed(
             file,
             **{name: np.asarray(getattr(judge, name), np.str_) for name in _NAMES},
             **{name: getattr(judge, name) for name in _SIZES},
             **arrays,
         )
-    partial_path.replace(path)  # never half a file under the final name
 
 
 def load_judge(path: str | os.PathLike) -> Judge:

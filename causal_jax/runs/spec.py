@@ -10,9 +10,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from causal_jax import files
 from causal_jax import graph as graphs
 from causal_jax.mechanism import Mechanism
-from causal_jax.runs.folder import write_text
 from causal_jax.scm import SCM
 
 # What a specification may name, "module:class", imported when a file names it.
@@ -27,6 +27,11 @@ MECHANISMS = {
     "Shape": "causal_jax.networks.cgn.mnist:Shape",
     "Texture": "causal_jax.networks.cgn.mnist:Texture",
 }
+
+
+_WAY_OUT = (
+    "run causal-jax train with this run's --config and --workdir, which writes it anew"
+)
 
 
 def save_spec(workdir: str | Path, scm: SCM) -> None:
@@ -45,7 +50,7 @@ def save_spec(workdir: str | Path, scm: SCM) -> None:
         }
         for name in scm.nodes
     ]
-    write_text(Path(workdir) / "scm.json", json.dumps({"nodes": nodes}, indent=1))
+    files.write_text(Path(workdir) / "scm.json", json.dumps({"nodes": nodes}, indent=1))
 
 
 def _mechanism_name(node: str, mechanism: Mechanism) -> str:
@@ -65,23 +70,22 @@ def load_spec(workdir: str | Path) -> SCM:
       ValueError: there is none, or it is not one of this library's.
     """
     path = Path(workdir) / "scm.json"
-    if not path.is_file():
+    if not path.exists() and not (Path(workdir) / "config.json").exists():
         raise ValueError(
             f"{workdir} holds no run (no scm.json): train one with "
             f"causal-jax train --config=NAME --workdir={workdir}"
         )
+    nodes = files.read_json(path, way_out=_WAY_OUT).get("nodes")
     try:
-        nodes = json.loads(path.read_text(encoding="utf-8"))["nodes"]
         graph = graphs.build(
             [(parent, node["name"]) for node in nodes for parent in node["parents"]],
             nodes=[node["name"] for node in nodes],
             states={n["name"]: n["states"] for n in nodes if n["states"]},
         )
         return SCM(graph, {node["name"]: _mechanism(node) for node in nodes})
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ValueError(
-            f"{path} is damaged or is no model of this library: delete the folder and "
-            "train again"
+            f"{path} is damaged (no model of this library): {_WAY_OUT}"
         ) from error
 
 

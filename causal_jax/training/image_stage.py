@@ -29,7 +29,7 @@ def flattened(labels: np.ndarray, power: float) -> np.ndarray:
 
 
 def pixels(images: Array, key: Key, batch_size: int, *, flip: bool) -> Array:
-    """A device's real images, uint8 [B, H, W, 3], as float32 in [-1, 1].
+    """A device's real images, uint8 [B, H, W, 3], as floats in [-1, 1].
 
     Args:
       images: this device's part of the batch.
@@ -37,7 +37,7 @@ def pixels(images: Array, key: Key, batch_size: int, *, flip: bool) -> Array:
       batch_size: images of the batch, over all devices.
       flip: mirror half of them, at random.
     """
-    real = images.astype(jnp.float32) / 127.5 - 1
+    real = images.astype(jnp.result_type(float)) / 127.5 - 1
     if not flip:
         return real
     mirrored = parallel.local(jax.random.bernoulli(key, 0.5, (batch_size,)))

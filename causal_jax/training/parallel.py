@@ -1,8 +1,9 @@
 """Devices: several steps per dispatch, on all of them, equal to one by construction.
 
-`jax.pmap` runs the same program on every device. Randomness is drawn for the *global*
-batch and each device takes its rows, gradients and metrics are averaged with `pmean`,
-so that N devices compute what one would.
+`jax.pmap` runs the same program on every device of every process. Randomness is drawn
+for the *global* batch and each device takes its rows, gradients and metrics are
+averaged with `pmean`, so that N devices compute what one would. Arrays with a device
+axis hold this process's devices alone: `replicate`, `spread`, what the steps return.
 """
 
 from collections.abc import Callable
@@ -11,12 +12,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from causal_jax.training import shuffling
+from causal_jax.training import hosts, shuffling
 from causal_jax.training.algorithm import DEVICE_AXIS, Algorithm
+from causal_jax.training.shards import Shards
 from causal_jax.types import Array, Batch, Key
 
 _SHUFFLING_NUMBER = 2**32 - 1  # folded into the run's key; no step has this number
+_CUMULATED, _SHARDS = "cumulated", "shards"  # what is no row in a run's data
 
 
 def num_devices() -> int:
@@ -58,9 +63,9 @@ def draw(data: Batch, key: Key, batch_shape: tuple[int, ...]) -> Batch:
 
     Rows are equally likely, or drawn by the cumulated weights `data["cumulated"]`.
     """
-    if "cumulated" in data:
+    if _CUMULATED in data:
         uniform = jax.random.uniform(key, batch_shape)
-        rows = jnp.searchsorted(data["cumulated"], uniform, side="right")
+        rows = jnp.searchsorted(data[_CUMULATED], uniform, side="right")
         rows = jnp.minimum(rows, _num_rows(data) - 1)
     else:
         rows = jax.random.randint(key, batch_shape, 0, _num_rows(data))
@@ -76,12 +81,16 @@ def draw_in_epochs(
 
 
 def _local_rows(data: Batch, rows: Array) -> Batch:
+    if _SHARDS in data:
+        return data[_SHARDS].read(rows)
     rows = local(rows, axis=-1)
-    return {name: leaf[rows] for name, leaf in data.items() if name != "cumulated"}
+    return {name: leaf[rows] for name, leaf in data.items() if name != _CUMULATED}
 
 
 def _num_rows(data: Batch) -> int:
-    return next(len(leaf) for name, leaf in data.items() if name != "cumulated")
+    if _SHARDS in data:
+        return data[_SHARDS].num_rows
+    return next(len(leaf) for name, leaf in data.items() if name != _CUMULATED)
 
 
 def one_step(algorithm: Algorithm, data: Batch, key: Key, state: Any, index: Array):
@@ -101,14 +110,14 @@ def train_steps(
     """Compiles `num_steps` steps into one call over `devices`.
 
     Returns:
-      (state, data, key, first_step) -> (state, info averaged over the steps). State and
-      data are replicated (`replicate`), the state is donated; the key is the run's, and
-      step t uses `fold_in(key, t)`.
+      (state, data, key, first_step) -> (state, info averaged over the steps). The state
+      is replicated (`replicate`) and donated, data are `spread`; the key is the run's,
+      and step t uses `fold_in(key, t)`.
 
     Raises:
       ValueError: the batch does not divide by the number of devices.
     """
-    devices = devices or jax.devices()
+    devices = devices or all_devices()
     require_divisible(algorithm.batch_shape[-1], len(devices))
 
     def steps(state, data, key, first_step):
@@ -137,7 +146,8 @@ def _compile_for_one_device(steps: Callable) -> Callable:
 
     @partial(jax.jit, donate_argnums=0)
     def on_one_device(state, data, key, first_step):
-        state, info = steps(unreplicate(state), unreplicate(data), key, first_step)
+        state, data = jax.tree.map(lambda leaf: leaf[0], (state, data))
+        state, info = steps(state, data, key, first_step)
         return jax.tree.map(lambda leaf: leaf[None], (state, info))
 
     return on_one_device
@@ -155,14 +165,75 @@ def require_divisible(batch_size: int, num_devices: int) -> None:
 
 
 def replicate(tree: Any, devices: list | None = None) -> Any:
-    """A copy on every device, with a leading device axis."""
-    devices = devices or jax.local_devices()
-    stacked = jax.tree.map(lambda leaf: jnp.stack([leaf] * len(devices)), tree)
-    # The axis' name is part of the layout: without it the steps compile a second time.
-    spread = jax.pmap(lambda leaf: leaf, axis_name=DEVICE_AXIS, devices=devices)
-    return spread(stacked)
+    """A copy on every device of this process, with a leading device axis.
+
+    Wherever the arrays lie: a checkpoint is read onto one device, and the run that
+    continues may have others.
+    """
+    layout = _layout(devices or all_devices())
+    num_copies = len(layout.device_set)
+
+    def copies(leaf: Any) -> Array:
+        one = np.asarray(leaf)
+        stacked = np.broadcast_to(one, (num_copies, *one.shape))
+        # Never an alias: the steps are given these arrays to overwrite.
+        return jax.device_put(stacked, layout, may_alias=False)
+
+    return jax.tree.map(copies, tree)
+
+
+def spread(data: Batch, devices: list | None = None) -> Batch:
+    """What batches are drawn from, on the devices, with a leading device axis.
+
+    Every device has all rows where one process trains. Several share them, see
+    `shards`: a host's devices keep its part. Steps read the same rows either way.
+
+    Args:
+      data: {name: [N, ...]}, in every process; `cumulated` may be among them.
+      devices: as `train_steps` has them.
+    """
+    if hosts.num_processes() == 1:
+        return replicate(data, devices)
+    return in_shards(data, devices)
+
+
+def in_shards(data: Batch, devices: list | None = None) -> Batch:
+    """The same, every device with its shard of the rows, in one process too."""
+    devices = devices or all_devices()
+    layout = _layout(devices)
+    kept = {
+        name: jax.device_put(hosts.own_rows(leaf, devices), layout)
+        for name, leaf in data.items()
+        if name != _CUMULATED
+    }
+    weights = {name: leaf for name, leaf in data.items() if name == _CUMULATED}
+    shards = Shards(kept=kept, num_rows=_num_rows(data))
+    return {**replicate(weights, devices), _SHARDS: shards}
 
 
 def unreplicate(tree: Any) -> Any:
-    """The first device's copy."""
-    return jax.tree.map(lambda leaf: leaf[0], tree)
+    """The copy of this process's first device, on it."""
+
+    def first(leaf: Any) -> Any:
+        if isinstance(leaf, jax.Array):
+            leaf = leaf.addressable_data(0)
+        return leaf[0]
+
+    return jax.tree.map(first, tree)
+
+
+def all_devices() -> list:
+    """The devices of all processes, those of a process one after another."""
+    processes = range(jax.process_count())
+    return [device for p in processes for device in jax.local_devices(process_index=p)]
+
+
+def _layout(devices: list) -> NamedSharding:
+    """How arrays with a leading device axis lie: as `pmap` lays out its results.
+
+    The axis' name is part of it: without it the steps compile a second time.
+    """
+    own = [device for device in devices if device.process_index == jax.process_index()]
+    return NamedSharding(
+        Mesh(np.array(own), (DEVICE_AXIS,)), PartitionSpec(DEVICE_AXIS)
+    )

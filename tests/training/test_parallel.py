@@ -20,7 +20,7 @@ PROGRAM = textwrap.dedent(
 
     from causal_jax import graph as graphs
     from causal_jax.networks.controller import controller, reference_controller
-    from causal_jax.training import parallel
+    from causal_jax.training import loop, parallel
     from causal_jax.training.checkpoint import Checkpoints
     from causal_jax.training.label_local_wgan import label_local_wgan
     from causal_jax.training.label_mle import label_mle
@@ -77,6 +77,19 @@ PROGRAM = textwrap.dedent(
         before = len(compilations)
         state, _ = steps(state, data, jax.random.key(1), first)
         result["compilations"].append(len(compilations) - before)
+
+    def went_on(workdir):
+        # How far a run in two parts is from one in one; None if it cannot go on.
+        steps = {"key": jax.random.key(3), "steps_per_dispatch": 2, "progress": False}
+        try:
+            loop.fit(algorithm, rows, num_steps=2, workdir=workdir, **steps)
+            ended = loop.fit(algorithm, rows, num_steps=4, workdir=workdir, **steps)
+        except ValueError:
+            return None
+        calm = loop.fit(algorithm, rows, num_steps=4, **steps)
+        return gap(jax.device_get(calm.state), jax.device_get(ended.state))
+
+    result["went_on"] = went_on(WORKDIR + "/run")
     print(json.dumps(result))
     """
 )
@@ -99,6 +112,10 @@ def test_four_devices_equal_one(four_devices, name):
 def test_on_several_devices_steps_compile_once(four_devices):
     first, *later = four_devices[0]["compilations"]
     assert first >= 1 and later == [0, 0]
+
+
+def test_a_run_on_several_devices_goes_on_where_it_was(four_devices):
+    assert four_devices[0]["went_on"] == 0
 
 
 def test_a_checkpoint_of_four_devices_is_read_on_one(four_devices, tiny_scm):
