@@ -10,6 +10,7 @@ import contextlib
 import os
 import select
 import signal
+import sys
 import threading
 import time
 import weakref
@@ -40,8 +41,24 @@ def listening() -> Iterator[None]:
     """Makes a signal raise `Stopped` inside the block."""
     global _raised
     _raised = None
-    with _handled_by(_stop), _ended_by_a_second():
+    with _handled_by(_stop), _ended_by_a_second(), _swallowed_in_silence():
         yield
+
+
+@contextlib.contextmanager
+def _swallowed_in_silence() -> Iterator[None]:
+    """Prints nothing of a `Stopped` that is swallowed, since it is given again."""
+    before = sys.unraisablehook
+
+    def hook_of_others(unraisable):
+        if not isinstance(unraisable.exc_value, Stopped):
+            before(unraisable)
+
+    sys.unraisablehook = hook_of_others
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _stop(number: int, frame: object) -> None:
