@@ -15,7 +15,7 @@ FILES = sorted((ROOT / "causal_jax").rglob("*.py"))
 # The rooms of the house. A room imports rooms of earlier lines and, on the lines of the
 # core, what stands before it.
 HOUSE = (
-    ("types", "graph"),
+    ("types", "graph", "files"),
     ("ops", "losses"),
     ("mechanism", "parameters", "factors", "linear", "particles", "posterior")
     + ("abduction", "interventions", "arguments", "batches", "rejection")
@@ -175,7 +175,8 @@ def strings(path):
         ("experiments", ()),
         ("benchmarks", ()),
         ("tests", ()),
-        ("pickle", ("causal_jax.importers.torch_file",)),
+        ("pickle", ()),
+        ("pickletools", ("causal_jax.importers.tensor_pickle",)),
         ("tensorflow", ()),
         ("torch", ()),
         ("tensorflow_datasets", ("causal_jax.data.tfds",)),
