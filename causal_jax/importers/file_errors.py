@@ -12,7 +12,7 @@ class ForeignError(ValueError):
 
 
 class StateDictError(ValueError):
-    """A file that is whole and holds something else; the text is the library's own."""
+    """A file that is whole and holds something else, which is the error's text."""
 
 
 @contextlib.contextmanager
@@ -21,7 +21,7 @@ def one_line_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except StateDictError as error:
-        raise StateDictError(f"{path} holds {error}") from error
+        raise ValueError(f"{path} holds {error}") from error
     except ForeignError as error:
         raise ValueError(
             f"{path} is no checkpoint of PyTorch: give a state dict of torch.save, or "
