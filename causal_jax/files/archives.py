@@ -7,14 +7,13 @@ name. Nothing is ever written to the disk, so that no member can leave a folder;
 that would are refused all the same.
 """
 
-import contextlib
 import gzip
 import io
 import math
 import os
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -53,10 +52,21 @@ class _GuardedFile(io.BufferedReader):
         return super().read(size)
 
 
-@contextlib.contextmanager
+class _GuardedZip(zipfile.ZipFile):
+    """An archive that closes its file."""
+
+    def __init__(self, file: _GuardedFile):
+        self._guarded = file
+        super().__init__(file)
+
+    def close(self) -> None:
+        super().close()
+        self._guarded.close()
+
+
 def open_zip(
     path: str | os.PathLike, *, max_directory: int = MAX_DIRECTORY
-) -> Iterator[zipfile.ZipFile]:
+) -> zipfile.ZipFile:
     """Opens a zip archive whose list of members is short and stays inside it.
 
     Args:
@@ -67,11 +77,15 @@ def open_zip(
       RefusedError: too long a list, a name that leaves the folder, or two equal names.
       zipfile.BadZipFile: it is damaged.
     """
-    guarded = _GuardedFile(Path(path), max_directory)
-    with guarded as file, zipfile.ZipFile(file) as archive:
+    file = _GuardedFile(Path(path), max_directory)
+    try:
+        archive = _GuardedZip(file)
         file.max_directory = None
         _require_names(archive)
-        yield archive
+    except BaseException:
+        file.close()
+        raise
+    return archive
 
 
 def _require_names(archive: zipfile.ZipFile) -> None:
@@ -156,7 +170,7 @@ def read_arrays(
                 raise RefusedError(f"it unpacks to more than {limit:,} bytes")
             for name in kept:
                 found[name] = array_of(read_member(archive, members[name], limit=limit))
-    except ValueError:
+    except (ValueError, FileNotFoundError):
         raise
     except Exception as error:  # of an archive cut or made up: any class
         raise ValueError(str(error) or type(error).__name__) from error

@@ -229,6 +229,8 @@ def _refuse_direction(attributes: list[str]) -> None:
 
 def _partners(tokens: list[str]) -> dict[int, int]:
     """{index of a brace: index of its partner}, both ways."""
+    if "{" not in tokens:  # one stands in a comment
+        raise ValueError("the DOT text has no opening brace")
     opened, partners = [], {}
     for i, token in enumerate(tokens):
         if token == "{":

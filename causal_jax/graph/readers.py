@@ -148,7 +148,7 @@ def read(source: "str | Path | nx.DiGraph | Sequence") -> nx.DiGraph:
     if not looks_like_text and text in _known_names():
         return named(text)
     if _is_file(text):
-        return from_text(_text_of(Path(text)))
+        return _from_file(Path(text))
     if isinstance(source, str) and looks_like_text:
         return from_text(text)
     raise ValueError(
@@ -177,6 +177,14 @@ def _is_file(text: str) -> bool:
         return Path(text).is_file()
     except (OSError, ValueError):  # longer than a file's name may be, or no name at all
         return False
+
+
+def _from_file(path: Path) -> nx.DiGraph:
+    text = _text_of(path)
+    try:
+        return from_text(text)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _text_of(path: Path) -> str:

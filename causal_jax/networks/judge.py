@@ -8,7 +8,6 @@ labelled images, `metrics.accuracy` says how good it is.
 
 import dataclasses
 import os
-import zipfile
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from causal_jax.files import archives
+from causal_jax.files.whole import written
 from causal_jax.networks.classifier import Classifier, average_pool
 from causal_jax.types import Array, Params
 
@@ -138,6 +139,7 @@ def to_float(images: Array) -> Array:
 
 # What a judge's file holds beside the network's arrays.
 _NAMES = ("label_names", "nuisance_names")
+_MAX_BYTES = 1 << 28  # of a judge's file; the faces' has 0.4 MB
 _SIZES = ("size", "width", "num_stages")
 
 
@@ -148,15 +150,13 @@ def save_judge(path: str | os.PathLike, judge: Judge) -> None:
         for keys, leaf in jax.tree_util.tree_leaves_with_path(judge.params)
     }
     path = Path(path)
-    partial_path = path.with_name(path.name + ".partial")
-    with partial_path.open("wb") as file:
+    with written(path, "wb") as file:
         np.savez_compressed(
             file,
             **{name: np.asarray(getattr(judge, name), np.str_) for name in _NAMES},
             **{name: getattr(judge, name) for name in _SIZES},
             **arrays,
         )
-    partial_path.replace(path)  # never half a file under the final name
 
 
 def load_judge(path: str | os.PathLike) -> Judge:
@@ -166,13 +166,12 @@ def load_judge(path: str | os.PathLike) -> Judge:
       ValueError: there is no such file, or it holds no judge.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
+        arrays = archives.read_arrays(path, limit=_MAX_BYTES)
         names = {name: tuple(map(str, arrays.pop(name))) for name in _NAMES}
         sizes = {name: int(arrays.pop(name)) for name in _SIZES}
     except FileNotFoundError:
         raise ValueError(f"there is no judge at {path}: train one first") from None
-    except (KeyError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except (KeyError, OSError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no judge: give a file of save_judge") from error
     return Judge(params=_nested_params(arrays), **names, **sizes)
 

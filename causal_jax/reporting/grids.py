@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from causal_jax.files.whole import written
+
 INK, FAINT, PAPER = (30, 34, 40), (120, 126, 134), (255, 255, 255)
 _GAP = 8  # pixels between cells
 _TEXT, _CAPTION, _TITLE = 15, 12, 20  # font sizes in pixels
@@ -249,9 +251,5 @@ def save_png(path: str | os.PathLike, image: Image.Image) -> None:
     """Writes a PNG file, whole or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".partial")
-    try:
-        image.save(unfinished, format="PNG")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with written(path, "wb") as file:
+        image.save(file, format="PNG")

@@ -11,6 +11,8 @@ from typing import Any, Self
 
 from PIL import Image
 
+from causal_jax.files.whole import written
+
 _CSS = """
 :root { color-scheme: light; }
 body { margin: 0 auto; max-width: 84rem; padding: 1rem 1.1rem 4rem; color: #1e2228;
@@ -143,12 +145,8 @@ class Page:
         """Writes the page, whole or not at all."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(path.name + ".partial")
-        try:
-            unfinished.write_text(self.html(), encoding="utf-8")
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with written(path) as file:
+            file.write(self.html())
 
     def _add_markup(self, part: str) -> Self:
         self._parts.append(part)

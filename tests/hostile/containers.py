@@ -121,22 +121,22 @@ def _() -> bytes:
 # --- the format before PyTorch 1.6 ----------------------------------------------------
 
 
-def _stream(pickled: bytes, *, num: int = 6, data: bytes = FLOATS) -> bytes:
+def stream(pickled: bytes, *, num: int = 6, data: bytes = FLOATS) -> bytes:
     head = program(b"\x8a\x0a" + _MAGIC.to_bytes(10, "little"))
     head += program(integer(1001)) + program(b"}" + text("little_endian") + b"\x88s")
     keys = program(b"](" + text("7") + b"e")
     return head + pickled + keys + num.to_bytes(8, "little") + data
 
 
-_kind("legacy format that was not asked for")(lambda: _stream(_WHOLE))
+_kind("legacy format that was not asked for")(lambda: stream(_WHOLE))
 _kind("legacy format that calls os.system")(
-    lambda: _stream(program(called("os", "system", text("true"))))
+    lambda: stream(program(called("os", "system", text("true"))))
 )
 _kind("legacy format with a storage of 4 GiB")(
-    lambda: _stream(state(a=tensor("7", [2**30], [1], num=2**30)), num=2**30)
+    lambda: stream(state(a=tensor("7", [2**30], [1], num=2**30)), num=2**30)
 )
-_kind("legacy format cut in the middle")(lambda: _stream(_WHOLE)[:-9])
-_kind("legacy format whose storages have other lengths")(lambda: _stream(_WHOLE, num=5))
+_kind("legacy format cut in the middle")(lambda: stream(_WHOLE)[:-9])
+_kind("legacy format whose storages have other lengths")(lambda: stream(_WHOLE, num=5))
 
 
 # --- safetensors ----------------------------------------------------------------------

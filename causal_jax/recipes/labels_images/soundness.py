@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from causal_jax.files.whole import written
 from causal_jax.metrics import soundness
 from causal_jax.metrics.intervals import Interval, bootstrap
 from causal_jax.networks.judge import Judge
@@ -193,10 +194,8 @@ def evaluate(workdir: str | Path, *, num: int = 60, judge: str | None = None) ->
 
 def _save_units(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Writes arrays without pickle, whole or not at all."""
-    partial_path = path.with_name(path.name + ".partial")
-    with partial_path.open("wb") as file:
+    with written(path, "wb") as file:
         np.savez_compressed(file, **arrays)
-    partial_path.replace(path)
 
 
 def reconstruction(model: Imagination, judge, cases: Cases) -> dict[str, float]:
