@@ -10,6 +10,7 @@ from typing import Any
 
 import networkx as nx
 
+from causal_jax.files.messages import one_line
 from causal_jax.graph.dot import is_dot, read_dot
 from causal_jax.graph.edge_text import read_edge_text
 from causal_jax.graph.structure import build, suggestion, validate
@@ -184,7 +185,7 @@ def _from_file(path: Path) -> nx.DiGraph:
     try:
         return from_text(text)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(f"{path}: {one_line(error)}") from error
 
 
 def _text_of(path: Path) -> str:

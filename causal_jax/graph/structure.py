@@ -6,8 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import networkx as nx
 
+from causal_jax.files.messages import one_line
+
 BINARY = ("0", "1")
-_NO_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # surrogates: no letters
+# Control characters, line breaks of Unicode, and surrogates, which are no letters.
+_NO_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_SHOWN = 200  # characters of a name in an error message
 
 
 def build(
@@ -147,7 +151,7 @@ def require_node(graph: nx.DiGraph, name: str, role: str = "node") -> None:
 
 def suggestion(name: object, existing: Iterable[str]) -> str:
     """'did you mean X? there are A, B, C' for error messages."""
-    existing = [str(e) for e in existing]
+    existing = [one_line(e, limit=_SHOWN) for e in existing]
     shown = ", ".join(existing[:60]) + (", ..." if len(existing) > 60 else "")
     lowered = {e.lower(): e for e in existing}
     near = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.5)
