@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from causal_jax.files.messages import one_line
 from causal_jax.recipes import registry, settings
 from causal_jax.recipes.settings import Settings
 from causal_jax.reporting.page import Page
@@ -120,7 +121,7 @@ def train(config: Any, workdir: str | Path) -> dict[str, float]:
     """
     config = settings.plain(config)
     recipe = registry.recipe_of(config)
-    recipe.check(config)
+    check(recipe, config)
     # Said before data are read or drawn; claimed when nothing else can be wrong.
     folder.require_free(workdir, settings.to_dict(config), places=settings.PLACES)
     data = recipe.data(config)
@@ -147,7 +148,7 @@ def train_together(configs: Sequence[Any], workdirs: Sequence[str | Path]) -> No
     configs = [settings.plain(config) for config in configs]
     recipe = registry.recipe_of(configs[0])
     for config in configs:
-        recipe.check(config)
+        check(recipe, config)
     data = recipe.data(configs[0])
     model = recipe.model(configs[0], data)
     stages = [recipe.stages(config, data, model) for config in configs]
@@ -217,6 +218,24 @@ def _claim(config: Settings, workdir: str | Path, model: SCM | None) -> Path:
     if model is not None:
         save_spec(workdir, model)
     return workdir
+
+
+def check(recipe: Recipe, config: Settings) -> None:
+    """What a recipe checks; a setting of a wrong kind (None for a number) is said too.
+
+    Raises:
+      ValueError: a setting cannot be right.
+    """
+    try:
+        recipe.check(config)
+    except ValueError:
+        raise
+    except Exception as error:  # of what is done with a setting: any class
+        reason = one_line(error, limit=200) or type(error).__name__
+        raise ValueError(
+            f"a setting of the configuration is of a wrong kind ({reason}): compare "
+            "them with those of the config that it was made of"
+        ) from error
 
 
 # --- evaluating -----------------------------------------------------------------------

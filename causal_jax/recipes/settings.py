@@ -23,6 +23,15 @@ class Settings(SimpleNamespace):
     True
     """
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise MissingKeyError(f"the configuration has no key {name!r}: give it")
+
+
+class MissingKeyError(ValueError, AttributeError):
+    """A key that a configuration lacks; `getattr(config, key, default)` still works."""
+
 
 def plain(config: Any) -> Settings:
     """A configuration as `Settings`.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from causal_jax import graph as graphs
+from causal_jax.files.messages import one_line
 from causal_jax.mechanism import Mechanism
 from causal_jax.runs.folder import write_text
 from causal_jax.scm import SCM
@@ -78,10 +79,11 @@ def load_spec(workdir: str | Path) -> SCM:
             states={n["name"]: n["states"] for n in nodes if n["states"]},
         )
         return SCM(graph, {node["name"]: _mechanism(node) for node in nodes})
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+    except Exception as error:  # of a file cut or made up: any class
+        reason = one_line(error, limit=200) or type(error).__name__
         raise ValueError(
-            f"{path} is damaged or is no model of this library: delete the folder and "
-            "train again"
+            f"{path} is damaged or is no model of this library ({reason}): delete the "
+            "folder and train again"
         ) from error
 
 
