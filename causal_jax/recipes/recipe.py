@@ -228,8 +228,8 @@ def check(recipe: Recipe, config: Settings) -> None:
     """
     try:
         recipe.check(config)
-    except ValueError:
-        raise
+    except ValueError as error:
+        raise ValueError(one_line(error)) from error
     except Exception as error:  # of what is done with a setting: any class
         reason = one_line(error, limit=200) or type(error).__name__
         raise ValueError(
