@@ -75,6 +75,9 @@ def _parsed_intervention(scm: Model, name: str, value: Any) -> Intervention:
             f"node {name!r} has states, not numbers: {type(value).__name__} does not "
             "apply; set a state, randomise or modify it"
         )
+    if isinstance(value, iv.Shift | iv.Scale):
+        leaves = jax.tree.leaves(value)
+        _as_numbers(leaves[0] if len(leaves) == 1 else None, f"do on {name!r}")
     if isinstance(value, iv.Randomize):
         return _checked_randomize(scm, name, value)
     if isinstance(value, iv.Replace):
@@ -107,7 +110,7 @@ def _checked_randomize(scm: Model, name: str, value: iv.Randomize) -> iv.Randomi
             f"node {name!r} has no states: Randomize does not apply; replace its "
             "mechanism"
         )
-    probs = jnp.asarray(value.probs, float)
+    probs = _as_numbers(value.probs, f"Randomize on {name!r}")
     if probs.shape != (len(states),):
         raise ValueError(
             f"Randomize on {name!r} has probabilities of shape {probs.shape}: it needs "
@@ -119,6 +122,15 @@ def _checked_randomize(scm: Model, name: str, value: iv.Randomize) -> iv.Randomi
             f"Randomize on {name!r}: probabilities are >= 0 and sum to one"
         )
     return iv.Randomize(probs)
+
+
+def _as_numbers(value: Any, where: str) -> Array:
+    try:
+        return jnp.asarray(value, float)
+    except Exception as error:  # of words, None, lists of unequal lengths: any class
+        raise ValueError(
+            f"{where} holds a {type(value).__name__} where numbers are needed"
+        ) from error
 
 
 def _fitted_to_shape(
@@ -259,9 +271,10 @@ def _have_other_integers_for_names(states: tuple[str, ...]) -> bool:
 def _encoded_number(name: str, value: Any) -> Array:
     try:
         number = jnp.asarray(value, dtype=float)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
+        shown = one_line(repr(value), limit=200)
         raise ValueError(
-            f"{value!r} is no number: node {name!r} has no states, it takes numbers"
+            f"{shown} is no number: node {name!r} has no states, it takes numbers"
         ) from error
     traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value))
     # numpy: inside `jit` even constants would be traced.
