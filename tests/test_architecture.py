@@ -15,7 +15,7 @@ FILES = sorted((ROOT / "causal_jax").rglob("*.py"))
 # The rooms of the house. A room imports rooms of earlier lines and, on the lines of the
 # core, what stands before it.
 HOUSE = (
-    ("types", "files", "graph"),
+    ("types", "archives", "messages", "files", "graph"),
     ("ops", "losses"),
     ("mechanism", "parameters", "factors", "linear", "particles", "posterior")
     + ("abduction", "interventions", "arguments", "batches", "rejection")

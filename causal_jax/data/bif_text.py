@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from causal_jax import archives
 from causal_jax.data.bif_lists import cuts, unquoted
-from causal_jax.files import archives
 
 _COMMENT = r"//[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/"
 _QUOTED = r'"[^"\n]*+"'

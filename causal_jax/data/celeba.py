@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from causal_jax import archives
 from causal_jax.data import images as images_lib
 from causal_jax.data import tables, tfds
 from causal_jax.data.celeba_graphs import ATTRIBUTES
 from causal_jax.data.records import ImageData, Table
-from causal_jax.files import archives
 from causal_jax.graph import BINARY, suggestion
 
 SPLITS = ("train", "validation", "test")  # 0, 1, 2 in list_eval_partition.txt

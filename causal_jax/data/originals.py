@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from causal_jax import archives
 from causal_jax.data import celeba, tfds
 from causal_jax.data.images import encoded_png
-from causal_jax.files import archives
 
 _IDX_FILES = (
     "train-images-idx3-ubyte.gz",

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from causal_jax import archives
 from causal_jax.data.images import Crop, decode
-from causal_jax.files import archives
 
 _ARRAYS = (".npy", ".npz")
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import networkx as nx
 
-from causal_jax.files.messages import one_line
 from causal_jax.graph.dot import is_dot, read_dot
 from causal_jax.graph.edge_text import read_edge_text
 from causal_jax.graph.structure import build, suggestion, validate
+from causal_jax.messages import one_line
 
 # Modules with graphs that go by a name, imported when a name is asked for. Each has
 # GRAPHS, whose keys are the names, and `named(name)`.

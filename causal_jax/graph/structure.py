@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import networkx as nx
 
-from causal_jax.files.messages import one_line
+from causal_jax.messages import one_line
 
 BINARY = ("0", "1")
 # Control characters, line breaks of Unicode, and surrogates, which are no letters.

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from causal_jax.files.archives import RefusedError
+from causal_jax.archives import RefusedError
 
 
 class ForeignError(ValueError):

@@ -19,7 +19,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from causal_jax.files.archives import RefusedError
+from causal_jax.archives import RefusedError
 from causal_jax.importers.file_errors import one_line_errors
 
 MAX_HEADER = 8 << 20  # bytes; about 100 a tensor

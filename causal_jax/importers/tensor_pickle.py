@@ -17,7 +17,7 @@ import io
 import pickletools
 from typing import Any
 
-from causal_jax.files.archives import RefusedError
+from causal_jax.archives import RefusedError
 from causal_jax.importers.tensor_views import (
     DTYPES,
     Tensor,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from causal_jax.files.archives import RefusedError
+from causal_jax.archives import RefusedError
 
 MAX_AXES = 16
 _MAX_NUMBER = 1 << 40  # of sizes, strides, offsets and lengths

@@ -21,8 +21,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from causal_jax.files import archives
-from causal_jax.files.archives import RefusedError
+from causal_jax import archives
+from causal_jax.archives import RefusedError
 from causal_jax.importers import tensor_pickle
 from causal_jax.importers.file_errors import (
     ForeignError,

@@ -13,7 +13,7 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from causal_jax.files import archives
+from causal_jax import archives
 from causal_jax.importers import weight_file
 from causal_jax.networks.vgg import BLOCKS
 from causal_jax.types import Array, Params

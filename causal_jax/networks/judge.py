@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from causal_jax.files import archives
+from causal_jax import archives
 from causal_jax.files.whole import written
 from causal_jax.networks.classifier import Classifier, average_pool
 from causal_jax.types import Array, Params

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from causal_jax.files.messages import one_line
+from causal_jax.messages import one_line
 from causal_jax.recipes import registry, settings
 from causal_jax.recipes.settings import Settings
 from causal_jax.reporting.page import Page

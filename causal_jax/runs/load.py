@@ -5,7 +5,7 @@ from pathlib import Path
 import jax
 
 from causal_jax import graph as graphs
-from causal_jax.files.messages import one_line
+from causal_jax.messages import one_line
 from causal_jax.runs.folder import checkpoints
 from causal_jax.runs.spec import load_spec
 from causal_jax.scm import SCM

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from causal_jax import graph as graphs
-from causal_jax.files.messages import one_line
 from causal_jax.mechanism import Mechanism
+from causal_jax.messages import one_line
 from causal_jax.runs.folder import write_text
 from causal_jax.scm import SCM
 

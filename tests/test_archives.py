@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from causal_jax.files import archives
+from causal_jax import archives
 
 
 def zipped(path, members):
