@@ -107,6 +107,7 @@ def write_page() -> None:
 # A table of the rows whose cells begin so; `others` is of those in no other table.
 _TABLE = re.compile(r"<!-- rows: (.*?) -->\n.*?<!-- end -->", re.S)
 _OTHERS = "others"
+_OWN_PAGES = ("reliability_",)  # rows that stand on a page of their own alone
 BARE_PAGE = f"# Results\n\n<!-- rows: {_OTHERS} -->\n<!-- end -->\n"
 _HEADER = """| cell | figures | training s | command | revision | hardware |
 |---|---|---|---|---|---|
@@ -117,7 +118,8 @@ def filled(text: str, rows: list[dict]) -> str:
     """The page with its tables made of these rows; what stands around them stays."""
     prefixes = [tuple(match[1].split()) for match in _TABLE.finditer(text)]
     known = tuple(prefix for table in prefixes for prefix in table)
-    others = [row for row in rows if not row["cell"].startswith(known)]
+    elsewhere = (*known, *_OWN_PAGES)
+    others = [row for row in rows if not row["cell"].startswith(elsewhere)]
 
     def table(match: re.Match) -> str:
         chosen = [r for r in rows if r["cell"].startswith(tuple(match[1].split()))]

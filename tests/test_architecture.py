@@ -223,7 +223,7 @@ def test_the_largest_room_is_small():
             lines[name] = lines.get(name, 0) + num_lines
     largest = max(lines, key=lines.get)
     assert lines[largest] <= 0.18 * sum(lines.values()), (largest, lines)
-    assert lines["experiments"] <= 2800
+    assert lines["experiments"] <= 3600
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
@@ -233,6 +233,29 @@ def test_no_assert_and_no_code_from_text(path):
         assert not isinstance(node, ast.Assert), f"{where}: raise ValueError instead"
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             assert node.func.id not in {"eval", "exec"}, f"{where}: runs text as code"
+
+
+# What opens files to write beside `files`: lines are added to a log, a lock is no text
+# of its own, a member of an archive is none on the disk.
+_OPEN_TO_WRITE = {"training/log.py", "runs/lock.py", "cli/sample_files.py"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_are_written_in_one_place(path):
+    """`causal_jax.files` writes whole files, under names that cannot be foreseen."""
+    name = path.relative_to(ROOT / "causal_jax").as_posix()
+    if name == "files.py" or name in _OPEN_TO_WRITE:
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        where = f"{name}:{node.lineno}: {called}"
+        if called.endswith((".write_text", ".write_bytes")):
+            assert called in {"files.write_text", "folder.write_text"}, where
+        if called.rpartition(".")[2] == "open":
+            modes = [a.value for a in node.args[:2] if isinstance(a, ast.Constant)]
+            assert not any(set("wax+") & set(str(m)) for m in modes if m), where
 
 
 def test_the_rooms_stand_in_one_order():

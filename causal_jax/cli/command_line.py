@@ -8,14 +8,18 @@ import contextlib
 import importlib
 import os
 import re
+import shlex
 import sys
 import types
+import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from absl import app, flags, logging
 
 from causal_jax.cli import compilation_cache
 from causal_jax.graph import suggestion
+from causal_jax.training import signals
 
 
 def launch(module: types.ModuleType | str) -> None:
@@ -24,10 +28,11 @@ def launch(module: types.ModuleType | str) -> None:
     Args:
       module: the command's module, or the name of one of this package.
     """
-    if isinstance(module, str):
-        module = importlib.import_module(f"causal_jax.cli.{module}")
-    command = module.__name__.rpartition(".")[2]
-    run(command, module.define_flags, module.main, help_text=module.__doc__)
+    name = module if isinstance(module, str) else module.__name__.rpartition(".")[2]
+    with _stopped_in_one_line(name):
+        if isinstance(module, str):
+            module = importlib.import_module(f"causal_jax.cli.{module}")
+        run(name, module.define_flags, module.main, help_text=module.__doc__)
 
 
 def run(
@@ -64,7 +69,8 @@ def run(
             main(flags.FLAGS)
 
     try:
-        app.run(parsed_main, flags_parser=lambda argv: _parse(argv, own))
+        with _stopped_in_one_line(command), _warnings_in_one_line(command):
+            app.run(parsed_main, flags_parser=lambda argv: _parse(argv, own))
     except (ValueError, AttributeError, KeyError, FileNotFoundError) as error:
         if parsed:  # main has its own handler; what it lets through is a bug
             raise
@@ -101,6 +107,46 @@ def one_line_errors(command: str) -> Iterator[None]:
         if os.environ.get("CAUSAL_JAX_TRACEBACK"):
             raise
         sys.exit(f"{command}: {_one_line(error)}")
+
+
+@contextlib.contextmanager
+def _stopped_in_one_line(command: str) -> Iterator[None]:
+    """SIGTERM and SIGINT end a command with the line that says how to go on."""
+    try:
+        with signals.listening():
+            yield
+    except signals.Stopped as stopped:
+        if not stopped.said:
+            print(
+                f"{command}: stopped by {stopped.name}; to go on: {_called()}",
+                file=sys.stderr,
+            )
+        stopped.said = True
+        raise
+
+
+def _called() -> str:
+    """The command line that this process was started with."""
+    interpreter, *called = sys.orig_argv
+    if called and Path(called[0]).name == "causal-jax":
+        return shlex.join(["causal-jax", *called[1:]])
+    return shlex.join([Path(interpreter).name, *called])
+
+
+@contextlib.contextmanager
+def _warnings_in_one_line(command: str) -> Iterator[None]:
+    before = warnings.formatwarning
+
+    def one_line(message, category, filename, lineno, line=None):
+        if issubclass(category, UserWarning):  # the library's own: said to the user
+            return f"{command}: warning: {' '.join(str(message).split())}\n"
+        return before(message, category, filename, lineno, line)
+
+    warnings.formatwarning = one_line
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
 
 
 def _one_line(error: BaseException) -> str:

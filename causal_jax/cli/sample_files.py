@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from causal_jax import files
 from causal_jax.data import tables
 from causal_jax.data.records import Table
-from causal_jax.files.whole import written
 from causal_jax.reporting import grids, sheets
 from causal_jax.runs.load import IMAGE
 from causal_jax.scm import SCM
@@ -73,7 +73,7 @@ def _write_npz(path: Path, scm: SCM, parts: Parts, twin: bool) -> None:
         if twin:
             _refuse_names_of_worlds(scm, kept)
             kept |= {name: kept[f"{name}_counterfactual"] for name in scm.nodes}
-        with written(path, "wb") as file:
+        with files.whole(path, "wb") as file:
             _write_archive(file, kept)
 
 

@@ -4,7 +4,8 @@ r"""Trains a causal generative model: labels first, then (if the config says so)
 
 A variant follows the config's name after a colon (faces_labels:mle; `:quicktest` runs
 two steps of everything), and every key can be overridden after it:
-`--config.seed=3 --config.num_steps=2000`. The same command resumes an interrupted run.
+`--config.seed=3 --config.num_steps=2000`. The same command resumes an interrupted run:
+Ctrl-C and SIGTERM save first, and what else ends it costs at most --checkpoint_seconds.
 --config=FILE.py[:variant] takes a config file of your own.
 
 Digits whose colours tell the class, a counterfactual generative network of them and an
@@ -28,6 +29,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from causal_jax.recipes import recipe, registry
+from causal_jax.training import loop
 
 
 def define_flags() -> None:
@@ -41,12 +43,20 @@ def define_flags() -> None:
         lock_config=True,
     )
     flags.DEFINE_string("workdir", None, "Folder of the run; made if missing.")
+    flags.DEFINE_float(
+        "checkpoint_seconds",
+        loop.SECONDS_PER_CHECKPOINT,
+        "Seconds between checkpoints; the first is made after the first steps.",
+        0.0,
+    )
     flags.mark_flags_as_required(["config", "workdir"])
 
 
 def main(args: flags.FlagValues) -> None:
     """Trains what the flags ask for."""
-    recipe.train(args.config, args.workdir)
+    recipe.train(
+        args.config, args.workdir, seconds_per_checkpoint=args.checkpoint_seconds
+    )
     print(f"wrote {args.workdir}: the trained model, and metrics.jsonl of its training")
     print(f"Next: causal-jax evaluate --workdir={args.workdir}")
 

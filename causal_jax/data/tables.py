@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from causal_jax import files
 from causal_jax.data import column_states, csv_files, data_frames, formulas
 from causal_jax.data.records import Table
 from causal_jax.data.state_indices import REFUSE, encode_columns, said
 from causal_jax.data.text_columns import column_position
-from causal_jax.files.whole import written
 
 _SPECIAL = re.compile(r'^#|[,;|\t\r\n"]')  # in a cell that has to be quoted
 _ROWS_AT_ONCE = 100_000  # whose words are in memory
@@ -131,7 +131,7 @@ def write_csv_parts(
       ValueError: there is no part.
     """
     num_rows = 0
-    with written(path, newline="") as file:
+    with files.whole(path, newline="") as file:
         for table in parts:
             if not num_rows:
                 names = (_quoted(name, raw) for name in table.names)

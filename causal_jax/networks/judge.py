@@ -16,8 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from causal_jax import archives
-from causal_jax.files.whole import written
+from causal_jax import archives, files
 from causal_jax.networks.classifier import Classifier, average_pool
 from causal_jax.types import Array, Params
 
@@ -150,7 +149,7 @@ def save_judge(path: str | os.PathLike, judge: Judge) -> None:
         for keys, leaf in jax.tree_util.tree_leaves_with_path(judge.params)
     }
     path = Path(path)
-    with written(path, "wb") as file:
+    with files.whole(path, "wb") as file:
         np.savez_compressed(
             file,
             **{name: np.asarray(getattr(judge, name), np.str_) for name in _NAMES},

@@ -7,6 +7,7 @@ devices or checkpoints. What is done with them is the same for every family:
     evaluate   measure, then the page; metrics.json and report.html
 """
 
+import contextlib
 import dataclasses
 import inspect
 import json
@@ -22,7 +23,7 @@ from causal_jax.messages import one_line
 from causal_jax.recipes import registry, settings
 from causal_jax.recipes.settings import Settings
 from causal_jax.reporting.page import Page
-from causal_jax.runs import folder
+from causal_jax.runs import folder, lock
 from causal_jax.runs.spec import save_spec
 from causal_jax.scm import SCM
 from causal_jax.training import loop
@@ -106,12 +107,18 @@ class Recipe:
 # --- training -------------------------------------------------------------------------
 
 
-def train(config: Any, workdir: str | Path) -> dict[str, float]:
+def train(
+    config: Any,
+    workdir: str | Path,
+    *,
+    seconds_per_checkpoint: float = loop.SECONDS_PER_CHECKPOINT,
+) -> dict[str, float]:
     """Trains a configuration's model, or resumes its training.
 
     Args:
       config: see `settings.plain`.
-      workdir: the run's folder; made if missing.
+      workdir: the run's folder; made if missing. Nobody else may train there.
+      seconds_per_checkpoint: as in `loop.fit`.
 
     Returns:
       {stage: seconds}, interrupted calls included.
@@ -126,12 +133,18 @@ def train(config: Any, workdir: str | Path) -> dict[str, float]:
     folder.require_free(workdir, settings.to_dict(config), places=settings.PLACES)
     data = recipe.data(config)
     model = recipe.model(config, data)
-    workdir = _claim(config, workdir, model)
-    for stage in recipe.stages(config, data, model):
-        started = time.monotonic()
-        fit_stage(stage, config.seed, workdir)
-        folder.add_seconds(workdir, stage.name, time.monotonic() - started)
-    return folder.read_seconds(workdir)
+    with lock.held(workdir):
+        workdir = _claim(config, workdir, model)
+        for stage in recipe.stages(config, data, model):
+            with folder.counted(workdir, stage.name) as count_seconds:
+                fit_stage(
+                    stage,
+                    config.seed,
+                    workdir,
+                    seconds_per_checkpoint=seconds_per_checkpoint,
+                    on_checkpoint=lambda _, count=count_seconds: count(),
+                )
+        return folder.read_seconds(workdir)
 
 
 def train_together(configs: Sequence[Any], workdirs: Sequence[str | Path]) -> None:
@@ -153,26 +166,37 @@ def train_together(configs: Sequence[Any], workdirs: Sequence[str | Path]) -> No
     model = recipe.model(configs[0], data)
     stages = [recipe.stages(config, data, model) for config in configs]
     folders: list[Path] = []
-    for alike in zip(*stages, strict=True):
-        if alike[0].alone:
-            raise ValueError(f"{alike[0].alone}: train them in turn")
-        if not folders:  # after the first stage's errors, which leave nothing
-            pairs = zip(configs, workdirs, strict=True)
-            folders = [_claim(config, workdir, model) for config, workdir in pairs]
-        _fit_together(alike, [config.seed for config in configs], folders)
+    with contextlib.ExitStack() as locks:
+        for alike in zip(*stages, strict=True):
+            if alike[0].alone:
+                raise ValueError(f"{alike[0].alone}: train them in turn")
+            if not folders:  # after the first stage's errors, which leave nothing
+                for config, workdir in zip(configs, workdirs, strict=True):
+                    locks.enter_context(lock.held(workdir))
+                    folders.append(_claim(config, workdir, model))
+            _fit_together(alike, [config.seed for config in configs], folders)
 
 
-def fit_stage(stage: Stage, seed: int, workdir: Path) -> loop.Fit:
-    """Fits a stage and those that it needs, from their last checkpoints on."""
-    learned = {one.name: fit_stage(one, seed, workdir).params for one in stage.needs}
+def fit_stage(stage: Stage, seed: int, workdir: Path, **options: Any) -> loop.Fit:
+    """Fits a stage and those that it needs, from their last checkpoints on.
+
+    Args:
+      stage: what is fitted.
+      seed: the run's.
+      workdir: the run's folder; who calls holds it (`lock`) where steps are left.
+      **options: as `loop.fit` takes them.
+    """
+    needed = {one.name: fit_stage(one, seed, workdir, **options) for one in stage.needs}
     return loop.fit(
-        stage.algorithm_fn(learned),
+        stage.algorithm_fn({name: fitted.params for name, fitted in needed.items()}),
         stage.data,
         key=_key(stage, seed),
         num_steps=stage.num_steps,
         stage=stage.name,
         workdir=workdir,
         steps_per_dispatch=stage.steps_per_dispatch,
+        before_manifests=folder.is_before_manifests(workdir),
+        **options,
     )
 
 

@@ -7,12 +7,11 @@ stays a pixel of the picture.
 import functools
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from causal_jax.files.whole import written
+from causal_jax import files
 
 INK, FAINT, PAPER = (30, 34, 40), (120, 126, 134), (255, 255, 255)
 _GAP = 8  # pixels between cells
@@ -249,7 +248,5 @@ def with_notes(page: Image.Image, texts: Sequence[str]) -> Image.Image:
 
 def save_png(path: str | os.PathLike, image: Image.Image) -> None:
     """Writes a PNG file, whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with written(path, "wb") as file:
+    with files.whole(path, "wb") as file:
         image.save(file, format="PNG")

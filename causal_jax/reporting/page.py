@@ -6,12 +6,11 @@ import html
 import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, Self
 
 from PIL import Image
 
-from causal_jax.files.whole import written
+from causal_jax import files
 
 _CSS = """
 :root { color-scheme: light; }
@@ -143,10 +142,7 @@ class Page:
 
     def write(self, path: str | os.PathLike) -> None:
         """Writes the page, whole or not at all."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with written(path) as file:
-            file.write(self.html())
+        files.write_text(path, self.html())
 
     def _add_markup(self, part: str) -> Self:
         self._parts.append(part)

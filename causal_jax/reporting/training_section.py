@@ -1,10 +1,10 @@
 """The section of a report that shows what was logged while a run was trained."""
 
-import json
 from pathlib import Path
 
 from causal_jax.reporting import plots
 from causal_jax.reporting.page import Page
+from causal_jax.training import log
 
 _CAPTION = (
     "What was logged while the run was trained, over the training steps: one panel per "
@@ -16,9 +16,7 @@ _CAPTION = (
 
 def add(page: Page, workdir: Path) -> None:
     """Adds the training curves of a run's folder; nothing if nothing was logged."""
-    path = workdir / "metrics.jsonl"
-    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-    figure = plots.curves_figure([json.loads(line) for line in lines])
+    figure = plots.curves_figure(log.read(workdir))
     if figure is not None:
         page.heading("Training")
         page.image(figure, _CAPTION)

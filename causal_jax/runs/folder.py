@@ -1,37 +1,51 @@
-"""A run's folder: what lies in it, and writing it whole or not at all.
+"""A run's folder: what lies in it, and that it is one run's.
 
-DIR/config.json      the run's configuration
+DIR/config.json      the run's configuration, and the format of the folder
 DIR/scm.json         graph, states, mechanisms: plain data, nothing executable (`spec`)
 DIR/checkpoints/     labels/<step> and images/<step>; or model/<step>, where all
                      nodes were trained at once
 DIR/metrics.jsonl    one line per logged step
 DIR/seconds.json     how long each stage took, interrupted calls included
+DIR/lock.json        whose the folder is, while a process trains in it (`lock`)
 DIR/metrics.json, DIR/report.html    written by the evaluation
 """
 
+import contextlib
 import json
-import os
-from collections.abc import Collection, Mapping
+import math
+import time
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from causal_jax import files
+from causal_jax.files import write_text
+from causal_jax.runs import lock
 from causal_jax.training.checkpoint import Checkpoints
 
 _CONFIG, _SECONDS = "config.json", "seconds.json"
-
-
-def write_text(path: str | Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+# A key of config.json that is no part of the configuration. Folders without it are
+# from before checkpoints had manifests.
+_FORMAT, _CURRENT = "folder_format", 2
 
 
 def checkpoints(workdir: str | Path, stage: str) -> Checkpoints:
     """The checkpoints of a stage, by its name."""
-    return Checkpoints(Path(workdir) / "checkpoints" / stage)
+    return Checkpoints(
+        Path(workdir) / "checkpoints" / stage,
+        before_manifests=is_before_manifests(workdir),
+    )
+
+
+def is_before_manifests(workdir: str | Path) -> bool:
+    """Whether a run was begun before its checkpoints had manifests.
+
+    Its configuration says so; that a manifest is missing does not.
+    """
+    with contextlib.suppress(ValueError):
+        return _FORMAT not in files.read_json(Path(workdir) / _CONFIG, way_out="")
+    return False
 
 
 # --- the configuration ----------------------------------------------------------------
@@ -44,17 +58,15 @@ def read_config(workdir: str | Path) -> dict[str, Any]:
       ValueError: there is none, or it is damaged.
     """
     path = Path(workdir) / _CONFIG
-    if not path.is_file():
+    if not path.exists():
         raise ValueError(
             f"{workdir} holds no run (no {_CONFIG}): train one with "
             f"causal-jax train --config=NAME --workdir={workdir}"
         )
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path} is damaged ({error}): delete the folder and train again"
-        ) from error
+    config = files.read_json(
+        path, way_out="put back a copy of it, or train again in a new folder"
+    )
+    return {key: value for key, value in config.items() if key != _FORMAT}
 
 
 def require_free(
@@ -63,16 +75,23 @@ def require_free(
     """Checks what `claim` checks, and writes nothing.
 
     Raises:
-      ValueError: the folder holds another configuration's run, or other files.
+      ValueError: the folder holds another configuration's run, or other files, or
+        another process trains there.
     """
     workdir = Path(workdir)
-    if (workdir / _CONFIG).is_file():
+    if (workdir / _CONFIG).exists():
         _require_same(config, read_config(workdir), workdir, places)
-    elif workdir.exists() and any(workdir.iterdir()):
+    elif workdir.exists() and any(map(_is_foreign, workdir.iterdir())):
         raise ValueError(
             f"{workdir} holds files that are no run (no {_CONFIG}): choose an empty "
             "or a new folder"
         )
+    lock.require_free(workdir)
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether a file is none of those that a killed start leaves."""
+    return path.name != lock.NAME and not files.is_unfinished(path)
 
 
 def claim(
@@ -80,18 +99,25 @@ def claim(
 ) -> Path:
     """Makes a run's folder, or checks that it holds a run of the same configuration.
 
+    What killed writers have left there is removed: the caller holds it (`lock`).
+
     Args:
       workdir: the folder.
       config: as it will be read back from JSON.
       places: keys that may differ, since where data lies is not part of what a run is.
 
     Raises:
-      ValueError: the folder holds another configuration's run, or other files.
+      ValueError: the folder holds another configuration's run, or other files, or
+        another process trains there.
+      OSError: the folder is full, gone or read-only.
     """
     workdir = Path(workdir)
     require_free(workdir, config, places=places)
-    text = json.dumps(config, indent=1, sort_keys=True)
-    write_text(workdir / _CONFIG, text)
+    files.remove_unfinished(workdir)
+    kept = {key: value for key, value in config.items() if key != _FORMAT}
+    if not is_before_manifests(workdir):
+        kept[_FORMAT] = _CURRENT
+    write_text(workdir / _CONFIG, json.dumps(kept, indent=1, sort_keys=True))
     return workdir
 
 
@@ -101,7 +127,7 @@ def _require_same(
     different = [
         f"{key} {kept.get(key)!r} there, {config.get(key)!r} here"
         for key in sorted(config.keys() | kept.keys())
-        if key not in places and config.get(key) != kept.get(key)
+        if key not in {*places, _FORMAT} and config.get(key) != kept.get(key)
     ]
     if different:
         raise ValueError(
@@ -114,9 +140,26 @@ def _require_same(
 
 
 def read_seconds(workdir: str | Path) -> dict[str, float]:
-    """{stage: its seconds so far}, of the stages that were trained."""
+    """{stage: its seconds so far}, of the stages that were trained.
+
+    A damaged file is bookkeeping that is lost: there is a warning, and none is left.
+    """
     path = Path(workdir) / _SECONDS
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if not path.exists():
+        return {}
+    try:
+        found = files.read_json(path, way_out="the time so far is lost")
+        if not all(map(_is_duration, found.values())):
+            raise files.damaged(path, "no times", way_out="the time so far is lost")
+    except ValueError as error:
+        warnings.warn(str(error), stacklevel=2)
+        return {}
+    return found
+
+
+def _is_duration(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value) and value >= 0
 
 
 def add_seconds(workdir: str | Path, stage: str, seconds: float) -> dict[str, float]:
@@ -125,3 +168,23 @@ def add_seconds(workdir: str | Path, stage: str, seconds: float) -> dict[str, fl
     kept[stage] = kept.get(stage, 0.0) + seconds
     write_text(Path(workdir) / _SECONDS, json.dumps(kept))
     return kept
+
+
+@contextlib.contextmanager
+def counted(workdir: str | Path, stage: str) -> Iterator[Callable[[], None]]:
+    """Adds the seconds of a block to a stage's, however it ends.
+
+    What it yields adds those until now: a process that is killed loses the rest.
+    """
+    since = time.monotonic()
+
+    def count() -> None:
+        nonlocal since
+        now = time.monotonic()
+        add_seconds(workdir, stage, now - since)
+        since = now
+
+    try:
+        yield count
+    finally:
+        count()

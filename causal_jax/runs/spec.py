@@ -10,10 +10,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from causal_jax import files
 from causal_jax import graph as graphs
 from causal_jax.mechanism import Mechanism
 from causal_jax.messages import one_line
-from causal_jax.runs.folder import write_text
 from causal_jax.scm import SCM
 
 # What a specification may name, "module:class", imported when a file names it.
@@ -28,6 +28,11 @@ MECHANISMS = {
     "Shape": "causal_jax.networks.cgn.mnist:Shape",
     "Texture": "causal_jax.networks.cgn.mnist:Texture",
 }
+
+
+_WAY_OUT = (
+    "run causal-jax train with this run's --config and --workdir, which writes it anew"
+)
 
 
 def save_spec(workdir: str | Path, scm: SCM) -> None:
@@ -46,7 +51,7 @@ def save_spec(workdir: str | Path, scm: SCM) -> None:
         }
         for name in scm.nodes
     ]
-    write_text(Path(workdir) / "scm.json", json.dumps({"nodes": nodes}, indent=1))
+    files.write_text(Path(workdir) / "scm.json", json.dumps({"nodes": nodes}, indent=1))
 
 
 def _mechanism_name(node: str, mechanism: Mechanism) -> str:
@@ -66,13 +71,13 @@ def load_spec(workdir: str | Path) -> SCM:
       ValueError: there is none, or it is not one of this library's.
     """
     path = Path(workdir) / "scm.json"
-    if not path.is_file():
+    if not path.exists() and not (Path(workdir) / "config.json").exists():
         raise ValueError(
             f"{workdir} holds no run (no scm.json): train one with "
             f"causal-jax train --config=NAME --workdir={workdir}"
         )
+    nodes = files.read_json(path, way_out=_WAY_OUT).get("nodes")
     try:
-        nodes = json.loads(path.read_text(encoding="utf-8"))["nodes"]
         graph = graphs.build(
             [(parent, node["name"]) for node in nodes for parent in node["parents"]],
             nodes=[node["name"] for node in nodes],
@@ -82,8 +87,7 @@ def load_spec(workdir: str | Path) -> SCM:
     except Exception as error:  # of a file cut or made up: any class
         reason = one_line(error, limit=200) or type(error).__name__
         raise ValueError(
-            f"{path} is damaged or is no model of this library ({reason}): delete the "
-            "folder and train again"
+            f"{path} is damaged (no model of this library: {reason}): {_WAY_OUT}"
         ) from error
 
 

@@ -1,7 +1,6 @@
-"""The training loop: dispatches, progress, logs, checkpoints, resume."""
+"""The training loop: dispatches, progress, logs, checkpoints, resume, stop."""
 
 import functools
-import json
 import math
 import time
 from collections.abc import Callable
@@ -12,10 +11,12 @@ from typing import Any, NamedTuple
 import jax
 from tqdm import tqdm
 
-from causal_jax.training import parallel
+from causal_jax.training import finite, log, parallel, signals
 from causal_jax.training.algorithm import Algorithm
 from causal_jax.training.checkpoint import Checkpoints
 from causal_jax.types import Batch, Key, Params
+
+SECONDS_PER_CHECKPOINT = 60.0  # what a machine that dies takes with it, at most
 
 
 class Fit(NamedTuple):
@@ -41,11 +42,16 @@ def fit(
     stage: str = "train",
     workdir: str | Path | None = None,
     steps_per_dispatch: int = 100,
-    seconds_per_checkpoint: float = 300.0,
+    seconds_per_checkpoint: float = SECONDS_PER_CHECKPOINT,
+    before_manifests: bool = False,
     progress: bool = True,
     on_log: Callable[[int, dict[str, float]], None] | None = None,
+    on_checkpoint: Callable[[int], None] | None = None,
 ) -> Fit:
     """Trains for `num_steps` steps, resuming from `workdir` by itself.
+
+    SIGTERM and SIGINT wait for the end of a dispatch and for its checkpoint; then they
+    do what they would have done (`signals.held`).
 
     Args:
       algorithm: what to train.
@@ -55,36 +61,43 @@ def fit(
       stage: names the progress bar, the log lines and the checkpoints.
       workdir: where `metrics.jsonl` and `checkpoints/<stage>` go; None keeps nothing.
       steps_per_dispatch: steps compiled into one call; also how often is logged.
-      seconds_per_checkpoint: time between checkpoints; the last step always has one.
+      seconds_per_checkpoint: time between checkpoints; a call's first dispatch has one,
+        and so has the last step.
+      before_manifests: the workdir's checkpoints may lack a manifest (`Checkpoints`).
       progress: shows a progress bar.
       on_log: called with the step and its averaged info.
+      on_checkpoint: called with the step when its checkpoint is complete.
 
     Raises:
-      FloatingPointError: a logged value is not finite; nothing is saved after it.
+      FloatingPointError: a logged value or the state is not finite; nothing is saved
+        after it.
+      OSError: the workdir is full, gone or read-only.
       ValueError: the batch does not divide by the devices, or a checkpoint in the
-        workdir is not this algorithm's.
+        workdir is not this algorithm's, or all of them are damaged.
     """
     started = time.monotonic()
     key_init, key_steps = jax.random.split(key)
-    state, first = algorithm.init(key_init), 0
-    checkpoints = (
-        Checkpoints(Path(workdir) / "checkpoints" / stage) if workdir else None
-    )
-    if checkpoints and (latest := checkpoints.latest()) is not None:
-        state, first = checkpoints.restore_state(latest, state), latest
+    state, first, checkpoints = algorithm.init(key_init), 0, None
+    if workdir:
+        checkpoints = Checkpoints(
+            Path(workdir) / "checkpoints" / stage, before_manifests=before_manifests
+        )
+        if (latest := checkpoints.recover()) is not None:
+            state, first = checkpoints.restore_state(latest, state), latest
     if first >= num_steps:
         return Fit(
             params=algorithm.params(state),
             state=state,
             seconds=time.monotonic() - started,
         )
-    trim_log(workdir, stage, first)
+    log.trim(workdir, stage, first)
     steps = functools.cache(partial(parallel.train_steps, algorithm))
     state, data = parallel.replicate(state), parallel.replicate(data)
-    saved = time.monotonic()
-    with tqdm(
+    saved = -math.inf  # the first dispatch has a checkpoint: killed runs get on
+    bar = tqdm(
         total=num_steps, initial=first, desc=stage, unit="step", disable=not progress
-    ) as bar:
+    )
+    with signals.held() as stopping, bar:
         step = first
         bar.set_description(f"{stage}: compiling and running the first steps ...")
         while step < num_steps:
@@ -92,17 +105,23 @@ def fit(
             state, info = steps(num_steps=size)(state, data, key_steps, step)
             step += size
             values = _require_finite_values(parallel.unreplicate(info), step, stage)
-            append_log(workdir, stage, step, values)
+            log.append(workdir, stage, step, values)
             if on_log:
                 on_log(step, values)
             bar.set_description(stage, refresh=False)
             bar.update(size)
             bar.set_postfix({k: f"{v:.3g}" for k, v in list(values.items())[:3]})
-            due = time.monotonic() - saved > seconds_per_checkpoint
-            if checkpoints and (due or step == num_steps):
+            last = stopping() or step == num_steps
+            if last or time.monotonic() - saved > seconds_per_checkpoint:
                 one = parallel.unreplicate(state)
-                checkpoints.save(step, one, algorithm.params(one))
+                finite.require(one, what="the state", step=step, stage=stage)
+                if checkpoints:
+                    checkpoints.save(step, one, algorithm.params(one))
+                    if on_checkpoint:
+                        on_checkpoint(step)
                 saved = time.monotonic()
+            if last:
+                break
     state = parallel.unreplicate(state)
     return Fit(
         params=algorithm.params(state),
@@ -116,38 +135,5 @@ def _require_finite_values(info: Any, step: int, stage: str) -> dict[str, float]
     values = {name: float(value) for name, value in info._asdict().items()}
     bad = [name for name, value in values.items() if not math.isfinite(value)]
     if bad:
-        raise FloatingPointError(
-            f"{bad[0]} is not finite at step {step} of {stage}: lower the learning "
-            "rate; the last checkpoint before it is kept"
-        )
+        raise FloatingPointError(finite.said(bad[0], step, stage))
     return values
-
-
-def append_log(
-    workdir: str | Path | None, stage: str, step: int, values: dict[str, float]
-) -> None:
-    """Adds a line to the run's `metrics.jsonl`; without a workdir nothing."""
-    if workdir:
-        path = Path(workdir) / "metrics.jsonl"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"stage": stage, "step": step, **values}) + "\n")
-
-
-def trim_log(workdir: str | Path | None, stage: str, first: int) -> None:
-    """Drops lines of steps after the checkpoint that a run resumes from."""
-    path = Path(workdir) / "metrics.jsonl" if workdir else None
-    if not path or not path.is_file():
-        return
-    lines = path.read_text(encoding="utf-8").splitlines()
-    kept = [line for line in lines if not _is_after_step(line, stage, first)]
-    if kept != lines:
-        path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-
-
-def _is_after_step(line: str, stage: str, first: int) -> bool:
-    try:
-        entry = json.loads(line)
-    except json.JSONDecodeError:  # a line cut short when the run was killed
-        return True
-    return entry["stage"] == stage and entry["step"] > first

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from causal_jax.training import loop, parallel
+from causal_jax.training import finite, log, parallel
 from causal_jax.training.algorithm import Algorithm
 from causal_jax.training.checkpoint import Checkpoints
 from causal_jax.types import Batch, Key, Params
@@ -49,13 +49,13 @@ def fit_seeds(
       What is sampled from, with a leading axis [S].
 
     Raises:
-      FloatingPointError: a logged value of some run is not finite.
+      FloatingPointError: a logged value or the state of some run is not finite.
     """
     key_init, key_steps = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
     # In turn: many QR factorisations under vmap block each other in XLA on two cores.
     state = jax.jit(partial(jax.lax.map, algorithm.init))(key_init)
     for workdir in workdirs:
-        loop.trim_log(workdir, stage, 0)
+        log.trim(workdir, stage, 0)
 
     @partial(jax.jit, static_argnames="size", donate_argnums=0)
     def steps(state, data, first, size):
@@ -77,9 +77,10 @@ def fit_seeds(
             _require_finite(info, first + size, stage)
             for i, workdir in enumerate(workdirs):
                 values = {name: float(value[i]) for name, value in info.items()}
-                loop.append_log(workdir, stage, first + size, values)
+                log.append(workdir, stage, first + size, values)
             bar.set_description(stage, refresh=False)
             bar.update(size)
+    finite.require(state, what="the state of all runs", step=num_steps, stage=stage)
     for i, workdir in enumerate(workdirs):
         one = jax.tree.map(lambda leaf, i=i: leaf[i], state)
         checkpoints = Checkpoints(Path(workdir) / "checkpoints" / stage)
@@ -91,7 +92,4 @@ def _require_finite(info, step: int, stage: str) -> None:
     for name, values in info.items():
         if not bool(np.isfinite(values).all()):
             run = int(np.argmin(np.isfinite(values)))
-            raise FloatingPointError(
-                f"{name} of run {run} is not finite at step {step} of {stage}: "
-                "lower the learning rate"
-            )
+            raise FloatingPointError(finite.said(f"{name} of run {run}", step, stage))

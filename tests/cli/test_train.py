@@ -1,6 +1,10 @@
 """A config is found by its name, by the path it once had, or in a file of one's own."""
 
 import json
+import shlex
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -163,3 +167,28 @@ def test_a_config_that_is_not_there_is_one_line(
     done = python_m("experiments.train", f"--config={config}", f"--workdir={workdir}")
     assert_one_line(done, message)
     assert not workdir.exists()
+
+
+def test_sigterm_saves_and_says_how_to_go_on(tmp_path, python_m):
+    """Sent while the first steps compile: they are run, saved and counted."""
+    arguments = ["--config=faces_labels:mle,quicktest", "--config.num_steps=400"]
+    arguments.append(f"--workdir={tmp_path / 'run'}")
+    command = [sys.executable, "-m", "causal_jax.cli", "train", *arguments]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    said = ""
+    while "compiling" not in said:
+        said += process.stderr.read(1)
+    process.send_signal(signal.SIGTERM)
+    _, rest = process.communicate(timeout=300)
+    assert process.returncode == 143, rest
+    assert rest.splitlines()[-1].startswith("train: stopped by SIGTERM; to go on: ")
+    assert rest.splitlines()[-1].endswith(shlex.join(command[1:]))
+    assert "Traceback" not in rest
+    steps = (tmp_path / "run" / "checkpoints" / "labels").iterdir()
+    assert [path.name for path in steps] == ["200"]
+    assert json.loads((tmp_path / "run" / "seconds.json").read_text())["labels"] > 0
+    assert not (tmp_path / "run" / "lock.json").exists()
+    done = python_m("causal_jax.cli", "train", *arguments)
+    assert done.returncode == 0, done.stderr

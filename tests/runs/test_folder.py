@@ -1,4 +1,5 @@
 import json
+import time
 
 import pytest
 
@@ -26,9 +27,9 @@ def test_a_claimed_folder_keeps_its_configuration(tmp_path):
     assert folder.read_config(workdir) == moved
 
 
-@pytest.mark.parametrize("damage", ["{", "[1, 2]", "3"])
+@pytest.mark.parametrize("damage", ["", "{", "[1, 2]", "3", "\xff"])
 def test_a_damaged_configuration_is_refused(tmp_path, damage):
-    (tmp_path / "config.json").write_text(damage)
+    (tmp_path / "config.json").write_text(damage, encoding="latin-1")
     with pytest.raises(ValueError, match="config.json is damaged") as raised:
         folder.read_config(tmp_path)
     assert "\n" not in str(raised.value)
@@ -46,3 +47,43 @@ def test_seconds_of_interrupted_calls_add_up(tmp_path):
     found = folder.add_seconds(tmp_path, "labels", 0.5)
     assert found == folder.read_seconds(tmp_path) == {"labels": 2.0, "images": 4.0}
     assert json.loads((tmp_path / "seconds.json").read_text()) == found
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"[1]", b"3", b'{"labels": "x"}', b'{"labels": -1}', b"\xff", b"{"]
+)
+def test_damaged_seconds_are_lost_with_a_warning_and_counted_anew(tmp_path, damage):
+    (tmp_path / "seconds.json").write_bytes(damage)
+    with pytest.warns(UserWarning, match="seconds.json is damaged .*time so far is"):
+        assert folder.add_seconds(tmp_path, "labels", 2.0) == {"labels": 2.0}
+    assert folder.read_seconds(tmp_path) == {"labels": 2.0}
+
+
+def test_seconds_count_at_every_checkpoint_and_however_a_block_ends(tmp_path):
+    with pytest.raises(KeyboardInterrupt), folder.counted(tmp_path, "labels") as count:
+        time.sleep(0.02)
+        count()
+        first = folder.read_seconds(tmp_path)["labels"]
+        time.sleep(0.02)
+        raise KeyboardInterrupt
+    assert 0.02 <= first <= folder.read_seconds(tmp_path)["labels"] - 0.02
+
+
+def test_a_folder_says_that_its_checkpoints_have_manifests(tmp_path):
+    config = {"seed": 0}
+    folder.claim(tmp_path, config)
+    assert not folder.is_before_manifests(tmp_path)
+    assert folder.read_config(tmp_path) == config
+    (tmp_path / "config.json").write_text('{"seed": 0}')
+    assert folder.is_before_manifests(tmp_path)
+    folder.claim(tmp_path, config)
+    assert folder.is_before_manifests(tmp_path), "an old run stays one"
+    (tmp_path / "config.json").write_text("{")
+    assert not folder.is_before_manifests(tmp_path), "damage does not make it one"
+
+
+def test_what_a_killed_start_leaves_is_no_other_run_s_and_removed(tmp_path):
+    (tmp_path / "lock.json").write_text("{}")
+    (tmp_path / f".config.json.{'0a' * 8}.partial").write_text('{"se')
+    folder.claim(tmp_path, {"seed": 0})
+    assert {p.name for p in tmp_path.iterdir()} == {"lock.json", "config.json"}

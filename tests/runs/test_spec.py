@@ -46,6 +46,8 @@ def test_a_mechanism_that_no_file_can_name_is_refused(tmp_path):
 def test_damaged_or_foreign_specification_is_refused(workdir, damage):
     path = workdir / "scm.json"
     path.write_text(damage(path.read_text()))
-    with pytest.raises(ValueError, match="damaged or is no model") as raised:
+    with pytest.raises(
+        ValueError, match=r"scm.json is damaged .*writes it anew"
+    ) as raised:
         causal_jax.load(workdir)
     assert "\n" not in str(raised.value)

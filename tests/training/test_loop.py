@@ -1,4 +1,5 @@
 import json
+import signal
 from typing import NamedTuple
 
 import chex
@@ -7,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from causal_jax.training import parallel
+from causal_jax.training import parallel, signals
 from causal_jax.training.algorithm import Algorithm, averaged
+from causal_jax.training.checkpoint import Checkpoints
 from causal_jax.training.label_mle import label_mle
 from causal_jax.training.loop import fit
 
@@ -174,3 +176,97 @@ def test_the_bar_says_that_it_compiles_until_the_first_steps_are_done(capsys):
     compiling = "labels: compiling and running the first steps ..."
     assert written.index(compiling) < written.index("50%")
     assert "compiling" not in written[written.index("50%") :]
+
+
+# --- checkpoints, signals, weights ----------------------------------------------------
+
+
+def steps_saved(workdir):
+    return Checkpoints(workdir / "checkpoints" / "train").steps()
+
+
+def test_the_first_checkpoint_is_made_after_the_first_dispatch(tmp_path):
+    saved = []
+    run(num_steps=8, workdir=tmp_path, on_checkpoint=saved.append)
+    assert saved == [2, 8], "a minute has not passed between them"
+    assert steps_saved(tmp_path) == [2, 8]
+    run(num_steps=12, workdir=tmp_path, on_checkpoint=saved.append)
+    assert saved[2:] == [10, 12], "a resumed run's first dispatch, too"
+
+
+def test_the_time_between_checkpoints_is_the_caller_s(tmp_path):
+    saved = []
+    settings = {"seconds_per_checkpoint": 0.0, "on_checkpoint": saved.append}
+    run(num_steps=8, workdir=tmp_path, **settings)
+    assert saved == [2, 4, 6, 8] and steps_saved(tmp_path) == [2, 6, 8]
+
+
+def test_a_damaged_last_checkpoint_costs_steps_and_no_bit(tmp_path):
+    whole = run(num_steps=8, workdir=tmp_path / "whole")
+    parts = tmp_path / "parts"
+    run(num_steps=6, workdir=parts, seconds_per_checkpoint=0.0)
+    (parts / "checkpoints" / "train" / "6" / "_CHECKPOINT_METADATA").write_text("{}")
+    with pytest.warns(UserWarning, match="6 is damaged"):
+        resumed = run(num_steps=8, workdir=parts)
+    assert_equal(resumed.state, whole.state)
+    assert lines(parts) == lines(tmp_path / "whole")
+    assert (parts / "checkpoints" / "train" / "6.damaged").is_dir()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_waits_for_the_dispatch_and_its_checkpoint(tmp_path, number):
+    """And then the resumed run equals one that nobody has stopped."""
+
+    def stop(step, values):
+        if step == 4:
+            signal.raise_signal(number)
+
+    whole = run(num_steps=8, workdir=tmp_path / "whole")
+    with pytest.raises(signals.Stopped) as raised, signals.listening():
+        run(num_steps=8, workdir=tmp_path / "parts", on_log=stop)
+    assert raised.value.code == 128 + number
+    assert steps_saved(tmp_path / "parts") == [2, 4]
+    resumed = run(num_steps=8, workdir=tmp_path / "parts")
+    assert_equal(resumed.state, whole.state)
+    assert lines(tmp_path / "parts") == lines(tmp_path / "whole")
+
+
+def overflowing(at):
+    """Weights that overflow at a step, below a loss that does not show it."""
+    algorithm = counting()
+
+    def step(state, batch, key):
+        new_state, _ = algorithm.step(state, batch, key)
+        total = jnp.where(state.count >= at, jnp.inf, new_state.total)
+        info = CountInfo(value=jnp.float32(0.5), batch_mean=jnp.float32(0.5))
+        return new_state._replace(total=total), info
+
+    return algorithm._replace(step=step)
+
+
+def test_weights_that_overflow_are_never_saved_and_named(tmp_path):
+    message = r"\.total of the state is not finite at step 6 of train: lower the learn"
+    with pytest.raises(FloatingPointError, match=message):
+        run(
+            overflowing(at=4), num_steps=8, workdir=tmp_path, seconds_per_checkpoint=0.0
+        )
+    assert steps_saved(tmp_path) == [2, 4]
+    assert np.isfinite(run(num_steps=8, workdir=tmp_path).state.total)
+
+
+def test_weights_that_overflow_at_the_end_are_not_returned():
+    with pytest.raises(FloatingPointError, match="at step 8 of train"):
+        run(overflowing(at=7), num_steps=8)
+
+
+def test_a_workdir_that_vanishes_is_one_line_and_not_made_again(tmp_path):
+    workdir = tmp_path / "run"
+
+    def move(step, values):
+        if step == 4:
+            workdir.rename(tmp_path / "moved")
+
+    with pytest.raises(OSError, match="run is gone or was moved") as raised:
+        run(num_steps=8, workdir=workdir, on_log=move)
+    assert "\n" not in str(raised.value) and not workdir.exists()
+    assert int(run(num_steps=8, workdir=tmp_path / "moved").state.count) == 8

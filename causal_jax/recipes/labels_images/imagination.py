@@ -4,6 +4,7 @@ What `counterfactuals` and `soundness` share: the noise of images, images drawn 
 under other labels, and the labels that the run's Labeler reads in them.
 """
 
+import contextlib
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -24,7 +25,7 @@ from causal_jax.queries.laws import cardinalities
 from causal_jax.recipes.labels_images import stages
 from causal_jax.recipes.labels_images.model import Trained, open_trained
 from causal_jax.recipes.recipe import Run, Stage, fit_stage
-from causal_jax.runs import folder
+from causal_jax.runs import folder, lock
 from causal_jax.runs.load import IMAGE, IMAGES
 from causal_jax.training.noise_encoder import encoder_module, noise_encoder
 from causal_jax.types import Array, Key, Params
@@ -92,7 +93,11 @@ def _encoder(trained: Trained) -> Params:
         key_number=_KEY,
         steps_per_dispatch=100,
     )
-    return fit_stage(stage, config.seed, trained.run.workdir).params
+    workdir = trained.run.workdir
+    is_trained = num_steps in folder.checkpoints(workdir, stage.name).steps()
+    # To read it is no training: several may, also where nothing can be written.
+    with contextlib.nullcontext() if is_trained else lock.held(workdir):
+        return fit_stage(stage, config.seed, workdir).params
 
 
 def _label_rows(trained: Trained, key: Key) -> np.ndarray:

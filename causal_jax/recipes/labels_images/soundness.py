@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from causal_jax.files.whole import written
+from causal_jax import files
 from causal_jax.metrics import soundness
 from causal_jax.metrics.intervals import Interval, bootstrap
 from causal_jax.networks.judge import Judge
@@ -194,7 +194,7 @@ def evaluate(workdir: str | Path, *, num: int = 60, judge: str | None = None) ->
 
 def _save_units(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Writes arrays without pickle, whole or not at all."""
-    with written(path, "wb") as file:
+    with files.whole(path, "wb") as file:
         np.savez_compressed(file, **arrays)
 
 
