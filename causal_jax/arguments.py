@@ -1,6 +1,8 @@
 """What users may write in a call (`do=`, a factual, a key), checked and made arrays."""
 
-from collections.abc import Mapping
+import inspect
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -10,8 +12,11 @@ import numpy as np
 from causal_jax import graph as graphs
 from causal_jax import interventions as iv
 from causal_jax.mechanism import Intervention, Model
+from causal_jax.messages import one_line
 from causal_jax.parameters import require_node_params
 from causal_jax.types import Array, Shapes, Values
+
+_INTEGER = re.compile(r"[+-]?\d+")
 
 
 def interventions(
@@ -36,7 +41,7 @@ def interventions(
         intervention that a node with states does not have.
     """
     result = {}
-    for name, value in as_mapping(do or {}, "do").items():
+    for name, value in as_mapping({} if do is None else do, "do").items():
         graphs.require_node(scm.graph, name, role="node in do")
         result[name] = _parsed_intervention(scm, name, value)
         if shapes is not None:
@@ -70,13 +75,32 @@ def _parsed_intervention(scm: Model, name: str, value: Any) -> Intervention:
             f"node {name!r} has states, not numbers: {type(value).__name__} does not "
             "apply; set a state, randomise or modify it"
         )
+    if isinstance(value, iv.Shift | iv.Scale):
+        leaves = jax.tree.leaves(value)
+        _as_numbers(leaves[0] if len(leaves) == 1 else None, f"do on {name!r}")
     if isinstance(value, iv.Randomize):
         return _checked_randomize(scm, name, value)
     if isinstance(value, iv.Replace):
         require_node_params(name, value.mechanism, value.params)
     if isinstance(value, iv.KINDS):
         return value
-    return iv.Modify(value) if callable(value) else iv.Set(encode(scm, name, value))
+    if not callable(value):
+        return iv.Set(encode(scm, name, value))
+    require_arguments(value, ("value", "parents"), f"do on {name!r}")
+    return iv.Modify(value)
+
+
+def require_arguments(fn: Callable, names: tuple[str, ...], where: str) -> None:
+    """Raises ValueError unless a function takes so many arguments."""
+    try:
+        inspect.signature(fn).bind(*names)
+    except TypeError as error:
+        raise ValueError(
+            f"{where}: the function is called with ({', '.join(names)}), which it "
+            f"does not take ({error})"
+        ) from error
+    except ValueError:  # of C, without a signature
+        return
 
 
 def _checked_randomize(scm: Model, name: str, value: iv.Randomize) -> iv.Randomize:
@@ -86,7 +110,7 @@ def _checked_randomize(scm: Model, name: str, value: iv.Randomize) -> iv.Randomi
             f"node {name!r} has no states: Randomize does not apply; replace its "
             "mechanism"
         )
-    probs = jnp.asarray(value.probs, float)
+    probs = _as_numbers(value.probs, f"Randomize on {name!r}")
     if probs.shape != (len(states),):
         raise ValueError(
             f"Randomize on {name!r} has probabilities of shape {probs.shape}: it needs "
@@ -98,6 +122,15 @@ def _checked_randomize(scm: Model, name: str, value: iv.Randomize) -> iv.Randomi
             f"Randomize on {name!r}: probabilities are >= 0 and sum to one"
         )
     return iv.Randomize(probs)
+
+
+def _as_numbers(value: Any, where: str) -> Array:
+    try:
+        return jnp.asarray(value, float)
+    except Exception as error:  # of words, None, lists of unequal lengths: any class
+        raise ValueError(
+            f"{where} holds a {type(value).__name__} where numbers are needed"
+        ) from error
 
 
 def _fitted_to_shape(
@@ -156,6 +189,7 @@ def encode(scm: Model, name: str, value: Any) -> Array:
     states = scm.states(name)
     if states is None:
         return _encoded_number(name, value)
+    _require_array(name, value)
     if _are_truth_values(value):
         false, true = _truth_indices(name, states)
         return jnp.where(jnp.asarray(value), true, false).astype(jnp.int32)
@@ -174,6 +208,17 @@ def encode(scm: Model, name: str, value: Any) -> Array:
             f"{_described_states(states)}"
         )
     return jnp.asarray(value.astype(np.int32))
+
+
+def _require_array(name: str, value: Any) -> None:
+    """Raises ValueError where numpy can make no array of what was given."""
+    try:
+        np.asarray(value) if not isinstance(value, jax.Array) else None
+    except Exception as error:  # of lists of unequal lengths and others: any class
+        raise ValueError(
+            f"a {type(value).__name__} at {name!r} is neither a state nor an array of "
+            "states with one for each unit"
+        ) from error
 
 
 def _are_truth_values(value: Any) -> bool:
@@ -218,7 +263,7 @@ def _require_no_integer_names(name: str, states: tuple[str, ...], value: Any) ->
 
 def _have_other_integers_for_names(states: tuple[str, ...]) -> bool:
     return any(
-        state.lstrip("+-").isdecimal() and int(state) != index
+        _INTEGER.fullmatch(state) and (len(state) > 20 or int(state) != index)
         for index, state in enumerate(states)
     )
 
@@ -226,9 +271,10 @@ def _have_other_integers_for_names(states: tuple[str, ...]) -> bool:
 def _encoded_number(name: str, value: Any) -> Array:
     try:
         number = jnp.asarray(value, dtype=float)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
+        shown = one_line(repr(value), limit=200)
         raise ValueError(
-            f"{value!r} is no number: node {name!r} has no states, it takes numbers"
+            f"{shown} is no number: node {name!r} has no states, it takes numbers"
         ) from error
     traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value))
     # numpy: inside `jit` even constants would be traced.
@@ -242,9 +288,9 @@ def _encoded_number(name: str, value: Any) -> Array:
 
 def _state_index(name: str, states: tuple[str, ...], state: Any) -> int:
     if str(state) not in states:
+        shown = one_line(repr(str(state)), limit=200)
         raise ValueError(
-            f"{str(state)!r} is no state of {name!r}: "
-            + graphs.suggestion(state, states)
+            f"{shown} is no state of {name!r}: " + graphs.suggestion(state, states)
         )
     return states.index(str(state))
 

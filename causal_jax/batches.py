@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from causal_jax import arguments
 from causal_jax.mechanism import Intervention, Model, node_key
-from causal_jax.types import Key, Noise, Params, Shapes, Values
+from causal_jax.types import Array, Key, Noise, Params, Shapes, Values
 
 
 @partial(jax.jit, static_argnames=("scm", "num"))
@@ -19,6 +19,47 @@ def sample_batch(
     """Values of a batch of units whose noise is drawn."""
     model, _ = scm._substitute_parsed(params, do)
     return evaluate_batch(scm, params, model.sample_noise(key, num), do)
+
+
+@partial(jax.jit, static_argnames=("scm", "num", "size"))
+def sample_part(
+    scm: Model,
+    params: Params,
+    key: Key,
+    do: Mapping[str, Intervention],
+    first: Array,
+    num: int,
+    size: int,
+) -> Values:
+    """`size` units from `first` on, of the `num` units that `sample_batch` draws.
+
+    Noise is made where it is used: XLA makes that of these units alone.
+    """
+    model, _ = scm._substitute_parsed(params, do)
+    noise = _units(model.sample_noise(key, num), first, size)
+    return evaluate_batch(scm, params, noise, do)
+
+
+@partial(jax.jit, static_argnames=("scm", "num", "size"))
+def twins_part(
+    scm: Model,
+    params: Params,
+    key: Key,
+    do: Mapping[str, Intervention],
+    first: Array,
+    num: int,
+    size: int,
+) -> tuple[Values, Values]:
+    """The same of `SCM.twins`: both worlds of some of the `num` units."""
+    noise = scm.sample_noise(key, num)
+    noise_do = with_fresh_noise(scm, jax.random.fold_in(key, 1), noise, do, num)
+    factual = evaluate_batch(scm, params, _units(noise, first, size), {})
+    return factual, evaluate_batch(scm, params, _units(noise_do, first, size), do)
+
+
+def _units(tree: Any, first: Array, size: int) -> Any:
+    """Some units of a batch."""
+    return jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, first, size), tree)
 
 
 @partial(jax.jit, static_argnames=("scm",))

@@ -187,9 +187,10 @@ def _states_and_predicates(
 ) -> tuple[dict[str, Array], tuple[tuple[str, Predicate], ...]]:
     """`given` as traced {node: state} and static predicates ((node, fn), ...)."""
     states, predicates = {}, []
-    for name, value in given.items():
+    for name, value in arguments.as_mapping(given, "given").items():
         graphs.require_node(scm.graph, name, role="node in given")
         if callable(value):
+            arguments.require_arguments(value, ("value",), f"given on {name!r}")
             predicates.append((name, value))
         elif scm.states(name) is None:
             raise ValueError(

@@ -280,7 +280,7 @@ class SCM:
           ([1, 1, 1], (3,))
         """
         do, shapes = self._parse(params, key, do, num)
-        if not given:
+        if _is_nothing(given):
             return self._checked(batches.sample_batch(self, params, key, do, num), do)
         accepted = accept(
             self, params, key, do, shapes, given, num=num, max_draws=max_draws
@@ -349,7 +349,7 @@ class SCM:
           [1, 1]
         """
         do, _ = self._parse(params, key, do, num)
-        if given:
+        if not _is_nothing(given):
             accepted = accept(
                 self, params, key, {}, {}, given, num=num, max_draws=max_draws
             )
@@ -500,7 +500,7 @@ class SCM:
         """A call's arguments checked; `do` parsed, and the shapes it was fitted to."""
         self._require_params_and_key(params, key)
         arguments.require_num(num)
-        shapes = self.value_shapes(params) if do else {}
+        shapes = {} if _is_nothing(do) else self.value_shapes(params)
         return arguments.interventions(self, do, shapes, num), shapes
 
     def _require_params_and_key(self, params: Params, key: Key) -> None:
@@ -515,3 +515,8 @@ class SCM:
         """Graph order again, once what functions in `do` returned was looked at."""
         arguments.require_states(self, values, do)
         return self._ordered(values)
+
+
+def _is_nothing(question: Any) -> bool:
+    """Whether `do` or `given` asks nothing; arrays have no truth of their own."""
+    return question is None or (isinstance(question, Mapping) and not question)

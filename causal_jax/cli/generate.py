@@ -31,7 +31,9 @@ from causal_jax.reporting.grids import to_uint8
 
 def define_flags() -> None:
     """Defines this command's flags."""
-    flags.DEFINE_string("generator", None, "A run's folder or ckp.pth.", required=True)
+    flags.DEFINE_string(
+        "generator", None, "A run's folder, .pth or .safetensors.", required=True
+    )
     flags.DEFINE_string("name", None, "The data set's name.", required=True)
     flags.DEFINE_string("data_dir", None, "Where data sets lie; else $TFDS_DATA_DIR.")
     flags.DEFINE_integer("num", 100_000, "Number of pictures.")

@@ -8,13 +8,12 @@ many names as it must have.
 """
 
 import functools
-import gzip
 import re
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from causal_jax import archives
 from causal_jax.data.bif_lists import cuts, unquoted
 
 _COMMENT = r"//[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/"
@@ -28,6 +27,7 @@ _UP_TO = {
     for end in "{};]"
 }
 _PIECE = re.compile(rf"{_QUOTED}|(?P<comment>{_COMMENT})|.", re.S)
+_MAX_BYTES = 256 << 20  # of a text; the largest network of bnlearn's has 5 MB
 _SHOWN = 60  # characters of the text in an error message
 # How files of other formats begin, and what reads them to be written as .bif.
 _OTHER_FORMATS = (
@@ -75,15 +75,7 @@ def text_of(path: Path) -> str:
     """
     if not path.is_file():
         raise ValueError(f"there is no network {path}: give a .bif or .bif.gz file")
-    content = path.read_bytes()
-    try:
-        if content.startswith(b"\x1f\x8b"):  # gzip's magic number
-            content = gzip.decompress(content)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(
-            f"{path} is truncated or damaged: unpacking it fails ({error}); fetch it "
-            "again"
-        ) from error
+    content = archives.unpacked(path, path.read_bytes(), limit=_MAX_BYTES)
     if b"\0" in content:
         raise ValueError(f"{path} is no text: give a .bif or .bif.gz file")
     try:

@@ -6,16 +6,14 @@ pixels of the aligned 178x218 ones and resized by area (Kocaoglu et al. 2017,
 `data_loader.py`); the flip happens on the device. Unlike there, splits are kept apart.
 """
 
-import gzip
-import io
 import os
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from causal_jax import archives
 from causal_jax.data import images as images_lib
 from causal_jax.data import tables, tfds
 from causal_jax.data.celeba_graphs import ATTRIBUTES
@@ -24,6 +22,7 @@ from causal_jax.graph import BINARY, suggestion
 
 SPLITS = ("train", "validation", "test")  # 0, 1, 2 in list_eval_partition.txt
 
+_MAX_TEXT = 256 << 20  # bytes of a list; CelebA's largest has 27 MB
 ALIGNED_SHAPE = (218, 178)  # height, width of img_align_celeba
 ALIGNED_CROP = 108  # CausalGAN's central crop of the aligned pictures
 
@@ -195,7 +194,9 @@ def read_lines(path: str | os.PathLike) -> list[tuple[int, str]]:
         raise ValueError(f"there is no file {path}")
     try:
         text = _unpacked_bytes(path).decode("utf-8")
-    except (UnicodeDecodeError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except _NotOneTextError:
+        raise
+    except Exception as error:  # of a damaged archive: any class
         raise ValueError(f"{path} is damaged or not text ({error})") from error
     numbered = enumerate(text.splitlines(), start=1)
     return [(number, line.strip()) for number, line in numbered if line.strip()]
@@ -203,15 +204,20 @@ def read_lines(path: str | os.PathLike) -> list[tuple[int, str]]:
 
 def _unpacked_bytes(path: Path) -> bytes:
     data = path.read_bytes()
-    if data.startswith(b"\x1f\x8b"):
-        return gzip.decompress(data)
     if not data.startswith(b"PK"):
-        return data
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        texts = [n for n in archive.namelist() if n.endswith(".txt") and "__" not in n]
-        if len(texts) != 1:
-            raise ValueError(f"{path} must hold one .txt file; it holds {len(texts)}")
-        return archive.read(texts[0])
+        return archives.unpacked(path, data, limit=_MAX_TEXT)
+    with archives.open_zip(path) as archive:
+        names = [n for n in archive.namelist() if n.endswith(".txt") and "__" not in n]
+        if len(names) != 1:
+            raise _NotOneTextError(
+                f"{path} must hold one .txt file; it holds {len(names)}"
+            )
+        info = archive.getinfo(names[0])
+        return bytes(archives.read_member(archive, info, limit=_MAX_TEXT))
+
+
+class _NotOneTextError(ValueError):
+    """An archive of several texts."""
 
 
 def _attribute_names(

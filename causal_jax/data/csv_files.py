@@ -3,8 +3,9 @@
 Recognised and said: UTF-16 and Windows-1252 (Latin-1) text; semicolons, tabs, bars, and
 blanks as R's `write.table` puts them, between cells; lines that start with `#` before
 the header or hold no full row; columns without name and cells; a first column that only
-numbers or names the rows (pandas, R). The first 100 rows decide; whatever does not fit
-them is refused with its line.
+numbers or names the rows (pandas, R). An apostrophe before a word that a spreadsheet
+would take for a formula is no part of it (`formulas`). The first 100 rows decide;
+whatever does not fit them is refused with its line.
 """
 
 import csv
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from causal_jax.data import formulas
 from causal_jax.data.csv_layout import (
     SEPARATORS,
     Layout,
@@ -58,12 +60,15 @@ def read_text(path: Path, columns: Sequence[str] | None = None) -> TextTable:
     lines = io.StringIO(first_lines(data), newline="")
     start = sum(len(line.encode()) for line in islice(lines, layout.num_lines))
     cells, num_comments = _parsed(path.name, layout, data, start)
+    word_fn = formulas.unmarked if formulas.may_be_marked(data) else None
+    names = padded_names(layout)
     table = TextTable(
         source=path.name,
-        names=padded_names(layout),
+        names=tuple(map(word_fn, names)) if word_fn else names,
         data=cells,
         place_fn=lambda row: _place(path, layout, row),
         notes=(*encoding_notes, *_layout_notes(layout, num_comments)),
+        word_fn=word_fn,
     )
     table = without_index(without_empty(table), columns or ())
     return require_names(table)

@@ -1,5 +1,6 @@
 """How a CSV file is laid out: its encoding, its separator, its header, its comments."""
 
+import codecs
 import csv
 import io
 import re
@@ -13,6 +14,7 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"} | {
 _SAMPLE_BYTES, _SAMPLE_ROWS = 1 << 20, 100
 _R_HEADER = re.compile(r'\A"[^"\r\n]*" "')  # of `write.table`: blanks separate
 _EXCEL_HINT = re.compile(r'"?sep=.?"?\s*')  # a first line for Excel alone
+_NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -82,13 +84,18 @@ def as_utf8(name: str, data: bytes) -> tuple[bytes, tuple[str, ...]]:
 
 
 def _recoded(name: str, data: bytes, encoding: str) -> bytes:
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise _not_text(name) from error
-    if re.search(r"[\x00-\x08\x0b\x0e-\x1f]", text):
-        raise _not_text(name)
-    return text.removeprefix("\ufeff").encode()
+    decoder = codecs.getincrementaldecoder(encoding)()
+    found = io.BytesIO()
+    for start in range(0, len(data), _SAMPLE_BYTES):  # not all text at once in memory
+        part = data[start : start + _SAMPLE_BYTES]
+        try:
+            text = decoder.decode(part, final=start + len(part) == len(data))
+            found.write((text if start else text.removeprefix("\ufeff")).encode())
+        except UnicodeError as error:
+            raise _not_text(name) from error
+        if _NO_TEXT.search(text):
+            raise _not_text(name)
+    return found.getvalue()
 
 
 def _not_text(name: str) -> ValueError:

@@ -5,6 +5,7 @@ area resize. The random horizontal flip and the scaling to [-1, 1] happen on the
 """
 
 import contextlib
+import functools
 import io
 import os
 import warnings
@@ -22,6 +23,10 @@ from causal_jax.data.text_columns import TextTable
 
 FILE_COLUMNS = ("image", "file", "filename", "image_id")
 _SHOWN = 3  # how many offenders an error names
+_SHOWN_NAME = 100  # characters of a file's name in an error message
+MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a GiB as 8-bit RGB
+# A program that Pillow would give to Ghostscript, and formats it has no decoder for.
+_NO_PICTURES = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "FITS", "MPEG", "PDF"}
 _TRIED = 20  # rows whose files are looked for, to find the column that names them
 
 # Side of the central square that is kept, None for the largest one; or a function that
@@ -57,8 +62,8 @@ def decode(data: bytes, *, size: int, crop: Crop = None) -> np.ndarray:
       uint8 [size, size, 3] in [0, 255].
 
     Raises:
-      ValueError: not a picture, one of more pixels than `Image.MAX_IMAGE_PIXELS`, or
-        one that is smaller than `crop`.
+      ValueError: not a picture, one of more than `MAX_PIXELS` pixels, or one that is
+        smaller than `crop`.
 
     Example:
       >>> import io
@@ -87,14 +92,16 @@ def _opened(data: bytes) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(io.BytesIO(data), formats=_formats())
+            if image.width * image.height > _max_pixels():
+                raise Image.DecompressionBombError
             image.load()
             with contextlib.suppress(Exception):  # orientation that cannot be read
                 ImageOps.exif_transpose(image, in_place=True)
         return image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(
-            f"it has more than {Image.MAX_IMAGE_PIXELS:,} pixels and could be a "
+            f"it has more than {_max_pixels():,} pixels and could be a "
             "decompression bomb: make it smaller"
         ) from error
     except UnidentifiedImageError as error:
@@ -104,6 +111,18 @@ def _opened(data: bytes) -> Image.Image:
     except Exception as error:  # of Pillow's decoders: many classes, many lines
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise ValueError(f"it is no readable picture ({reason})") from error
+
+
+def _max_pixels() -> int:
+    """Pillow's limit where it is lower; it may have been lifted for other pictures."""
+    return min(MAX_PIXELS, Image.MAX_IMAGE_PIXELS or MAX_PIXELS)
+
+
+@functools.cache
+def _formats() -> list[str]:
+    """Pillow's names of the formats that are read."""
+    Image.init()
+    return [name for name in Image.ID if name not in _NO_PICTURES]
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -173,6 +192,7 @@ def image_folder(
     image_column: str | None = None,
     states: Mapping[str, Sequence[str]] | None = None,
     missing: str = REFUSE,
+    outside: bool = False,
     progress: bool = True,
     quiet: bool = False,
 ) -> ImageData:
@@ -190,6 +210,8 @@ def image_folder(
       states: as in `tables.read_csv`.
       missing: as in `tables.read_csv`; rows without a file name are rows that lack a
         value.
+      outside: lets the table name pictures that are not in the folder, by absolute
+        paths, by `..` or by links that lead out of it.
       progress: shows a progress bar.
       quiet: does not print what was recognised in the labels.
 
@@ -202,7 +224,7 @@ def image_folder(
     """
     check_size(size)
     text = csv_files.read_text(Path(csv_path), label_names)
-    column = image_column or _file_column(text, Path(images_dir))
+    column = image_column or _file_column(text, Path(images_dir), outside)
     names = label_names or [name for name in text.names if name != column]
     encoded = encode_columns(text, names, states, missing)
     encoded = encoded._replace(notes=()) if quiet else encoded
@@ -212,18 +234,19 @@ def image_folder(
     if missing == DROP:
         encoded, files = _with_file_names(encoded, files)
     table = said(text.source, encoded)
-    paths = find_pictures(Path(images_dir), files.tolist())
+    paths = find_pictures(Path(images_dir), files.tolist(), outside=outside)
     pictures = read_pictures(paths, size=size, crop=crop, progress=progress)
     return ImageData(images=pictures, table=table)
 
 
-def _file_column(text: TextTable, images_dir: Path) -> str:
+def _file_column(text: TextTable, images_dir: Path, outside: bool) -> str:
     """Which column names the pictures' files."""
     usual = [name for name in text.names if name.lower() in FILE_COLUMNS]
     usual.sort(key=lambda name: FILE_COLUMNS.index(name.lower()))
     for name in (*usual, *text.names):
         tried = text.head(_TRIED)
-        if any((images_dir / file).is_file() for file in _stripped_cells(tried, name)):
+        cells = set(_stripped_cells(tried, name))
+        if any(_is_picture(images_dir, file, outside) for file in cells):
             return name
     return (*usual, *text.names)[0]
 
@@ -243,23 +266,55 @@ def _with_file_names(encoded: Encoded, files: np.ndarray) -> tuple[Encoded, np.n
     return encoded._replace(table=table).with_note(note), files[named]
 
 
-def find_pictures(images_dir: Path, files: Sequence[str]) -> list[Path]:
+def find_pictures(
+    images_dir: Path, files: Sequence[str], *, outside: bool = False
+) -> list[Path]:
     """Returns the pictures' paths.
+
+    Args:
+      images_dir: where they lie.
+      files: their names, relative to it.
+      outside: as in `image_folder`.
 
     Raises:
       ValueError: no such folder, or pictures that are not in it.
     """
     if not images_dir.is_dir():
         raise ValueError(f"there is no folder of pictures {images_dir}")
-    paths = [images_dir / file for file in files]
-    there = [path.is_file() for path in paths]
-    missing = [file for file, found in zip(files, there, strict=True) if not found]
+    left = [] if outside else [f for f in files if not _stays_in(images_dir, f)]
+    if left:
+        raise ValueError(
+            f"{len(left)} of {len(files)} pictures leave the folder {images_dir}: "
+            f"{_first_few([*map(_shown, left)], ', ')}; put them there, or allow it "
+            "with outside=True (--config.pictures_outside)"
+        )
+    missing = [file for file in files if not _is_picture(images_dir, file, True)]
     if missing:
         raise ValueError(
             f"{len(missing)} of {len(files)} pictures are not in {images_dir}: "
-            f"{_first_few(missing, ', ')}"
+            f"{_first_few([*map(_shown, missing)], ', ')}"
         )
-    return paths
+    return [images_dir / file for file in files]
+
+
+def _stays_in(images_dir: Path, file: str) -> bool:
+    """Whether a file's path, links followed, does not leave the folder."""
+    try:
+        return (images_dir / file).resolve().is_relative_to(images_dir.resolve())
+    except (OSError, ValueError, RuntimeError):  # no name at all, or a loop of links
+        return True  # and no picture
+
+
+def _is_picture(images_dir: Path, file: str, outside: bool) -> bool:
+    try:
+        is_file = (images_dir / file).is_file()
+    except (OSError, ValueError):  # longer than a name may be, or no name at all
+        return False
+    return is_file and (outside or _stays_in(images_dir, file))
+
+
+def _shown(file: str) -> str:
+    return file if len(file) <= _SHOWN_NAME else f"{file[:_SHOWN_NAME]}..."
 
 
 def read_pictures(

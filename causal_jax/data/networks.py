@@ -32,6 +32,7 @@ from causal_jax import graph as graphs
 from causal_jax.data.bif_lists import cuts, unquoted
 from causal_jax.data.bif_text import Block, Row, Variable, read_statements, text_of
 from causal_jax.mechanism import Tabular
+from causal_jax.messages import one_line
 from causal_jax.scm import SCM
 from causal_jax.types import Params
 
@@ -62,7 +63,7 @@ def read_bif(path: str | Path) -> tuple[SCM, Params]:
     try:
         return _model(*read_statements(text))
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(f"{path}: {one_line(error)}") from error
 
 
 def _model(variables: list[Variable], blocks: list[Block]) -> tuple[SCM, Params]:

@@ -6,16 +6,16 @@ is prepared by its own code.
 """
 
 import functools
-import gzip
 import importlib.util
+import math
 import os
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from causal_jax import archives
 from causal_jax.data import celeba, tfds
 from causal_jax.data.images import encoded_png
 
@@ -38,6 +38,9 @@ LANDMARKS = tuple(
     for point in ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
     for axis in "xy"
 )
+_MAX_IDX = 512 << 20  # bytes of an idx file; MNIST's largest has 47 MB
+_MAX_DIRECTORY = 64 << 20  # bytes of the list of pictures; CelebA's has 15 MB
+_MAX_PICTURE = 64 << 20
 _UNSIGNED_BYTE = 8  # type code of the idx format (LeCun's MNIST page)
 
 
@@ -173,19 +176,23 @@ def _picture_readers(path: Path) -> dict[str, Callable[[], bytes]]:
     if path.is_dir():
         return {p.name: p.read_bytes for p in path.rglob("*.jpg")}
     try:
-        archive = zipfile.ZipFile(path)
+        archive = archives.open_zip(path, max_directory=_MAX_DIRECTORY)
+    except archives.RefusedError as error:
+        raise ValueError(f"{path} is refused: {error}") from error
     except zipfile.BadZipFile as error:
         raise ValueError(f"{path} is no whole zip file; fetch it again") from error
     read = functools.partial(_read_from_zip, archive)
-    jpegs = [name for name in archive.namelist() if name.endswith(".jpg")]
-    return {name.split("/")[-1]: functools.partial(read, name) for name in jpegs}
+    jpegs = [i for i in archive.infolist() if i.filename.endswith(".jpg")]
+    return {i.filename.split("/")[-1]: functools.partial(read, i) for i in jpegs}
 
 
-def _read_from_zip(archive: zipfile.ZipFile, name: str) -> bytes:
+def _read_from_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     try:
-        return archive.read(name)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ValueError(f"{archive.filename} is damaged at {name}") from error
+        return bytes(archives.read_member(archive, info, limit=_MAX_PICTURE))
+    except archives.RefusedError as error:
+        raise ValueError(f"{archive.filename} is refused: {error}") from error
+    except Exception as error:  # of a damaged archive: any class
+        raise ValueError(f"{archive.filename} is damaged at {info.filename}") from error
 
 
 def idx_splits(files: Mapping[str, Path]) -> dict[str, Iterator]:
@@ -215,15 +222,16 @@ def read_idx(path: Path, ndim: int) -> np.ndarray:
       ValueError: another format, or cut off.
     """
     try:
-        data = path.read_bytes()
-        data = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
-    except (OSError, EOFError) as error:
+        data = archives.unpacked(path, path.read_bytes(), limit=_MAX_IDX)
+    except OSError as error:
         raise ValueError(f"{path} is damaged ({error}); fetch it again") from error
     if data[:4] != bytes((0, 0, _UNSIGNED_BYTE, ndim)):
         raise ValueError(f"{path} is no idx file of bytes with {ndim} axes")
-    shape = np.frombuffer(data, ">u4", count=ndim, offset=4)
+    if len(data) < 4 + 4 * ndim:
+        raise ValueError(f"{path} ends in its header; fetch it again")
+    shape = tuple(map(int, np.frombuffer(data, ">u4", count=ndim, offset=4)))
     body = np.frombuffer(data, np.uint8, offset=4 + 4 * ndim)
-    if body.size != shape.prod():
+    if body.size != math.prod(shape):
         raise ValueError(
             f"{path} holds {body.size} bytes where its header says "
             f"{'x'.join(map(str, shape))}; fetch it again"

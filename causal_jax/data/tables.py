@@ -8,19 +8,20 @@ index column, states that look alike) is printed in one line.
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from causal_jax import files
-from causal_jax.data import column_states, csv_files, data_frames
+from causal_jax.data import column_states, csv_files, data_frames, formulas
 from causal_jax.data.records import Table
 from causal_jax.data.state_indices import REFUSE, encode_columns, said
 from causal_jax.data.text_columns import column_position
 
 _SPECIAL = re.compile(r'^#|[,;|\t\r\n"]')  # in a cell that has to be quoted
+_ROWS_AT_ONCE = 100_000  # whose words are in memory
 
 
 def read_csv(
@@ -109,24 +110,52 @@ def select(table: Table, names: Sequence[str]) -> Table:
     return Table(names=tuple(names), states=states, values=values)
 
 
-def write_csv(path: str | os.PathLike, table: Table) -> None:
-    """Writes the states' names under a header; the file appears whole or not at all."""
+def write_csv(path: str | os.PathLike, table: Table, *, raw: bool = False) -> None:
+    """Writes the states' names under a header; the file appears whole or not at all.
+
+    Args:
+      path: the file; its folder exists.
+      table: what is written.
+      raw: writes words that a spreadsheet takes for formulas as they are; an apostrophe
+        stands before them otherwise, which `read_csv` leaves out again (`formulas`).
+    """
+    write_csv_parts(path, [table], raw=raw)
+
+
+def write_csv_parts(
+    path: str | os.PathLike, parts: Iterable[Table], *, raw: bool = False
+) -> int:
+    """`write_csv` of a table that comes in parts of the same columns; counts its rows.
+
+    Raises:
+      ValueError: there is no part.
+    """
+    num_rows = 0
     with files.whole(path, newline="") as file:
-        file.write(",".join(map(_quoted, table.names)) + "\n")
-        file.writelines(",".join(row) + "\n" for row in _state_rows(table))
+        for table in parts:
+            if not num_rows:
+                names = (_quoted(name, raw) for name in table.names)
+                file.write(",".join(names) + "\n")
+            for first in range(0, len(table.values), _ROWS_AT_ONCE):
+                rows = _state_rows(table, first, raw)
+                file.writelines(",".join(row) + "\n" for row in rows)
+            num_rows += len(table.values)
+    return num_rows
 
 
-def _state_rows(table: Table):
-    """Rows of quoted state names, made from columns (one lookup a cell)."""
-    columns = [
-        np.array([*map(_quoted, table.states[name])], object)[table.values[:, i]]
-        for i, name in enumerate(table.names)
-    ]
+def _state_rows(table: Table, first: int, raw: bool) -> Iterable[tuple[str, ...]]:
+    """Some rows of quoted state names, made from columns (one lookup a cell)."""
+    values = table.values[first : first + _ROWS_AT_ONCE]
+    columns = []
+    for i, name in enumerate(table.names):
+        words = [_quoted(state, raw) for state in table.states[name]]
+        columns.append(np.array(words, object)[values[:, i]])
     return zip(*columns, strict=True)
 
 
-def _quoted(word: str) -> str:
+def _quoted(word: str, raw: bool) -> str:
     """A cell as it is written: whatever a reader could take for more than a word."""
+    word = word if raw else formulas.marked(word)
     if word and not _SPECIAL.search(word):
         return word
     return '"' + word.replace('"', '""') + '"'

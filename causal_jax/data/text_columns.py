@@ -41,6 +41,7 @@ class TextTable(NamedTuple):
       data: a pyarrow.Table of as many columns, which go by their position.
       place_fn: takes a row's number and says where it stands, for messages.
       notes: what was recognised, for the user to know.
+      word_fn: what a cell means; None where it means what it says.
     """
 
     source: str
@@ -48,6 +49,7 @@ class TextTable(NamedTuple):
     data: Any
     place_fn: Callable[[int], str]
     notes: tuple[str, ...] = ()
+    word_fn: Callable[[str], str] | None = None
 
     @property
     def num_rows(self) -> int:
@@ -71,12 +73,15 @@ class TextTable(NamedTuple):
         import pyarrow as pa
 
         try:
-            return text_column(self.data.column(position))
+            column = text_column(self.data.column(position))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise ValueError(
                 f"{self.source}: column {self.names[position]!r} holds "
                 f"{self.data.column(position).type}; give words or numbers"
             ) from error
+        if self.word_fn is None:
+            return column
+        return column._replace(words=tuple(map(self.word_fn, column.words)))
 
     def head(self, num: int) -> "TextTable":
         """The first rows."""

@@ -229,6 +229,8 @@ def _refuse_direction(attributes: list[str]) -> None:
 
 def _partners(tokens: list[str]) -> dict[int, int]:
     """{index of a brace: index of its partner}, both ways."""
+    if "{" not in tokens:  # one stands in a comment
+        raise ValueError("the DOT text has no opening brace")
     opened, partners = [], {}
     for i, token in enumerate(tokens):
         if token == "{":
@@ -273,10 +275,10 @@ def _without_idle_groups(tokens: list[str]) -> list[str]:
 
 def _start_of_group(tokens: list[str], brace: int) -> int:
     """Where `{`, `subgraph {` or `subgraph NAME {` begins."""
-    for back in (1, 2):
-        if tokens[brace - back].lower() == "subgraph":
-            return brace - back
-    return brace
+    if tokens[brace - 1].lower() == "subgraph":
+        return brace - 1
+    has_name = tokens[brace - 1][0] not in "{}[];,=+<-"
+    return brace - 2 if has_name and tokens[brace - 2].lower() == "subgraph" else brace
 
 
 def _for_pydot(tokens: list[str]) -> Iterator[str]:

@@ -13,6 +13,7 @@ import networkx as nx
 from causal_jax.graph.dot import is_dot, read_dot
 from causal_jax.graph.edge_text import read_edge_text
 from causal_jax.graph.structure import build, suggestion, validate
+from causal_jax.messages import one_line
 
 # Modules with graphs that go by a name, imported when a name is asked for. Each has
 # GRAPHS, whose keys are the names, and `named(name)`.
@@ -148,7 +149,7 @@ def read(source: "str | Path | nx.DiGraph | Sequence") -> nx.DiGraph:
     if not looks_like_text and text in _known_names():
         return named(text)
     if _is_file(text):
-        return from_text(_text_of(Path(text)))
+        return _from_file(Path(text))
     if isinstance(source, str) and looks_like_text:
         return from_text(text)
     raise ValueError(
@@ -177,6 +178,14 @@ def _is_file(text: str) -> bool:
         return Path(text).is_file()
     except (OSError, ValueError):  # longer than a file's name may be, or no name at all
         return False
+
+
+def _from_file(path: Path) -> nx.DiGraph:
+    text = _text_of(path)
+    try:
+        return from_text(text)
+    except ValueError as error:
+        raise ValueError(f"{path}: {one_line(error)}") from error
 
 
 def _text_of(path: Path) -> str:

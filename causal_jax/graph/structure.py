@@ -6,8 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import networkx as nx
 
+from causal_jax.messages import one_line
+
 BINARY = ("0", "1")
-_NO_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # surrogates: no letters
+# Control characters, line breaks of Unicode, and surrogates, which are no letters.
+_NO_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_SHOWN = 200  # characters of a name in an error message
 
 
 def build(
@@ -142,15 +146,17 @@ def mutilate(graph: nx.DiGraph, names: Iterable[str]) -> nx.DiGraph:
 def require_node(graph: nx.DiGraph, name: str, role: str = "node") -> None:
     """Raises ValueError, with the nearest name, when the node does not exist."""
     if name not in graph:
-        raise ValueError(f"unknown {role} {name!r}: {suggestion(name, graph)}")
+        shown = one_line(repr(name), limit=_SHOWN)
+        raise ValueError(f"unknown {role} {shown}: {suggestion(name, graph)}")
 
 
 def suggestion(name: object, existing: Iterable[str]) -> str:
     """'did you mean X? there are A, B, C' for error messages."""
-    existing = [str(e) for e in existing]
+    existing = [one_line(e, limit=_SHOWN) for e in existing]
     shown = ", ".join(existing[:60]) + (", ..." if len(existing) > 60 else "")
     lowered = {e.lower(): e for e in existing}
-    near = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.5)
+    wanted = str(name).lower()[:_SHOWN]  # the time grows with the product of lengths
+    near = difflib.get_close_matches(wanted, lowered, n=1, cutoff=0.5)
     return (
         f"did you mean {lowered[near[0]]!r}? " if near else ""
     ) + f"there are {shown}"

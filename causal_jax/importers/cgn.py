@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 import numpy as np
 
-from causal_jax.importers import torch_file
+from causal_jax.importers import weight_file
 from causal_jax.networks.cgn import mnist
 from causal_jax.scm import SCM
 from causal_jax.types import Params
@@ -36,17 +36,18 @@ _STATISTICS = (
 
 
 def load(path: str | os.PathLike, *, shuffle: bool = True) -> tuple[SCM, Params]:
-    """Reads a published .pth file: the model and its parameters.
+    """Reads a published checkpoint: the model and its parameters.
 
     Args:
-      path: `cgn_<set>_MNIST/weights/ckp.pth` of the reference code.
+      path: `cgn_<set>_MNIST/weights/ckp.pth` of the reference code, or the same state
+        dict as .safetensors.
       shuffle: False leaves the shuffler out (for comparing outputs).
 
     Raises:
-      ValueError: no such file, one that is refused (see `torch_file`), or a checkpoint
+      ValueError: no such file, one that is refused (see `weight_file`), or a checkpoint
         of another architecture.
     """
-    arrays = torch_file.read(path)
+    arrays = weight_file.read(path)
     try:
         return convert(arrays, shuffle=shuffle)
     except ValueError as error:

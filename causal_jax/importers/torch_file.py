@@ -1,239 +1,225 @@
 """Reads the arrays of a PyTorch checkpoint without PyTorch, and runs nothing in it.
 
-A file of `torch.save` comes in two formats. Since PyTorch 1.6 it is a zip archive:
-`data.pkl` is a pickle whose tensors refer to raw storages, `data/<key>`, one file each.
-Before, it is one stream: three pickles of constants, the object's pickle, a pickle of
-the storages' keys, and the storages, each with its length in front (torchvision's VGG16
-is such a file). A pickle is a program; this one is interpreted with an allow-list: it
-may build dictionaries, numbers, text and tensors, and whatever else it names is refused
-before it is looked up. This file is the library's only use of `pickle`.
+A file of `torch.save` comes in two formats. Since PyTorch 1.6 it is a zip archive whose
+members are stored as they are: `data.pkl` is a pickle whose tensors refer to raw
+storages, `data/<key>`, one file each. Before, it is one stream: three pickles of
+constants, the object's pickle, a pickle of the storages' keys, and the storages, each
+with its length in front (torchvision's VGG16 is such a file).
+
+What a pickle may say stands in `tensor_pickle`, what a tensor may be in `tensor_views`.
+Here the bytes are counted: nothing is unpacked, no member is larger than the file, and
+all tensors together are not larger than all storages. Storages are read one after the
+other, so that the memory needed is the arrays' and one storage.
 """
 
-import collections
 import io
 import os
-import pickle
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 import numpy as np
 
-_DTYPES = {
-    "DoubleStorage": np.float64,
-    "FloatStorage": np.float32,
-    "HalfStorage": np.float16,
-    "LongStorage": np.int64,
-    "IntStorage": np.int32,
-    "ShortStorage": np.int16,
-    "CharStorage": np.int8,
-    "ByteStorage": np.uint8,
-    "BoolStorage": np.bool_,
-}
+from causal_jax import archives
+from causal_jax.archives import RefusedError
+from causal_jax.importers import tensor_pickle
+from causal_jax.importers.file_errors import (
+    ForeignError,
+    StateDictError,
+    one_line_errors,
+)
+from causal_jax.importers.tensor_views import Storage, Tensor
+
 _MAGIC, _VERSION = 0x1950A86A20F9469CFC6C, 1001  # of the format before 1.6
-_FORBIDDEN_OPCODES = {
-    code[0]
-    for code in (
-        *(pickle.INST, pickle.OBJ, pickle.NEWOBJ, pickle.NEWOBJ_EX),
-        *(pickle.EXT1, pickle.EXT2, pickle.EXT4),
-    )
-}
-_MAX_BYTES = 4 << 30  # of all storages together; VGG16 has half a gigabyte
+_ZIP = b"PK\3\4"
+_SHARED_BYTES = 1 << 20  # that tensors may be larger than their storages together
 
 
-class _StorageType(NamedTuple):
-    """What a pickle names by `torch.FloatStorage` and its kin."""
-
-    dtype: Any
-
-
-def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
+def read(path: str | os.PathLike, *, legacy: bool = False) -> dict[str, np.ndarray]:
     """Reads a state dict: {name: array}.
 
     Args:
       path: what `torch.save(module.state_dict(), path)` wrote, on any device.
+      legacy: reads the format before PyTorch 1.6 too, by the same rules; it is refused
+        otherwise, since hardly a file has it and its damages are told less surely.
 
     Returns:
-      The arrays by name, in the file's order, in memory of their own.
+      The arrays by name, in the file's order, in memory of their own (the same names
+      for the same numbers, tied weights, are one array).
 
     Raises:
-      ValueError: no such file, another format, a damaged file, or one that names
-        anything but plain containers and tensors.
+      ValueError: no such file, another format, a damaged file, or one that holds
+        anything but plain containers and tensors that lie inside its bytes.
     """
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"there is no file {path}: give a state dict of torch.save")
+    with one_line_errors(path), path.open("rb") as file:
+        if file.read(len(_ZIP)) == _ZIP:
+            return _from_archive(path)
+        file.seek(0)
+        return _from_stream(path, file, legacy)
+
+
+# --- since PyTorch 1.6 ----------------------------------------------------------------
+
+
+def _from_archive(path: Path) -> dict[str, np.ndarray]:
+    num_bytes = path.stat().st_size
+    with archives.open_zip(path) as archive:
+        members = _members(archive, num_bytes)
+        root = _root(members)
+        order = members.get(f"{root}byteorder")
+        if order and archives.read_member(archive, order, limit=16) != b"little":
+            raise RefusedError("it was written on a big-endian machine")
+        program = members[f"{root}data.pkl"]
+        data = archives.read_member(archive, program, limit=tensor_pickle.MAX_BYTES)
+        tensors = _tensors(tensor_pickle.read(io.BytesIO(data)), num_bytes)
+
+        def storage_bytes(storage: Storage) -> bytearray:
+            member = members.get(f"{root}data/{storage.key}")
+            if member is None:
+                raise ValueError(f"it lacks storage {storage.key[:40]!r}")
+            if member.file_size != storage.num_bytes:
+                raise ValueError(f"storage {storage.key[:40]!r} has another length")
+            return archives.read_member(archive, member, limit=num_bytes)
+
+        return _read_all(tensors, storage_bytes)
+
+
+def _members(archive: zipfile.ZipFile, num_bytes: int) -> dict[str, zipfile.ZipInfo]:
+    """The members by name; refuses what `torch.save` never writes."""
+    members = {info.filename: info for info in archive.infolist()}
+    for name, info in members.items():
+        if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
+            raise RefusedError(
+                f"member {name[:60]!r} is packed, and torch.save packs none: pack it "
+                "again with zip -0"
+            )
+    if sum(info.file_size for info in members.values()) > num_bytes:
+        raise RefusedError("its members are larger than the file")
+    return members
+
+
+def _root(members: dict[str, zipfile.ZipInfo]) -> str:
+    """The archive's folder, in which `data.pkl` is."""
+    programs = [name for name in members if name.endswith("/data.pkl")]
+    if len(programs) != 1:
+        raise ForeignError
+    return programs[0].removesuffix("data.pkl")
+
+
+# --- before ---------------------------------------------------------------------------
+
+
+def _from_stream(path: Path, file: IO[bytes], legacy: bool) -> dict[str, np.ndarray]:
+    head = io.BytesIO(file.read(tensor_pickle.MAX_BYTES))
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                content = _from_archive(archive)
-        else:
-            with path.open("rb") as file:
-                content = _from_stream(file, path.stat().st_size)
-    except _ForeignError as error:
-        raise ValueError(
-            f"{path} is no checkpoint of PyTorch: give a state dict of torch.save"
-        ) from error
-    except _RefusedError as error:
-        raise ValueError(f"{path} is refused: {error}") from error
-    except Exception as error:  # of a pickle cut or made up: any class
-        reason = str(error).partition("\n")[0][:120] or type(error).__name__
-        raise ValueError(f"{path} is damaged ({reason}): fetch it again") from error
-    return _arrays_of_state_dict(path, content)
-
-
-class _RefusedError(ValueError):
-    """A name outside the allow-list."""
-
-
-class _ForeignError(ValueError):
-    """Not a file of `torch.save`."""
-
-
-class _Unpickler(pickle._Unpickler):  # the one in Python: its opcodes can be chosen
-    """Builds dictionaries, numbers, text and tensors; refuses everything else.
-
-    Of the opcodes that act on objects only two are left: REDUCE, a call of what
-    `find_class` returned, and BUILD, which is ignored (an OrderedDict's attributes:
-    PyTorch keeps version numbers there) and otherwise would set any attribute.
-
-    Args:
-      file: where the pickle starts.
-      storage_fn: (key, dtype, number of elements) -> that storage, flat.
-    """
-
-    dispatch = {
-        code: action
-        for code, action in pickle._Unpickler.dispatch.items()
-        if code not in _FORBIDDEN_OPCODES
-    }
-
-    def __init__(self, file: IO[bytes], storage_fn: Callable | None = None):
-        super().__init__(file)
-        self._storage_fn = storage_fn
-        self.storages: dict[str, np.ndarray] = {}
-
-    def load_build(self) -> None:
-        """Drops the state of an OrderedDict."""
-        self.stack.pop()
-        if not isinstance(self.stack[-1], collections.OrderedDict):
-            raise _RefusedError("it sets attributes of what is no dictionary")
-
-    dispatch[pickle.BUILD[0]] = load_build
-
-    def find_class(self, module: str, name: str) -> Any:
-        """The few names that a state dict needs; nothing is imported."""
-        if (module, name) == ("collections", "OrderedDict"):
-            return collections.OrderedDict
-        if module == "torch._utils" and name in _REBUILD:
-            return _REBUILD[name]
-        if module == "torch" and name in _DTYPES:
-            return _StorageType(_DTYPES[name])
-        raise _RefusedError(
-            f"it names {module}.{name}, and a state dict holds nothing but tensors"
-        )
-
-    def persistent_load(self, pid: Any) -> np.ndarray:
-        """A storage: ("storage", type, key, device, number of elements, ...)."""
-        kind, storage_type, key, _, num, *view = pid
-        if kind != "storage" or not isinstance(storage_type, _StorageType):
-            raise _RefusedError(f"it refers to a {kind!r}, which is no storage")
-        if any(part is not None for part in view) or self._storage_fn is None:
-            raise _RefusedError("its storages are parts of others: save it again")
-        if key not in self.storages:
-            self.storages[key] = self._storage_fn(key, storage_type.dtype, num)
-        return self.storages[key]
-
-
-def _from_archive(archive: zipfile.ZipFile) -> Any:
-    """The content of the format since PyTorch 1.6."""
-    infos = archive.infolist()
-    pickles = [i.filename for i in infos if i.filename.endswith("/data.pkl")]
-    if len(pickles) != 1:
-        raise _ForeignError
-    if sum(info.file_size for info in infos) > _MAX_BYTES:
-        raise _RefusedError(f"it unpacks to more than {_MAX_BYTES >> 30} GiB")
-    orders = [i.filename for i in infos if i.filename.endswith("/byteorder")]
-    if orders and archive.read(orders[0]) != b"little":
-        raise _RefusedError("it was written on a big-endian machine")
-    root = pickles[0].removesuffix("data.pkl")
-
-    def storage(key: str, dtype: Any, num: int) -> np.ndarray:
-        return np.frombuffer(archive.read(f"{root}data/{key}"), dtype, num)
-
-    with archive.open(pickles[0]) as file:
-        return _Unpickler(io.BytesIO(file.read()), storage).load()
-
-
-def _from_stream(file: IO[bytes], num_bytes: int) -> Any:
-    """The content of the format before PyTorch 1.6."""
-    try:
-        magic = _Unpickler(file).load()
+        magic = tensor_pickle.read(head)
     except Exception as error:  # any other file: any class
-        raise _ForeignError from error
+        raise ForeignError from error
     if magic != _MAGIC:
-        raise _ForeignError
-    version, machine = _Unpickler(file).load(), _Unpickler(file).load()
-    if version != _VERSION or not machine.get("little_endian", True):
-        raise _RefusedError("its version or byte order is unknown: save it again")
+        raise ForeignError
+    if not legacy:
+        raise RefusedError(
+            "it is of the format before PyTorch 1.6: load it there and save it again, "
+            "best as .safetensors"
+        )
+    _require_version(tensor_pickle.read(head), tensor_pickle.read(head))
+    num_bytes = path.stat().st_size
+    tensors = _tensors(tensor_pickle.read(head), num_bytes)
+    keys = tensor_pickle.read(head)
+    file.seek(head.tell())
+    return _read_stream(file, tensors, keys)
 
-    def storage(key: str, dtype: Any, num: int) -> np.ndarray:
-        """Filled later: the storages come after the tensors."""
-        if not 0 <= num * np.dtype(dtype).itemsize <= num_bytes:
-            raise ValueError("a storage larger than the file")
-        return np.zeros(num, dtype)
 
-    unpickler = _Unpickler(file, storage)
-    content = unpickler.load()
-    for key in _Unpickler(file).load():
-        array = unpickler.storages[key]
-        if int.from_bytes(file.read(8), "little") != array.size:
+def _require_version(version: Any, machine: Any) -> None:
+    is_little = type(machine) is dict and machine.get("little_endian", True) is True
+    if version != _VERSION or not is_little:
+        raise RefusedError("its version or byte order is unknown: save it again")
+
+
+def _read_stream(
+    file: IO[bytes], tensors: dict[str, Tensor], keys: Any
+) -> dict[str, np.ndarray]:
+    """The storages, in the order of their keys."""
+    by_storage = _by_storage(tensors)
+    storages = {storage.key: storage for storage in by_storage}
+    if type(keys) is not list or not storages.keys() <= set(map(str, keys)):
+        raise ValueError("the list of its storages is incomplete")
+    found: dict[str, np.ndarray] = {}
+    for key in keys:
+        num = int.from_bytes(file.read(8), "little")
+        if key not in storages:
+            raise RefusedError("it has storages that no tensor of it uses")
+        storage = storages.pop(key)
+        if num != storage.num:
             raise ValueError("a storage of another length")
-        array[:] = np.frombuffer(file.read(array.nbytes), array.dtype, array.size)
+        data = bytearray(storage.num_bytes)
+        if file.readinto(data) != len(data):
+            raise ValueError("it ends in the middle of a storage")
+        found |= _arrays_of(by_storage[storage], data)
+    return {name: found[name] for name in tensors}
+
+
+# --- tensors --------------------------------------------------------------------------
+
+
+def _tensors(content: Any, num_bytes: int) -> dict[str, Tensor]:
+    """The tensors of a state dict, also where it lies under "state_dict"."""
+    if type(content) is dict and type(content.get("state_dict")) is dict:
+        content = content["state_dict"]
+    if type(content) is not dict or not content:
+        raise StateDictError("no state dict: save module.state_dict(), not the module")
+    for name, value in content.items():
+        if type(name) is not str or type(value) is not Tensor:
+            raise StateDictError(
+                f"{str(name)[:60]!r}, which is no tensor: save module.state_dict()"
+            )
+    _require_sizes(content, num_bytes)
     return content
 
 
-def _rebuilt_tensor(storage, offset, size, stride, *_) -> np.ndarray:
-    """`torch._utils._rebuild_tensor` and its second version: a view of a storage."""
-    size, stride = tuple(map(int, size)), tuple(map(int, stride))
-    if not isinstance(storage, np.ndarray) or len(size) != len(stride):
-        raise ValueError("a tensor has no storage")
-    if min((offset, *size, *stride)) < 0:
-        raise ValueError("a tensor of negative size")
-    if 0 not in size:
-        last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
-        if last >= storage.size:
-            raise ValueError("a tensor reaches beyond its storage")
-    strides = tuple(storage.itemsize * s for s in stride)
-    return np.lib.stride_tricks.as_strided(storage[offset:], size, strides)
+def _require_sizes(tensors: dict[str, Tensor], num_bytes: int) -> None:
+    """Refuses storages larger than the file, and tensors larger than storages."""
+    storages: dict[str, Storage] = {}
+    for tensor in tensors.values():
+        storage = tensor.storage
+        if storages.setdefault(storage.key, storage) != storage:
+            raise RefusedError("a storage has two types or lengths")
+    total = sum(storage.num_bytes for storage in storages.values())
+    if total > num_bytes:
+        raise RefusedError("its storages are larger than the file")
+    distinct = set(tensors.values())
+    needed = sum(t.num * t.storage.dtype.itemsize for t in distinct)
+    if needed > total + _SHARED_BYTES:
+        raise RefusedError("its tensors are larger than their storages")
 
 
-def _rebuilt_parameter(data, *_) -> np.ndarray:
-    """`torch._utils._rebuild_parameter`: the tensor alone."""
-    return data
+def _read_all(
+    tensors: dict[str, Tensor], storage_bytes_fn: Callable[[Storage], bytearray]
+) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    for storage, names in _by_storage(tensors).items():
+        found |= _arrays_of(names, storage_bytes_fn(storage))
+    return {name: found[name] for name in tensors}
 
 
-_REBUILD = {
-    "_rebuild_tensor": _rebuilt_tensor,
-    "_rebuild_tensor_v2": _rebuilt_tensor,
-    "_rebuild_parameter": _rebuilt_parameter,
-}
-
-
-def _arrays_of_state_dict(path: Path, content: Any) -> dict[str, np.ndarray]:
-    """The arrays of a state dict, also where it lies under "state_dict"."""
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not isinstance(content, dict) or not content:
-        raise ValueError(
-            f"{path} holds no state dict: save module.state_dict(), not the module"
-        )
-    found = {}
-    for name, value in content.items():
-        if not isinstance(name, str) or not isinstance(value, np.ndarray):
-            raise ValueError(
-                f"{path} holds {name!r}, which is no tensor: save module.state_dict()"
-            )
-        found[name] = value.copy()
+def _by_storage(
+    tensors: dict[str, Tensor],
+) -> dict[Storage, dict[Tensor, list[str]]]:
+    """{storage: {tensor: its names}}."""
+    found: dict[Storage, dict[Tensor, list[str]]] = {}
+    for name, tensor in tensors.items():
+        names = found.setdefault(tensor.storage, {})
+        names.setdefault(tensor, []).append(name)
     return found
+
+
+def _arrays_of(
+    names: dict[Tensor, list[str]], data: bytearray
+) -> dict[str, np.ndarray]:
+    """The arrays of one storage; equal tensors are one array."""
+    arrays = {tensor: tensor.array(data, alone=len(names) == 1) for tensor in names}
+    return {name: array for t, array in arrays.items() for name in names[t]}

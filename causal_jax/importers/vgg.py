@@ -1,8 +1,9 @@
 """VGG16's weights, as parameters of `networks.vgg.VGG16Features`.
 
 They are not part of this library: `load` reads them from an .npz with the keys
-`VGG16_0/Conv_<i>/{kernel,bias}` (HWIO) or from torchvision's state dict, a .pth file
-with the keys `features.<place>.{weight,bias}` (OIHW).
+`VGG16_0/Conv_<i>/{kernel,bias}` (HWIO) or from torchvision's state dict, a .safetensors
+or .pth file with the keys `features.<place>.{weight,bias}` (OIHW). Torchvision's own
+.pth is of the format before PyTorch 1.6.
 """
 
 import os
@@ -12,12 +13,14 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from causal_jax.importers import torch_file
+from causal_jax import archives
+from causal_jax.importers import weight_file
 from causal_jax.networks.vgg import BLOCKS
 from causal_jax.types import Array, Params
 
 # Places of the convolutions in torchvision's `vgg16().features`.
 _PLACES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21)
+_MAX_BYTES = 64 << 20  # of an .npz; float64 convolutions take 61 million
 _WANTED = "VGG16's convolutions"
 
 
@@ -25,7 +28,7 @@ def load(path: str | os.PathLike) -> Params:
     """Reads the weights of `VGG16Features`, {"params": ...}, float32.
 
     Args:
-      path: an .npz or a .pth, see the module.
+      path: an .npz, a .safetensors or a .pth, see the module.
 
     Raises:
       ValueError: no such file, a damaged one, or one of another network.
@@ -34,12 +37,12 @@ def load(path: str | os.PathLike) -> Params:
     if not path.is_file():
         raise ValueError(
             f"there is no file {path}: give {_WANTED} as .npz, or torchvision's "
-            "vgg16 state dict (.pth)"
+            "vgg16 state dict (.safetensors, .pth)"
         )
     try:
         if path.suffix == ".npz":
             return convert(_read_npz(path))
-        return convert_torchvision(torch_file.read(path))
+        return convert_torchvision(weight_file.read(path, legacy=True))
     except _MisfitError as error:
         raise ValueError(f"{path} does not hold {_WANTED}: {error}") from error
 
@@ -56,7 +59,7 @@ def convert(arrays: Mapping[str, np.ndarray]) -> Params:
     """
     params = {}
     for i, (channels, features) in enumerate(_channels_of_convolutions()):
-        names = {leaf: f"VGG16_0/Conv_{i}/{leaf}" for leaf in ("kernel", "bias")}
+        names = {leaf: _npz_name(i, leaf) for leaf in ("kernel", "bias")}
         params[f"conv_{i}"] = {
             "kernel": _require_array(
                 arrays, names["kernel"], (3, 3, channels, features)
@@ -101,7 +104,17 @@ def _require_array(arrays: Mapping[str, np.ndarray], name: str, shape: tuple) ->
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
-    except Exception as error:  # of a damaged archive: any class
-        raise ValueError(f"{path} is damaged or no .npz: fetch it again") from error
+        return archives.read_arrays(path, names=_npz_names(), limit=_MAX_BYTES)
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is damaged or no .npz ({error}): fetch it again"
+        ) from error
+
+
+def _npz_names() -> set[str]:
+    places = range(len(_PLACES))
+    return {_npz_name(i, leaf) for i in places for leaf in ("kernel", "bias")}
+
+
+def _npz_name(i: int, leaf: str) -> str:
+    return f"VGG16_0/Conv_{i}/{leaf}"

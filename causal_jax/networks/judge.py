@@ -8,15 +8,15 @@ labelled images, `metrics.accuracy` says how good it is.
 
 import dataclasses
 import os
-import zipfile
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from causal_jax import files
+from causal_jax import archives, files
 from causal_jax.networks.classifier import Classifier, average_pool
 from causal_jax.types import Array, Params
 
@@ -138,6 +138,7 @@ def to_float(images: Array) -> Array:
 
 # What a judge's file holds beside the network's arrays.
 _NAMES = ("label_names", "nuisance_names")
+_MAX_BYTES = 1 << 28  # of a judge's file; the faces' has 0.4 MB
 _SIZES = ("size", "width", "num_stages")
 
 
@@ -147,6 +148,7 @@ def save_judge(path: str | os.PathLike, judge: Judge) -> None:
         "/".join(str(k.key) for k in keys): np.asarray(leaf, np.float16)
         for keys, leaf in jax.tree_util.tree_leaves_with_path(judge.params)
     }
+    path = Path(path)
     with files.whole(path, "wb") as file:
         np.savez_compressed(
             file,
@@ -163,13 +165,12 @@ def load_judge(path: str | os.PathLike) -> Judge:
       ValueError: there is no such file, or it holds no judge.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
+        arrays = archives.read_arrays(path, limit=_MAX_BYTES)
         names = {name: tuple(map(str, arrays.pop(name))) for name in _NAMES}
         sizes = {name: int(arrays.pop(name)) for name in _SIZES}
     except FileNotFoundError:
         raise ValueError(f"there is no judge at {path}: train one first") from None
-    except (KeyError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except (KeyError, OSError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no judge: give a file of save_judge") from error
     return Judge(params=_nested_params(arrays), **names, **sizes)
 

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from causal_jax.messages import one_line
 from causal_jax.recipes import registry, settings
 from causal_jax.recipes.settings import Settings
 from causal_jax.reporting.page import Page
@@ -127,7 +128,7 @@ def train(
     """
     config = settings.plain(config)
     recipe = registry.recipe_of(config)
-    recipe.check(config)
+    check(recipe, config)
     # Said before data are read or drawn; claimed when nothing else can be wrong.
     wanted = settings.to_dict(config)
     hosts.on_writer(
@@ -171,7 +172,7 @@ def train_together(configs: Sequence[Any], workdirs: Sequence[str | Path]) -> No
     configs = [settings.plain(config) for config in configs]
     recipe = registry.recipe_of(configs[0])
     for config in configs:
-        recipe.check(config)
+        check(recipe, config)
     data = recipe.data(configs[0])
     model = recipe.model(configs[0], data)
     stages = [recipe.stages(config, data, model) for config in configs]
@@ -252,6 +253,24 @@ def _claim(config: Settings, workdir: str | Path, model: SCM | None) -> Path:
     if model is not None:
         save_spec(workdir, model)
     return workdir
+
+
+def check(recipe: Recipe, config: Settings) -> None:
+    """What a recipe checks; a setting of a wrong kind (None for a number) is said too.
+
+    Raises:
+      ValueError: a setting cannot be right.
+    """
+    try:
+        recipe.check(config)
+    except ValueError as error:
+        raise ValueError(one_line(error)) from error
+    except Exception as error:  # of what is done with a setting: any class
+        reason = one_line(error, limit=200) or type(error).__name__
+        raise ValueError(
+            f"a setting of the configuration is of a wrong kind ({reason}): compare "
+            "them with those of the config that it was made of"
+        ) from error
 
 
 # --- evaluating -----------------------------------------------------------------------

@@ -30,7 +30,7 @@ def recipe_of(config: Any) -> Any:
       ValueError: there is no such family.
     """
     family = getattr(config, "stage", "")
-    if family not in RECIPES:
+    if not isinstance(family, str) or family not in RECIPES:
         raise ValueError(f"stage is one of {', '.join(RECIPES)}, not {family!r}")
     module, _, name = RECIPES[family].partition(":")
     return getattr(importlib.import_module(module), name)

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 # Where data lies is not part of what a run is.
-PLACES = ("data_dir",)
+PLACES = ("data_dir", "pictures_outside")
 QUICKTEST = "quicktest"  # the variant of two steps that every config has
 
 
@@ -22,6 +22,15 @@ class Settings(SimpleNamespace):
     >>> Settings(seed=0, gan=Settings(flip=True)).gan.flip
     True
     """
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise MissingKeyError(f"the configuration has no key {name!r}: give it")
+
+
+class MissingKeyError(ValueError, AttributeError):
+    """A key that a configuration lacks; `getattr(config, key, default)` still works."""
 
 
 def plain(config: Any) -> Settings:

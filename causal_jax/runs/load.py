@@ -5,6 +5,7 @@ from pathlib import Path
 import jax
 
 from causal_jax import graph as graphs
+from causal_jax.messages import one_line
 from causal_jax.runs.folder import checkpoints
 from causal_jax.runs.spec import load_spec
 from causal_jax.scm import SCM
@@ -24,7 +25,7 @@ def load(workdir: str | Path) -> tuple[SCM, Params]:
       ValueError: no run, no checkpoint, a damaged or foreign one.
     """
     scm = load_spec(workdir)
-    like = jax.eval_shape(scm.init, jax.random.key(0))
+    like = _shapes(workdir, scm)
     if (params := _latest(workdir, MODEL, like)) is not None:
         return scm, params
     labels = {name: like[name] for name in scm.nodes if name != IMAGE}
@@ -37,6 +38,18 @@ def load(workdir: str | Path) -> tuple[SCM, Params]:
     if image is None:
         return without(scm, IMAGE), params
     return scm, {**params, IMAGE: image}
+
+
+def _shapes(workdir: str | Path, scm: SCM) -> Params:
+    """Shapes of the parameters; raises ValueError where there can be none."""
+    try:
+        return jax.eval_shape(scm.init, jax.random.key(0))
+    except Exception as error:  # of settings that were changed: any class
+        reason = one_line(error, limit=200) or type(error).__name__
+        raise ValueError(
+            f"{Path(workdir, 'scm.json')} describes no model that can be made "
+            f"({reason}): delete the folder and train again"
+        ) from error
 
 
 def _latest(workdir: str | Path, stage: str, like: Params) -> Params | None:

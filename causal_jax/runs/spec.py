@@ -13,6 +13,7 @@ from typing import Any
 from causal_jax import files
 from causal_jax import graph as graphs
 from causal_jax.mechanism import Mechanism
+from causal_jax.messages import one_line
 from causal_jax.scm import SCM
 
 # What a specification may name, "module:class", imported when a file names it.
@@ -83,9 +84,10 @@ def load_spec(workdir: str | Path) -> SCM:
             states={n["name"]: n["states"] for n in nodes if n["states"]},
         )
         return SCM(graph, {node["name"]: _mechanism(node) for node in nodes})
-    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+    except Exception as error:  # of a file cut or made up: any class
+        reason = one_line(error, limit=200) or type(error).__name__
         raise ValueError(
-            f"{path} is damaged (no model of this library): {_WAY_OUT}"
+            f"{path} is damaged (no model of this library: {reason}): {_WAY_OUT}"
         ) from error
 
 

@@ -6,10 +6,12 @@ import pytest
 from PIL import Image
 
 from causal_jax import graph as graphs
-from causal_jax.cli import sample
+from causal_jax.cli import sample, sample_files
+from causal_jax.data import tables
 from causal_jax.data.faces import LABELS
 from causal_jax.mechanism import AdditiveNoise, Tabular
 from causal_jax.networks.image import ImageGenerator
+from causal_jax.queries import parts
 from causal_jax.scm import SCM
 
 SETTINGS = {"num": 6, "do": "", "given": "", "seed": 0, "twin": False}
@@ -86,7 +88,7 @@ def test_bad_questions_are_one_line(run, settings, message):
 
 def test_unknown_ending_is_refused_before_anything_is_drawn(tmp_path):
     with pytest.raises(ValueError, match=r"must end in \.csv, \.npz, \.png"):
-        sample.require_ending(tmp_path / "out.jpg")
+        sample_files.require_ending(tmp_path / "out.jpg")
 
 
 @pytest.fixture
@@ -196,3 +198,45 @@ def test_a_table_is_drawn_without_its_pictures(run, tmp_path, flags_of, monkeypa
     out = tmp_path / "seen.csv"
     sample.main(flags_of(sample, workdir=str(run), out=str(out), num=5))
     assert len(out.read_text().splitlines()) == 6
+
+
+def test_a_csv_says_formulas_as_text_unless_it_is_raw(monkeypatch, tmp_path, flags_of):
+    names = ("=1+1", "-x")
+    graph = graphs.build(nodes=["A"], states={"A": names})
+    scm = SCM(graph, {"A": Tabular(2)})
+    params = scm.init(jax.random.key(0))
+    monkeypatch.setattr(sample, "load", lambda workdir: (scm, params))
+    out = tmp_path / "x.csv"
+    sample.main(flags_of(sample, workdir="run", out=str(out), num=40))
+    assert set(out.read_text().splitlines()[1:]) == {"'=1+1", "'-x"}
+    found = tables.read_csv(out, quiet=True)
+    assert set(found.states["A"]) == set(names)
+    sample.main(flags_of(sample, workdir="run", out=str(out), num=40, raw_csv=True))
+    assert set(out.read_text().splitlines()[1:]) == set(names)
+
+
+@pytest.mark.parametrize("twin", [False, True])
+@pytest.mark.parametrize("ending", [".csv", ".npz"])
+def test_parts_are_written_as_the_whole_would_be(
+    odd_run, tmp_path, monkeypatch, flags_of, ending, twin
+):
+    if twin:  # names of worlds are refused in .npz
+        scm = SCM(graphs.build(nodes=["A"], states={"A": "01"}), {"A": Tabular(2)})
+        params = scm.init(jax.random.key(0))
+        monkeypatch.setattr(sample, "load", lambda workdir: (scm, params))
+    written = []
+    for size in (1000, 7):
+        monkeypatch.setattr(parts, "SIZE", size)
+        out = tmp_path / f"out{size}{ending}"
+        asked = {"num": 20, "do": "A=1", "twin": twin}
+        sample.main(flags_of(sample, workdir="run", out=str(out), **asked))
+        written.append(out)
+    if ending == ".csv":
+        assert written[0].read_text() == written[1].read_text()
+        return
+    with np.load(written[0]) as one, np.load(written[1]) as other:
+        assert set(one) == set(other)
+        for name in one:
+            np.testing.assert_array_equal(one[name], other[name])
+            assert one[name].dtype == other[name].dtype
+    assert {path.suffix for path in tmp_path.iterdir()} == {".npz"}, "nothing is left"

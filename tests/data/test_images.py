@@ -151,6 +151,65 @@ def test_large_pictures_are_refused_before_they_are_decoded(monkeypatch):
     assert images.decode(data, size=4).shape == (4, 4, 3)
 
 
+def test_a_lifted_limit_of_pillow_is_not_ours(monkeypatch):
+    data = _encoded(Image.new("RGB", (64, 64)))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    monkeypatch.setattr(images, "MAX_PIXELS", 4095)
+    monkeypatch.setattr(Image.Image, "load", lambda self: 1 / 0)  # would be said
+    with pytest.raises(ValueError, match="more than 4,095 pixels"):
+        images.decode(data, size=8)
+
+
+def test_postscript_is_a_program_and_no_picture():
+    head = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
+    with pytest.raises(ValueError, match="nothing that Pillow knows"):
+        images.decode(head, size=8)
+
+
+@pytest.fixture
+def two_folders(tmp_path):
+    """A folder of pictures, and one beside it that is nobody's business."""
+    for name in ("in", "out"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (8, 8)).save(tmp_path / name / "a.png")
+    (tmp_path / "in" / "link.png").symlink_to(tmp_path / "out" / "a.png")
+    (tmp_path / "in" / "inner.png").symlink_to("a.png")
+    (tmp_path / "linked").symlink_to(tmp_path / "in")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "file", ["../out/a.png", "{}/out/a.png", "link.png", "x/../../out/a.png"]
+)
+def test_a_table_cannot_leave_the_folder_of_pictures(two_folders, file):
+    file = file.format(two_folders)
+    path = two_folders / "t.csv"
+    path.write_text(f"file,y\na.png,0\n{file},1\n")
+    with pytest.raises(ValueError, match="1 of 2 pictures leave the folder") as error:
+        images.image_folder(two_folders / "in", path, size=8, progress=False)
+    assert file in str(error.value) and "\n" not in str(error.value)
+    if not file.startswith("x/"):
+        found = images.image_folder(
+            two_folders / "in", path, size=8, progress=False, outside=True
+        )
+        assert found.images.shape == (2, 8, 8, 3)
+
+
+def test_the_folder_may_be_a_link_and_links_may_stay_in_it(two_folders):
+    path = two_folders / "t.csv"
+    path.write_text("file,y\na.png,0\ninner.png,1\n")
+    found = images.image_folder(two_folders / "linked", path, size=8, progress=False)
+    assert found.images.shape == (2, 8, 8, 3)
+
+
+def test_names_that_no_file_can_have_are_missing_pictures(two_folders):
+    path = two_folders / "t.csv"
+    path.write_text(f"file,y\na.png,0\n{'a' * 5000},1\n")
+    with pytest.raises(ValueError, match="1 of 2 pictures are not in") as error:
+        images.image_folder(two_folders / "in", path, size=8, progress=False)
+    assert len(str(error.value)) < 500
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_damaged_bytes_are_a_picture_or_one_line(seed):
     generator = np.random.default_rng(seed)

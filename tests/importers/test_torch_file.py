@@ -19,17 +19,27 @@ def text(value) -> bytes:
     return b"X" + len(encoded).to_bytes(4, "little") + encoded
 
 
-def tensor(key, size, stride, *, offset=0, kind="FloatStorage", num=6) -> bytes:
-    """The opcodes of one tensor as `torch.save` writes them."""
+def integers(values) -> bytes:
+    """A tuple of them, 4 bytes each."""
+    return b"(" + b"".join(b"J" + v.to_bytes(4, "little") for v in values) + b"t"
 
-    def numbers(values):
-        return b"(" + b"".join(b"K" + bytes([v]) for v in values) + b"t"
 
-    storage = b"(" + text("storage") + f"ctorch\n{kind}\n".encode()
-    storage += text(key) + text("cuda:0") + b"K" + bytes([num]) + b"tQ"
-    arguments = b"(" + storage + b"K" + bytes([offset])
-    arguments += numbers(size) + numbers(stride) + b"\x89}t"
+def storage(key, *, kind="FloatStorage", num=6) -> bytes:
+    """The opcodes of a reference to a storage."""
+    reference = b"(" + text("storage") + f"ctorch\n{kind}\n".encode()
+    reference += text(key) + text("cuda:0") + b"J" + num.to_bytes(4, "little")
+    return reference + b"tQ"
+
+
+def view(of, size, stride, *, offset=0) -> bytes:
+    """The opcodes of a tensor as `torch.save` writes them; `of` is its storage."""
+    arguments = b"(" + of + b"K" + bytes([offset])
+    arguments += integers(size) + integers(stride) + b"\x89}t"
     return b"ctorch._utils\n_rebuild_tensor_v2\n" + arguments + b"R"
+
+
+def tensor(key, size, stride, *, offset=0, **settings) -> bytes:
+    return view(storage(key, **settings), size, stride, offset=offset)
 
 
 def state(**tensors) -> bytes:
@@ -45,6 +55,18 @@ def save(path, content, storages=None):
         for key, array in storages.items():
             archive.writestr(f"archive/data/{key}", array.tobytes())
     return path
+
+
+@pytest.mark.parametrize("num", [1_000_000, 2_000_000_000])
+def test_a_tensor_is_no_storage_so_that_no_other_memory_is_read(tmp_path, num):
+    """A view of one number, `num` times, is no `num` numbers to view again."""
+    repeated = view(storage("7"), [num], [0])
+    content = state(a=view(repeated, [num], [1]))
+    with pytest.raises(ValueError, match="refused: a tensor reaches beyond its storag"):
+        torch_file.read(save(tmp_path / "x.pth", content))
+    content = state(a=view(tensor("7", (6,), (1,)), [6], [1]))
+    with pytest.raises(ValueError, match="refused: a tensor has no storage"):
+        torch_file.read(save(tmp_path / "y.pth", content))
 
 
 def test_tensors_are_views_of_storages(tmp_path):
@@ -92,17 +114,17 @@ def test_whatever_is_not_on_the_list_is_refused_and_not_run(tmp_path, name):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (state(a=tensor("7", (9,), (1,))), "damaged .a tensor reaches beyond"),
-        (state(a=tensor("7", (2,), (9,))), "damaged .a tensor reaches beyond"),
-        (state(a=tensor("7", (2, 3), (1,))), "damaged .a tensor has no storage"),
+        (state(a=tensor("7", (9,), (1,))), "refused: a tensor reaches beyond"),
+        (state(a=tensor("7", (2,), (9,))), "refused: a tensor reaches beyond"),
+        (state(a=tensor("7", (2, 3), (1,))), "damaged .a tensor's size and stride"),
         (state(a=tensor("6", (6,), (1,))), "damaged"),
-        (state(a=tensor("7", (9,), (1,), num=9)), "damaged"),
+        (state(a=tensor("7", (9,), (1,), num=9)), "damaged .storage '7' has another"),
         (state(a=tensor("7", (6,), (1,)))[:-9], "damaged"),
         (b"", "damaged"),
         (program(b"K\x01"), "holds no state dict"),
         (state(), "holds no state dict"),
         (program(b"}(", text("a"), b"K\x01u"), "'a', which is no tensor"),
-        (program(text("7"), b"Q"), "damaged"),
+        (program(text("7"), b"Q"), "refused: it refers to what is no storage"),
     ],
 )
 def test_damaged_files_are_refused_in_one_line(tmp_path, content, message):
@@ -123,7 +145,7 @@ def test_attributes_are_dropped_or_refused(tmp_path):
 
 def test_other_ways_of_making_objects_are_refused(tmp_path):
     made = program(b"ccollections\nOrderedDict\n)\x81")  # NEWOBJ
-    with pytest.raises(ValueError, match="damaged"):
+    with pytest.raises(ValueError, match="refused: its pickle uses NEWOBJ"):
         torch_file.read(save(tmp_path / "x.pth", made))
 
 
@@ -141,7 +163,9 @@ def test_the_older_format_is_read(tmp_path):
         a=tensor("7", (2, 3), (3, 1)).replace(b"_v2", b""),
         b=tensor("7", (2,), (1,), offset=4),
     )
-    found = torch_file.read(stream(tmp_path / "x.pth", content))
+    with pytest.raises(ValueError, match="refused: .* before PyTorch 1.6: load it"):
+        torch_file.read(stream(tmp_path / "x.pth", content))
+    found = torch_file.read(stream(tmp_path / "x.pth", content), legacy=True)
     np.testing.assert_array_equal(found["a"], [[0, 1, 2], [3, 4, 5]])
     np.testing.assert_array_equal(found["b"], [4, 5])
 
@@ -149,15 +173,17 @@ def test_the_older_format_is_read(tmp_path):
 def test_the_older_format_is_held_to_the_same_list(tmp_path):
     called = program(b"cos\nsystem\n(", text("true"), b"tR")
     with pytest.raises(ValueError, match="is refused: it names os.system"):
-        torch_file.read(stream(tmp_path / "x.pth", called))
+        torch_file.read(stream(tmp_path / "x.pth", called), legacy=True)
     whole = state(a=tensor("7", (6,), (1,)))
     with pytest.raises(ValueError, match="damaged .a storage of another length"):
-        torch_file.read(stream(tmp_path / "x.pth", whole, num=5))
+        torch_file.read(stream(tmp_path / "x.pth", whole, num=5), legacy=True)
     with pytest.raises(ValueError, match="is no checkpoint of PyTorch"):
-        torch_file.read(stream(tmp_path / "x.pth", whole, magic=3))
-    large = state(a=tensor("7", (6,), (1,), num=255))
-    with pytest.raises(ValueError, match="damaged .a storage larger than the file"):
-        torch_file.read(stream(tmp_path / "x.pth", large))
+        torch_file.read(stream(tmp_path / "x.pth", whole, magic=3), legacy=True)
+    large = state(a=tensor("7", (6,), (1,), num=65535))
+    with pytest.raises(
+        ValueError, match="refused: its storages are larger than the file"
+    ):
+        torch_file.read(stream(tmp_path / "x.pth", large), legacy=True)
 
 
 def test_other_files_are_refused(tmp_path):

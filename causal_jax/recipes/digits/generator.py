@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from tqdm import tqdm
 
 from causal_jax.importers import cgn as official
+from causal_jax.importers import weight_file
 from causal_jax.networks.cgn.sampler import Counterfactuals, sample_counterfactuals
 from causal_jax.recipes.settings import Settings
 from causal_jax.runs.load import load
@@ -46,9 +47,10 @@ def open_generator(path: str | Path) -> tuple[SCM, Params]:
     if not path:
         raise ValueError(
             "no generator: give --config.generator=DIR, the folder of an mnist_cgn "
-            "run, or a published ckp.pth"
+            "run, or a published ckp.pth or .safetensors"
         )
-    return official.load(path) if str(path).endswith(".pth") else load(path)
+    is_file = str(path).lower().endswith(weight_file.ENDINGS)
+    return official.load(path) if is_file else load(path)
 
 
 def require_parts(scm: SCM, generator: str) -> None:

@@ -212,6 +212,7 @@ def images(config: Settings, graph: nx.DiGraph, split: str = "train") -> ImageDa
             label_names=names,
             states=states,
             missing=_missing(config),
+            outside=getattr(config, "pictures_outside", False),
             quiet=True,  # `labels` has read the same table
         )
     if config.dataset == "faces":

@@ -102,7 +102,7 @@ def trial_scores(
       scm: its label model.
 
     Returns:
-      Empty where the config names its trainer.
+      Empty where the config names its trainer, or a trial's checkpoints are gone.
     """
     if config.trainer != BEST:
         return {}
@@ -111,7 +111,9 @@ def trial_scores(
     scores = {}
     for trainer in TRAINERS:
         kept = folder.checkpoints(workdir, _trial(trainer))
-        params = kept.restore_params(kept.latest(), like)
+        if (step := kept.latest()) is None:
+            return {}
+        params = kept.restore_params(step, like)
         scores[trainer] = laws.mean_log_likelihood(scm, params, held_out)
     return scores
 

@@ -13,6 +13,7 @@ from causal_jax.reporting.page import Page
 _TRAINERS = {
     "wgan": "adversarially (Wasserstein critics)",
     "mle": "by maximum likelihood",
+    "best": "by the trainer that held-out rows preferred",
 }
 _COPIES = (
     0.8  # of real pictures' distance to the training set: below it, look for copies

@@ -19,6 +19,7 @@ def base(name: str) -> ml_collections.ConfigDict:
     config.table = ""
     config.missing = config_dict.placeholder(str)  # "drop" rows that lack a value
     config.images = ""  # folder of the pictures that the table names
+    config.pictures_outside = False  # True: the table may name others, by ../ or links
     config.image_column = config_dict.placeholder(str)  # found in the table if None
     config.bif = ""  # a Bayesian network to draw num_rows rows from
     config.graph = "big_causal_graph"  # a name, a file or edge text

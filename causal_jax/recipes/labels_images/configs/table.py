@@ -16,7 +16,8 @@ DOT, dagitty's text, GML, or a list [["A", []], ["B", ["A"]]]. Rows that lack a 
 (empty, NA, ?, ...) are refused; --config.missing=drop leaves them out. With
 --config.images=FOLDER an image node is learned below all labels: the first column whose
 cells are files of the folder names the pictures, or the one that --config.image_column
-says.
+says. Names that leave the folder (absolute, ../, links) are refused unless
+--config.pictures_outside allows them.
 The labels are first learned twice, adversarially and by maximum likelihood, from nine
 rows in ten; the tenth decides by its likelihood which way all rows are learned.
 Variants: `mle` (maximum likelihood alone), `wgan` (adversarially alone), `images`,

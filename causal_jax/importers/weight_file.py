@@ -1,0 +1,30 @@
+"""Weight files of PyTorch by their ending: .safetensors, else what torch.save wrote.
+
+Where a source offers both, take the .safetensors file: there is nothing in it that
+could be executed, and every byte of it is accounted for.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from causal_jax.importers import safetensors_file, torch_file
+
+SAFETENSORS = ".safetensors"
+ENDINGS = (".pth", ".pt", SAFETENSORS)
+
+
+def read(path: str | os.PathLike, *, legacy: bool = False) -> dict[str, np.ndarray]:
+    """Reads a state dict: {name: array}.
+
+    Args:
+      path: a .safetensors file, or a file of torch.save with any other ending.
+      legacy: as in `torch_file.read`.
+
+    Raises:
+      ValueError: see `safetensors_file.read` and `torch_file.read`.
+    """
+    if Path(path).suffix.lower() == SAFETENSORS:
+        return safetensors_file.read(path)
+    return torch_file.read(path, legacy=legacy)

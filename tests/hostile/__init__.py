@@ -1,0 +1,1 @@
+"""Weight files that somebody prepared, and what reading them comes to."""
