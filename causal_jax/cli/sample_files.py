@@ -68,10 +68,11 @@ def _label_tables(scm: SCM, parts: Parts, twin: bool) -> Iterator[Table]:
 
 def _write_npz(path: Path, scm: SCM, parts: Parts, twin: bool) -> None:
     """Parts are kept on the disk, an array a file, until all are there."""
+    if twin:
+        _refuse_names_of_worlds(scm)
     with tempfile.TemporaryDirectory(prefix=".causal_jax.", dir=path.parent) as folder:
         kept = _kept_on_disk(Path(folder), map(_as_written, parts))
         if twin:
-            _refuse_names_of_worlds(scm, kept)
             kept |= {name: kept[f"{name}_counterfactual"] for name in scm.nodes}
         with files.whole(path, "wb") as file:
             _write_archive(file, kept)
@@ -113,7 +114,9 @@ def _write_archive(file, kept: dict[str, tuple[Path, dict]]) -> None:
                     shutil.copyfileobj(numbers, member)
 
 
-def _refuse_names_of_worlds(scm: SCM, arrays: Mapping) -> None:
+def _refuse_names_of_worlds(scm: SCM) -> None:
+    """Before anything is drawn."""
+    arrays = {f"{name}_{world}" for name in scm.nodes for world in WORLDS}
     both = [name for name in scm.nodes if name in arrays]
     if both:
         raise ValueError(

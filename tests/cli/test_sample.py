@@ -240,3 +240,15 @@ def test_parts_are_written_as_the_whole_would_be(
             np.testing.assert_array_equal(one[name], other[name])
             assert one[name].dtype == other[name].dtype
     assert {path.suffix for path in tmp_path.iterdir()} == {".npz"}, "nothing is left"
+
+
+def test_twins_that_an_archive_cannot_tell_apart_are_refused_before_drawing(tmp_path):
+    scm = SCM("A -> A_factual", {"A": Tabular(2), "A_factual": Tabular(2, (2,))})
+
+    def parts():
+        raise AssertionError("nothing is drawn")
+        yield
+
+    with pytest.raises(ValueError, match="'A_factual' would be the node of that name"):
+        sample_files.write(tmp_path / "twins.npz", scm, parts(), twin=True)
+    assert not list(tmp_path.iterdir())
