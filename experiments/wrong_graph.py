@@ -100,7 +100,11 @@ class Trainer(NamedTuple):
 
 TRAINERS = {
     # The penalty by the held-out likelihood of the complete graph, rows of seed 100.
-    "mle": Trainer(label_counts, 3000, {"parent_penalty": 3e-4, "weight_decay": 1e-6}),
+    # A short memory (b2) circles where the penalty has its kink: do-TVD of the complete
+    # graph 1.57 times that of the true one with .99, 1.39 times with .999.
+    "mle": Trainer(
+        label_counts, 3000, {"parent_penalty": 3e-4, "weight_decay": 1e-6, "b2": 0.999}
+    ),
     "wgan": Trainer(label_local_wgan, 2000, {}),
 }
 GRAPHS = wirings(faces.label_scm()[0].graph)

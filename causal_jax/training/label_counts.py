@@ -79,6 +79,7 @@ def label_counts(
     *,
     num_steps: int,
     learning_rate: float = 1e-2,
+    b2: float = 0.99,
     prior: float = 0.0,
     parent_penalty: float = 0.0,
     weight_decay: float = 0.0,
@@ -91,6 +92,7 @@ def label_counts(
       scm: nodes all networks with `log_probs`.
       num_steps: length of the learning-rate schedule.
       learning_rate: at the start.
+      b2: of Adam; see `label_mle`.
       prior: rows that are added to each state under each configuration of the parents:
         a network's law of configurations that no row has is then not without limit.
       parent_penalty: of the norm of each parent's first-layer weights, in nats per
@@ -114,10 +116,7 @@ def label_counts(
       (1,)
     """
     groups = node_groups.group_by_mechanism(scm)
-    # b2: see `label_mle`.
-    optimizer = optax.adam(
-        optax.cosine_decay_schedule(learning_rate, num_steps), b2=0.99
-    )
+    optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, num_steps), b2=b2)
 
     def init(key: Key) -> CountsState:
         params = node_groups.init_params(groups, key)
