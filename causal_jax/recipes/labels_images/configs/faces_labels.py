@@ -7,11 +7,10 @@ r"""The label model of the faces, against the known truth.
 202,599 rows of Causal Graph 1 with the faces' tables.
 
 Hardware: one CPU core.
-Time: 25 to 35 s; `mle` 7 to 8 s.
-Expected: TVD .020, do-TVD .020 on average and .040 at most, twice that for `random`;
-  `mle` .008, .008 and .012.
-Measured: worst of five seeds .0149, .0139 and .0221, worst random table .0197, .0190
-  and .0335; `mle` .0046, .0043 and .0051. `reference`: not measured.
+Time: 15 to 45 s beside other work; `mle` 7 to 8 s.
+Expected: TVD .020, do-TVD .012 on average and .020 at most; `mle` .008, .008 and .012.
+Measured: worst of five seeds .0067, .0061 and .0080; `mle` .0046, .0043 and .0051.
+  `reference`: not measured.
 
 Variants: `mle` (maximum
 likelihood), `reference` (the original's networks and settings, 10,000 steps),
