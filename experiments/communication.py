@@ -21,8 +21,9 @@ from causal_jax.data import celeba_graphs
 from causal_jax.networks.cgn.discriminators import LinearDiscriminator
 from causal_jax.recipes import registry
 from causal_jax.recipes.digits.model import untrained
+from causal_jax.recipes.labels_images.label_stage import label_algorithm
 from causal_jax.recipes.labels_images.model import image_mechanism, label_model
-from causal_jax.recipes.labels_images.stages import image_algorithm, label_algorithm
+from causal_jax.recipes.labels_images.stages import image_algorithm
 from causal_jax.recipes.settings import Settings, plain
 from causal_jax.training.algorithm import DEVICE_AXIS, Algorithm
 from causal_jax.training.cgn import cgn
@@ -41,7 +42,7 @@ def steps(num_devices: int) -> Iterator[tuple[str, Algorithm, Batch]]:
     size = num_devices * _PER_DEVICE
     config = _config("faces_labels", size)
     scm = label_model(config, celeba_graphs.named("big_causal_graph"))
-    algorithm, _ = label_algorithm(config, scm)
+    algorithm = label_algorithm(config, scm)
     yield "faces_labels", algorithm, _batch(algorithm, num_devices, (), None)
     for name in _IMAGES:
         config = _config(name, size)

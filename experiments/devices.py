@@ -47,8 +47,8 @@ from causal_jax.training.causal_began import causal_began
 from causal_jax.training.causal_gan import causal_gan
 from causal_jax.training.cgn import cgn
 from causal_jax.training.classifier import classifier
+from causal_jax.training.label_local_wgan import label_local_wgan
 from causal_jax.training.label_mle import label_mle
-from causal_jax.training.label_wgan import label_wgan
 from causal_jax.training.noise_encoder import noise_encoder
 from causal_jax.types import Batch
 
@@ -82,8 +82,8 @@ def algorithms() -> dict[str, Callable[[], tuple[Algorithm, Batch]]]:
     rates = {"learning_rate": 0.05, "critic_learning_rate": 0.05}
     small = {"learning_rate": 0.01}
     return {
-        "label_wgan": lambda: (
-            label_wgan(scm, critic_hidden=(6,), **rates, **steps),
+        "label_local_wgan": lambda: (
+            label_local_wgan(scm, critic_hidden=(6,), **rates, **steps),
             {"rows": rows},
         ),
         "label_mle": lambda: (label_mle(scm, **small, **steps), {"rows": rows}),

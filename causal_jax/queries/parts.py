@@ -50,7 +50,7 @@ def sample(
     Example:
       >>> from causal_jax import bernoulli
       >>> rain, params = bernoulli(0.3)
-      >>> scm = SCM("Rain", {"Rain": rain})
+      >>> scm = SCM([["Rain", []]], {"Rain": rain})
       >>> drawn = sample(scm, {"Rain": params}, jax.random.key(0), num=5, size=2)
       >>> [len(values["Rain"]) for values in drawn]
       [2, 2, 1]

@@ -27,7 +27,8 @@ def require(tree: Any, *, what: str, step: int, stage: str) -> None:
     >>> weights = {"bias": jnp.array([0.0, jnp.inf])}
     >>> require(weights, what="the state", step=3, stage="labels")
     Traceback (most recent call last):
-    FloatingPointError: ['bias'] of the state is not finite at step 3 of labels: ...
+    FloatingPointError: ['bias'] of the state is not finite at step 3 of labels: lower \
+the learning rate; the last checkpoint before it is kept
     """
     for path, leaf in jax.tree_util.tree_leaves_with_path(jax.device_get(tree)):
         is_float = jnp.issubdtype(jnp.result_type(leaf), jnp.inexact)

@@ -84,7 +84,7 @@ TRAIN = """
     folder, optimizer = sys.argv[1:]
     if optimizer == "sgd":
         devices.use_sgd()
-    for name in ("label_wgan", "causal_gan"):
+    for name in ("label_local_wgan", "causal_gan"):
         algorithm, data = devices.algorithms()[name]()
         algorithm = devices.in_default_precision(algorithm)
         state = loop.fit(
@@ -121,7 +121,7 @@ def gap(one, other):
     return max(np.max(np.abs(one[k] - other[k]), initial=0) for k in one)
 
 
-@pytest.mark.parametrize("name", ["label_wgan", "causal_gan"])
+@pytest.mark.parametrize("name", ["label_local_wgan", "causal_gan"])
 @pytest.mark.parametrize("layout", ["4", "2x2"])
 def test_two_hosts_of_two_devices_train_as_one_device(trained, name, layout):
     # No bias of these networks feeds a batch normalisation: it would have no gradient

@@ -16,7 +16,7 @@ PROGRAM = textwrap.dedent(
     """
     import json
     import jax, numpy as np, optax
-    optax.adam = lambda rate, *betas: optax.sgd(rate)
+    optax.adam = lambda rate, *betas, **named: optax.sgd(rate)
 
     from causal_jax import graph as graphs
     from causal_jax.networks.controller import controller, reference_controller

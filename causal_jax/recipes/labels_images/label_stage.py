@@ -78,7 +78,7 @@ def label_stage(config: Settings, rows: np.ndarray, scm: SCM) -> Stage:
             trainer: laws.mean_log_likelihood(scm, learned[_trial(trainer)], held_out)
             for trainer in TRAINERS
         }
-        return _algorithm(config, max(scores, key=scores.get), scm)
+        return label_algorithm(config, scm, max(scores, key=scores.get))
 
     return Stage(
         name=LABELS,
@@ -133,7 +133,7 @@ def _split(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _stage_of(config: Settings, trainer: str, rows: np.ndarray, scm: SCM) -> Stage:
-    algorithm = _algorithm(config, trainer, scm)
+    algorithm = label_algorithm(config, scm, trainer)
     is_even = trainer == "wgan" and config.controller == "neural"
     return Stage(
         name=LABELS,
@@ -151,7 +151,9 @@ def _batches(rows: np.ndarray, scm: SCM, *, even: bool) -> Batch:
     return batches
 
 
-def _algorithm(config: Settings, trainer: str, scm: SCM) -> Algorithm:
+def label_algorithm(config: Settings, scm: SCM, trainer: str = "") -> Algorithm:
+    """The label stage's algorithm, by the config's trainer or the one that is named."""
+    trainer = trainer or config.trainer
     has_images = config.stage == "images"
     asked = config.label_batch_size if has_images else config.batch_size
     return _ALGORITHMS[trainer, config.controller](
