@@ -143,6 +143,8 @@ _SHOWN = (
     "tvd",
     "do_tvd_mean",
     "do_tvd_max",
+    "conditional_relative_max",
+    "never_max",
     "floor",
     "pair_tvd_mean",
     "held_out_log_likelihood",

@@ -20,6 +20,7 @@ from causal_jax.scm import SCM
 from causal_jax.types import Params
 
 MIN_MASS = 0.002  # of the joint mass of a cell: two units in a thousand
+_ZERO = 1e-12  # below it a probability is a sum's rounding
 
 
 class Cell(NamedTuple):
@@ -116,7 +117,8 @@ def worst_cells(
     if (params is None) == (drawn is None):
         raise ValueError("give the model's params or drawn rows of it, one of the two")
     weights = np.full(len(rows), 1 / len(rows)) if weights is None else weights
-    found = list(_cells(scm, np.asarray(rows), np.asarray(weights), min_mass))
+    cells = _cells(scm, np.asarray(rows), np.asarray(weights))
+    found = [cell for cell in cells if cell.mass >= min_mass]
     if not found:
         return None
     if params is not None:
@@ -134,19 +136,44 @@ def worst_cells_of_law(scm: SCM, law: np.ndarray, **model) -> WorstCells | None:
     return worst_cells(scm, all_rows(cardinalities(scm)), law, **model)
 
 
+def largest_never(scm: SCM, law: np.ndarray, params: Params) -> float | None:
+    """The largest probability that a model gives to what never occurs.
+
+    Args:
+      scm: the label model, every node with `log_prob`.
+      law: the true joint law, [prod(cards)], in the order of `all_rows`.
+      params: of the model.
+
+    Returns:
+      The maximum over the cells P(state | parents) that are 0 in truth and whose
+      parents occur; None if there is no such cell.
+
+    Example:
+      >>> from causal_jax import SCM, categorical
+      >>> mechanism, params = categorical([0.25, 0.75])
+      >>> scm = SCM("A;", {"A": mechanism})
+      >>> largest_never(scm, np.array([0.0, 1.0]), {"A": params})
+      0.25
+    """
+    cells = _cells(scm, all_rows(cardinalities(scm)), np.asarray(law))
+    never = [cell for cell in cells if cell.reference < _ZERO]
+    return float(np.max(_exact(scm, params, never))) if never else None
+
+
 def _family(scm: SCM, name: str) -> list[int]:
     """Columns of a node's parents and, last, of the node."""
     return [scm.nodes.index(member) for member in (*scm.parents[name], name)]
 
 
-def _cells(scm: SCM, rows, weights, min_mass: float) -> Iterator[_Found]:
+def _cells(scm: SCM, rows, weights) -> Iterator[_Found]:
+    """All cells whose parents occur."""
     for column, name in enumerate(scm.nodes):
         family = _family(scm, name)
         codes, first, at = _distinct(rows[:, family])
         mass = np.bincount(at, weights=weights)
         _, _, parents = _distinct(codes[:, :-1])
         total = np.bincount(parents, weights=mass)[parents]
-        for i in np.flatnonzero(mass >= min_mass):
+        for i in np.flatnonzero(total > 0):
             yield _Found(
                 column=column,
                 row=rows[first[i]],

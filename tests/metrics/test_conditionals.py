@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from causal_jax import SCM, Tabular
+from causal_jax import graph as graphs
 from causal_jax.metrics import conditionals
 from causal_jax.queries import laws
 
@@ -94,3 +96,19 @@ def test_no_cell_has_so_much_mass(tables):
     assert found is None
     with pytest.raises(ValueError, match="one of the two"):
         conditionals.worst_cells_of_law(tables.scm, law)
+
+
+def test_what_never_occurs_is_found_where_its_parents_do():
+    """P(B = 2 | A = 1) is 0 in truth and .3 by the model; A = 2 never occurs."""
+    graph = graphs.build([("A", "B")], states={"A": "xyz", "B": "xyz"})
+    scm = SCM(graph, {"A": Tabular(3), "B": Tabular(3, (3,))})
+    tables = [[0.5, 0.5, 0], [0.2, 0.5, 0.3], [0.1, 0.1, 0.8]]
+    params = {
+        "A": {"probs": jnp.array([0.45, 0.54, 0.01])},
+        "B": {"probs": jnp.array(tables)},
+    }
+    truth = np.array([[0.3, 0.2, 0], [0.2, 0.3, 0], [0, 0, 0]]).ravel()
+    found = conditionals.largest_never(scm, truth, params)
+    assert found == pytest.approx(0.3, abs=1e-6)
+    everywhere = np.full(9, 1 / 9)
+    assert conditionals.largest_never(scm, everywhere, params) is None

@@ -99,7 +99,12 @@ def _small(trained: Trained, labels: data.Labels) -> tuple[dict, LabelShown]:
         effects=effects.effects_of_laws(scm, model),
         reference_effects=effects.effects_of_laws(scm, reference),
     )
-    return measured._asdict(), shown
+    found = measured._asdict()
+    if source == "truth" and model.exact:
+        found["never_max"] = conditionals.largest_never(
+            scm, reference.seen, trained.label_params
+        )
+    return found, shown
 
 
 def _large(trained: Trained, labels: data.Labels) -> tuple[dict, LabelShown]:

@@ -231,6 +231,11 @@ def _figures(labels: dict, pictures: dict) -> Iterator[tuple[str, float | None, 
         labels["conditional_max"],
         "largest error of P(label | causes)",
     )
+    yield (
+        "what never occurs",
+        labels.get("never_max"),
+        "largest probability of a state that its causes rule out, should be 0",
+    )
     yield "pairwise TVD, mean", labels.get("pair_tvd_mean"), "over all pairs of labels"
     yield (
         "held-out log-likelihood",
