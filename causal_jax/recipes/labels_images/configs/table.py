@@ -4,7 +4,7 @@ r"""Your own data: a CSV table and a graph file, and pictures if you have them.
         --config.table=people.csv --config.graph=people.txt --workdir=runs/people
 
 Hardware: a CPU core for labels; pictures as `faces_causal_gan` or `celeba_causal_gan`.
-Time: not measured; 202,599 rows of nine labels take 15 to 45 s adversarially and 8
+Time: not measured; 202,599 rows of nine labels take 15 to 20 s adversarially and 8
   by likelihood, and both are tried first.
 Expected: a TVD near what chance alone makes of a table as large; the report says both.
 Measured: not measured: the data are yours.
