@@ -1,10 +1,9 @@
 """Adversarial training of an explicit label model, one critic per node.
 
-What is played: a label model's law is a product of one mechanism per node, and the
-distance of two such laws is bounded by the sum of the distances of their families, a
-node with its parents (Ding, Daskalakis & Feizi 2021, arXiv 2003.00652, theorem 1 and
-section 4: local discriminators). So instead of one critic of whole rows each node i has
-a critic f_i(state, parents) of its own, and of each row's parents every node is shown:
+A label model's law is a product of one mechanism per node, and several distances of two
+such laws are bounded by the sum over their families, a node with its parents (Ding,
+Daskalakis & Feizi 2021, arXiv 2003.00652, whose discriminators are local too). So there
+is no critic of whole rows: each node i has a critic f_i(state, parents) of its own.
 
     critic   max  E[ f_i(x_i, pa_i) - sum_k q_i(k | pa_i) f_i(k, pa_i) ] - penalty
     model    max  E[ sum_k q_i(k | pa_i) f_i(k, pa_i) ]
@@ -114,7 +113,7 @@ def label_local_wgan(
 ) -> Algorithm:
     """A Wasserstein game for each node of the label model `scm`, all played at once.
 
-    Ding, Daskalakis & Feizi (2021, arXiv 2003.00652), section 4, of one family a node;
+    After Ding, Daskalakis & Feizi (2021, arXiv 2003.00652), of one family a node;
     the order of moves is Gulrajani et al.'s (2017), algorithm 1. See the module.
 
     Args:

@@ -42,7 +42,7 @@ class WGANState(NamedTuple):
     """What the next step needs.
 
     Attributes:
-      params: label model, {node: params}.
+      params: label model, {node: params}; in `label_local_wgan` stacked by group.
       average: moving average of `params`, what is sampled from.
       critic: critic weights.
       optimizer: optimiser state of the label model.

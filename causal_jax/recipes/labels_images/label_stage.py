@@ -47,7 +47,7 @@ def check(config: Settings, given: tuple[str, ...]) -> None:
     if config.controller == "reference" and config.trainer != "wgan":
         raise ValueError(
             f"trainer={config.trainer} needs controller=neural: the reference's nodes "
-            "have no likelihood"
+            "have no likelihood (trainer=wgan trains them)"
         )
     if config.trainer == BEST:
         if vars(config.trainer_settings):
@@ -87,6 +87,7 @@ def label_stage(config: Settings, rows: np.ndarray, scm: SCM) -> Stage:
         num_steps=_num_steps(config),
         steps_per_dispatch=200,
         needs=trials,
+        alone="trainer=best tries two trainers in each run",
     )
 
 

@@ -146,3 +146,11 @@ def test_settings_of_one_trainer_are_refused_where_two_are_tried():
     config.trainer_settings = {"learning_rate": 1e-3}
     with pytest.raises(ValueError, match="trainer_settings are of one trainer"):
         recipe.train(config, "nowhere")
+
+
+def test_runs_that_try_two_trainers_are_not_trained_together(tmp_path):
+    (tmp_path / "own.csv").write_text("A,B\n" + "0,0\n1,1\n" * 20)
+    config = registry.get_config("table")
+    config.table, config.graph = str(tmp_path / "own.csv"), "A -> B"
+    with pytest.raises(ValueError, match="tries two trainers .* train them in turn"):
+        recipe.train_together([config], [tmp_path / "run"])
