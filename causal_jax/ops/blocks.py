@@ -8,7 +8,12 @@ from causal_jax.types import Array
 
 
 def block_size(num: int, rows: int, limit: int) -> int:
-    """The largest divisor of `num` images that keeps a block near `limit` rows."""
+    """The largest divisor of `num` images that keeps a block near `limit` rows.
+
+    A symbolic number of images, of a program exported for all, is divided by 1 alone.
+    """
+    if not isinstance(num, int):
+        return 1
     # At least 2 images: one alone measured slower, however many rows it has.
     largest = min(num, max(2, limit // max(rows, 1)))
     return max(size for size in range(1, largest + 1) if num % size == 0)

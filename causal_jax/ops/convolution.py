@@ -35,9 +35,10 @@ from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
+from causal_jax.ops import convolution_native as native
 from causal_jax.ops import convolution_products as products
 
-METHODS = ("matmul", "native")
+METHODS = (None, "native")
 
 
 def conv(x, kernel, *, strides=1, method=None):
@@ -47,8 +48,8 @@ def conv(x, kernel, *, strides=1, method=None):
       x: `[B, H, W, I]` input.
       kernel: `[kh, kw, I, O]` weights.
       strides: the step along both image axes, at least 1.
-      method: "matmul", "native", or None for "matmul" on a CPU and "native"
-        elsewhere, decided when the function is traced.
+      method: None for matrix products on a CPU and the native operation elsewhere,
+        decided when the program is lowered; "native" for the native one everywhere.
 
     Returns:
       `[B, ceil(H / strides), ceil(W / strides), O]`.
@@ -56,10 +57,10 @@ def conv(x, kernel, *, strides=1, method=None):
     Raises:
       ValueError: if ranks, channels, strides or method do not fit.
     """
-    method = _checked_method(x, kernel, strides, method)
+    _require_fitting(x, kernel, strides, method)
     x, kernel = _in_common_type(x, kernel)
     if method == "native":
-        return products.native_conv(x, kernel, strides)
+        return native.conv(x, kernel, strides=strides)
     x = _padded_to_multiple(x, kernel.shape[:2], strides)
     return _conv_p.bind(x, kernel, kernel_size=kernel.shape[:2], strides=strides)
 
@@ -84,12 +85,12 @@ def conv_transpose(x, kernel, *, strides=2, method=None):
     Raises:
       ValueError: if ranks, channels, strides or method do not fit.
     """
-    method = _checked_method(x, kernel, strides, method)
+    _require_fitting(x, kernel, strides, method)
     x, kernel = _in_common_type(x, kernel)
     if method == "native":
-        return products.native_conv_transpose(x, kernel, strides)
+        return native.conv_transpose(x, kernel, strides)
     return _input_gradient_p.bind(
-        x, products.turned(kernel), kernel_size=kernel.shape[:2], strides=strides
+        x, native.turned(kernel), kernel_size=kernel.shape[:2], strides=strides
     )
 
 
@@ -111,19 +112,17 @@ def conv_of_doubled(x, kernel, *, method=None):
     Raises:
       ValueError: if ranks, channels or method do not fit.
     """
-    method = _checked_method(x, kernel, 2, method)
+    _require_fitting(x, kernel, 2, method)
     x, kernel = _in_common_type(x, kernel)
     if method == "native" or min(kernel.shape[2:]) < products.WINOGRAD_CHANNELS:
-        return conv_transpose(x, products.spread(kernel), method=method)
+        return conv_transpose(x, native.spread(kernel), method=method)
     return _doubled_p.bind(x, kernel, kernel_size=(3, 3), strides=2)
 
 
-def _checked_method(x, kernel, strides, method):
-    """The method to use; raises on what does not fit."""
-    if method is None:
-        method = "matmul" if jax.default_backend() == "cpu" else "native"
+def _require_fitting(x, kernel, strides, method):
+    """Raises ValueError on what does not fit."""
     if method not in METHODS:
-        raise ValueError(f"method must be one of {METHODS} or None, got {method!r}")
+        raise ValueError(f"method must be one of {METHODS}, got {method!r}")
     if not isinstance(strides, int) or strides < 1:
         raise ValueError(f"strides must be a positive int, got {strides!r}")
     if x.ndim != 4 or kernel.ndim != 4 or x.shape[-1] != kernel.shape[2]:
@@ -131,7 +130,6 @@ def _checked_method(x, kernel, strides, method):
             "expected x [B, H, W, I] and kernel [kh, kw, I, O] of equal I, got "
             f"{x.shape} and {kernel.shape}"
         )
-    return method
 
 
 def _in_common_type(x, kernel):
@@ -145,8 +143,8 @@ def _padded_to_multiple(x, kernel_size, strides):
     pads = []
     for size, kernel in zip(x.shape[1:3], kernel_size, strict=True):
         full = -(-size // strides) * strides
-        before = products.same_padding(size, kernel, strides)[0]
-        before -= products.same_padding(full, kernel, strides)[0]
+        before = native.same_padding(size, kernel, strides)[0]
+        before -= native.same_padding(full, kernel, strides)[0]
         pads.append((before, full - size - before))
     if pads == [(0, 0), (0, 0)]:
         return x
@@ -175,27 +173,41 @@ def _doubled_shape(x, kernel, *, kernel_size, strides):
     return num, height * strides, width * strides, kernel.shape[3]
 
 
-def _bilinear_primitive(name, fn, shape_fn):
-    """A primitive computed by `fn`, its result typed like the first argument."""
+def _bilinear_primitive(name, products_fn, native_fn, shape_fn):
+    """A primitive computed by `products_fn` on a CPU and by `native_fn` elsewhere.
+
+    Its result is typed like the first argument.
+    """
     primitive = Primitive(name)
-    primitive.def_impl(jax.jit(fn, static_argnames=("kernel_size", "strides")))
+    settings = ("kernel_size", "strides")
+    primitive.def_impl(jax.jit(primitive.bind, static_argnames=settings))
     primitive.def_abstract_eval(
         lambda a, b, **settings: a.update(shape=shape_fn(a, b, **settings))
     )
-    mlir.register_lowering(primitive, mlir.lower_fun(fn, multiple_results=False))
+    for fn, platform in ((native_fn, None), (products_fn, "cpu")):
+        lowering = mlir.lower_fun(fn, multiple_results=False)
+        mlir.register_lowering(primitive, lowering, platform=platform)
     return primitive
 
 
-_conv_p = _bilinear_primitive("same_conv", products.conv, _conv_shape)
+_conv_p = _bilinear_primitive("same_conv", products.conv, native.conv, _conv_shape)
 _input_gradient_p = _bilinear_primitive(
-    "same_conv_input_gradient", products.input_gradient, _input_gradient_shape
+    "same_conv_input_gradient",
+    products.input_gradient,
+    native.input_gradient,
+    _input_gradient_shape,
 )
 _weight_gradient_p = _bilinear_primitive(
-    "same_conv_weight_gradient", products.weight_gradient, _weight_gradient_shape
+    "same_conv_weight_gradient",
+    products.weight_gradient,
+    native.weight_gradient,
+    _weight_gradient_shape,
 )
-
 _doubled_p = _bilinear_primitive(
-    "same_conv_of_doubled", products.conv_of_doubled, _doubled_shape
+    "same_conv_of_doubled",
+    products.conv_of_doubled,
+    native.conv_of_doubled,
+    _doubled_shape,
 )
 
 # The transpose rules take the cotangent `ct` and both arguments, one of them unknown.
@@ -218,7 +230,7 @@ ad.defbilinear(
 
 def _spread_turned(kernel):
     """What stands for a doubled image's kernel where it is an input gradient."""
-    return products.turned(products.spread(kernel))
+    return native.turned(native.spread(kernel))
 
 
 def _doubled_kernel_gradient(ct, x, kernel, **settings):

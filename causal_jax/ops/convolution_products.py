@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from causal_jax.ops import convolution_native as native
 from causal_jax.ops import winograd
 from causal_jax.ops.blocks import block_size, map_blocks
 
@@ -30,18 +31,16 @@ _FEW_FEATURES = 8
 WINOGRAD_CHANNELS = 32
 _WINOGRAD_PIXELS = 128
 
-_DIMENSION_NUMBERS = ("NHWC", "HWIO", "NHWC")
-
 
 def conv(x, kernel, *, kernel_size, strides):
     """A SAME convolution: [B, H, W, I] -> [B, H / strides, W / strides, O]."""
     channels, features = kernel.shape[2:]
     if channels <= _NATIVE_FORWARD_CHANNELS:
-        return native_conv(x, kernel, strides)
+        return native.conv(x, kernel, strides=strides)
     odd = all(size % 2 for size in kernel_size)
     if strides == 1 and odd and _FEW_FEATURES * features <= channels:
         # Products first: adding few channels up is cheaper than copying many.
-        return _fold_products(x, turned(kernel))
+        return _fold_products(x, native.turned(kernel))
     if strides == 1 and _is_winograd(x, kernel.shape):
         return winograd.conv(x, kernel)
     matrix = kernel.reshape(-1, features)
@@ -59,8 +58,8 @@ def conv(x, kernel, *, kernel_size, strides):
 def input_gradient(g, kernel, *, kernel_size, strides):
     """The transpose of `conv` in its image."""
     del kernel_size
-    if strides == 1 and _is_winograd(g, turned(kernel).shape):
-        return winograd.conv(g, turned(kernel))
+    if strides == 1 and _is_winograd(g, native.turned(kernel).shape):
+        return winograd.conv(g, native.turned(kernel))
     return _fold_products(g, kernel, strides)
 
 
@@ -88,41 +87,6 @@ def conv_of_doubled(x, kernel, *, kernel_size, strides):
     return winograd.conv_of_doubled(x, kernel)
 
 
-def native_conv(x, kernel, strides):
-    """XLA's own."""
-    return lax.conv_general_dilated(
-        x, kernel, (strides, strides), "SAME", dimension_numbers=_DIMENSION_NUMBERS
-    )
-
-
-def native_conv_transpose(x, kernel, strides):
-    """XLA's own."""
-    return lax.conv_transpose(
-        x, kernel, (strides, strides), "SAME", dimension_numbers=_DIMENSION_NUMBERS
-    )
-
-
-def turned(kernel):
-    """The kernel of the transpose: turned by 180 degrees, its channels swapped."""
-    return jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
-
-
-def spread(kernel):
-    """`[3, 3, I, O]` to `[4, 4, I, O]`: what it is for the pixels of a 2x2 block."""
-    for axis in (0, 1):
-        pads = [[(0, 0)] * 4 for _ in range(2)]
-        pads[0][axis], pads[1][axis] = (0, 1), (1, 0)
-        kernel = jnp.pad(kernel, pads[0]) + jnp.pad(kernel, pads[1])
-    return kernel
-
-
-def same_padding(size, kernel, strides):
-    """SAME's zeros before and after an axis."""
-    out = -(-size // strides)
-    total = max((out - 1) * strides + kernel - size, 0)
-    return total // 2, total - total // 2
-
-
 def _kernel_places(kernel_size):
     """All places in the kernel, row by row."""
     return [(a, b) for a in range(kernel_size[0]) for b in range(kernel_size[1])]
@@ -131,7 +95,7 @@ def _kernel_places(kernel_size):
 def _patches_under_kernel(x, kernel_size, strides):
     """`[b, H, W, I]` to `[b, H / s, W / s, kh * kw * I]`, the input under each tap."""
     pads = [
-        same_padding(size, kernel, strides)
+        native.same_padding(size, kernel, strides)
         for size, kernel in zip(x.shape[1:3], kernel_size, strict=True)
     ]
     padded = jnp.pad(x, ((0, 0), *pads, (0, 0)))
@@ -157,7 +121,9 @@ def _fold_patches(parts, strides):
     each phase is a sum of shifted parts and the phases interleave.
     """
     num, rows, columns, height, width, channels = parts.shape
-    before = [same_padding(strides, kernel, strides)[0] for kernel in (height, width)]
+    before = [
+        native.same_padding(strides, kernel, strides)[0] for kernel in (height, width)
+    ]
     phases = [[[] for _ in range(strides)] for _ in range(strides)]
     for a, b in _kernel_places((height, width)):
         i, p = divmod(a - before[0], strides)
@@ -192,6 +158,7 @@ def _is_winograd(x, kernel_shape):
     """Whether fewer products pay for the sums they need; see `winograd`."""
     height, width, channels, features = kernel_shape
     num, rows, columns = x.shape[:3]
+    num = num if isinstance(num, int) else 1  # symbolic: images are taken one by one
     return (
         (height, width) == (3, 3)
         and rows % 2 == columns % 2 == 0

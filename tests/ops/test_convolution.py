@@ -1,11 +1,12 @@
 """Convolutions by matrix products: the numbers of the native operations."""
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from causal_jax.ops import convolution
+from causal_jax.ops import convolution, convolution_native, convolution_products
 from causal_jax.ops.blocks import block_size
 from causal_jax.ops.convolution import conv, conv_transpose
 
@@ -54,7 +55,7 @@ def test_value_and_gradients_equal_the_native_operation(conv_fn, geometry):
             return y, *pullback(draw(2, *y.shape))
 
         pairs = zip(
-            value_and_gradients("matmul"), value_and_gradients("native"), strict=True
+            value_and_gradients(None), value_and_gradients("native"), strict=True
         )
         for ours, native in pairs:
             assert ours.shape == native.shape
@@ -65,7 +66,7 @@ def test_value_and_gradients_equal_the_native_operation(conv_fn, geometry):
 def test_transposed_equals_lax_conv_transpose(strides):
     with jax.enable_x64(True):
         x, kernel = inputs((5, 4, 5, strides))
-        ours = conv_transpose(x, kernel, strides=strides, method="matmul")
+        ours = conv_transpose(x, kernel, strides=strides, method=None)
         close(ours, jax.lax.conv_transpose(x, kernel, (strides, strides), "SAME"))
 
 
@@ -76,7 +77,7 @@ def test_wide_blocks_and_kernels_that_are_not_square(conv_fn):
         assert block_size(6, 32 * 24 // 4, 512) < 6
         ours, native = (
             jax.grad(lambda k: (conv_fn(x, k, strides=2, method=m) ** 2).sum())(kernel)  # noqa: B023
-            for m in ("matmul", "native")
+            for m in (None, "native")
         )
         close(ours, native)
 
@@ -94,7 +95,7 @@ def test_gradient_penalty_equals_native(conv_fn):
             return (jnp.sqrt((jax.grad(critic)(x) ** 2).sum()) - 1) ** 2
 
         ours, native = (
-            jax.grad(penalty, (0, 1))(x, kernel, m) for m in ("matmul", "native")
+            jax.grad(penalty, (0, 1))(x, kernel, m) for m in (None, "native")
         )
         for a, b in zip(ours, native, strict=True):
             close(a, b, 1e-10)
@@ -108,7 +109,7 @@ def test_forward_mode_and_second_order_equal_native(conv_fn):
         def loss(kernel, method):
             return jnp.sin(conv_fn(x, kernel, strides=2, method=method)).sum()
 
-        close(jax.hessian(loss)(kernel, "matmul"), jax.hessian(loss)(kernel, "native"))
+        close(jax.hessian(loss)(kernel, None), jax.hessian(loss)(kernel, "native"))
 
 
 @pytest.mark.parametrize("conv_fn", FUNCTIONS)
@@ -123,7 +124,7 @@ def test_vmap_equals_a_loop(conv_fn, axes):
 
         def gradients(x, kernel):
             def loss(x, kernel):
-                return jnp.sin(conv_fn(x, kernel, strides=2, method="matmul")).sum()
+                return jnp.sin(conv_fn(x, kernel, strides=2, method=None)).sum()
 
             return jax.value_and_grad(loss, (0, 1))(x, kernel)
 
@@ -144,7 +145,7 @@ def test_units_mapped_share_one_weight_gradient(conv_fn):
     x, kernel = inputs((8, 8, 5, 2), num=16)
 
     def loss(kernel):
-        each = jax.vmap(lambda x: conv_fn(x[None], kernel, method="matmul"))(x)
+        each = jax.vmap(lambda x: conv_fn(x[None], kernel, method=None))(x)
         return (each**2).sum()
 
     equations = jax.make_jaxpr(jax.grad(loss))(kernel).eqns
@@ -198,7 +199,7 @@ def test_fewer_products_equal_native(conv_fn):
             return [value, *tangent, *gradients, jax.grad(slope)(kernel)]
 
         pairs = zip(
-            *(value_and_derivatives(method) for method in ("matmul", "native")),
+            *(value_and_derivatives(method) for method in (None, "native")),
             strict=True,
         )
         for ours, native in pairs:
@@ -210,3 +211,37 @@ def test_a_doubled_image_is_mapped_into_the_batch():
     mapped = jax.vmap(lambda x: convolution.conv_of_doubled(x, kernel))(x)
     whole = convolution.conv_of_doubled(x.reshape(6, 4, 4, 32), kernel)
     close(mapped.reshape(6, 8, 8, 32), whole, 1e-5)
+
+
+@pytest.mark.parametrize("strides", [1, 2])
+def test_what_a_gpu_gets_is_what_a_cpu_gets(strides):
+    """The faces' native forms, in float64 on this machine."""
+    with jax.enable_x64(True):
+        x, kernel = draw(0, 3, 8, 6, 5), draw(1, 4, 3, 5, 7)
+        g = draw(2, 3, 8 // strides, 6 // strides, 7)
+        settings = {"kernel_size": (4, 3), "strides": strides}
+        for face, arguments in (
+            ("conv", (x, kernel)),
+            ("input_gradient", (g, kernel)),
+            ("weight_gradient", (x, g)),
+        ):
+            ours = getattr(convolution_products, face)(*arguments, **settings)
+            close(ours, getattr(convolution_native, face)(*arguments, **settings))
+
+
+def test_a_program_for_another_platform_holds_its_native_operations():
+    def value_and_derivatives(x, kernel):
+        def total(x, kernel):
+            y = convolution.conv_of_doubled(conv(x, kernel, strides=2), kernel)
+            return (conv_transpose(y, kernel) ** 2).sum()
+
+        return jax.value_and_grad(total, (0, 1))(x, kernel)
+
+    arguments = draw(0, 2, 8, 8, 32), draw(1, 3, 3, 32, 32)
+    for platform, native in (("cpu", False), ("cuda", True), ("tpu", True)):
+        exported = jax.export.export(
+            jax.jit(value_and_derivatives), platforms=[platform]
+        )(*arguments)
+        text = exported.mlir_module()
+        assert ("stablehlo.convolution" in text) == native
+        assert ("stablehlo.dot_general" in text) == (not native)
