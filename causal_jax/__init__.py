@@ -17,6 +17,7 @@ from causal_jax.mechanism import (
 from causal_jax.scm import SCM
 
 if TYPE_CHECKING:
+    from causal_jax.runs import export
     from causal_jax.runs.load import load
 
 __version__ = "0.1.0"
@@ -36,6 +37,7 @@ __all__ = [
     "Tabular",
     "bernoulli",
     "categorical",
+    "export",
     "from_module",
     "graph",
     "interventions",
@@ -48,7 +50,11 @@ graph.register_names("causal_jax.data.celeba_graphs")
 
 
 def __getattr__(name: str) -> Any:
-    """`load` when it is first used: it needs Orbax, and most programs do not."""
+    """What is imported when it is first used: most programs do not need it."""
+    if name == "export":
+        from causal_jax.runs import export
+
+        return export
     if name == "load":
         from causal_jax.runs.load import load
 

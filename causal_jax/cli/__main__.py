@@ -13,7 +13,7 @@ from causal_jax.graph import suggestion
 
 COMMANDS = (
     *("quickstart", "train", "evaluate", "sample", "counterfactual"),
-    *("sheet", "soundness", "generate", "prepare"),
+    *("sheet", "soundness", "generate", "prepare", "export"),
 )
 
 
