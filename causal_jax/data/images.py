@@ -74,6 +74,13 @@ def decode(data: bytes, *, size: int, crop: Crop = None) -> np.ndarray:
     """
     image = open_rgb(data)
     crop = crop(image.height, image.width) if callable(crop) else crop
+    return resized_square(image, size, crop)
+
+
+def resized_square(
+    image: Image.Image, size: int, crop: int | None = None
+) -> np.ndarray:
+    """The central square of an RGB picture, uint8 [size, size, 3]; see `decode`."""
     return np.asarray(_resized_square(_central_square(image, crop), size))
 
 

@@ -94,11 +94,8 @@ def source(
     builder = _whole_builder(name, data_dir)
     decoders = None
     if skip_images:
-        pictures = {
-            key
-            for key, feature in builder.info.features.items()
-            if isinstance(feature, tfds.features.Image)
-        }
+        features = builder.info.features
+        pictures = {key for key, feature in features.items() if is_picture(feature)}
         decoders = {key: tfds.decode.SkipDecoding() for key in pictures}
     return _open_split(builder, split, decoders=decoders)
 
@@ -148,9 +145,15 @@ class Records:
         for start in range(0, len(self), _BLOCK):
             block = range(start, min(start + _BLOCK, len(self)))
             for record in self._source.__getitems__(list(block)):
-                example = tf_example_pb2.Example.FromString(bytes(record))
-                fields = example.features.feature
-                yield [_scalar_of_field(fields[key]) for key in self.keys]
+                yield self._values_of(record)
+
+    def __getitem__(self, index: int) -> list:
+        """The values of `keys` of one example, 0 <= index < len."""
+        return self._values_of(self._source[index])
+
+    def _values_of(self, record: bytes) -> list:
+        fields = tf_example_pb2.Example.FromString(bytes(record)).features.feature
+        return [_scalar_of_field(fields[key]) for key in self.keys]
 
 
 def write(
@@ -259,9 +262,21 @@ def picture(height: int, width: int, channels: int) -> Any:
     return tfds.features.Image(shape=(height, width, channels), encoding_format="png")
 
 
-def label(num_classes: int) -> Any:
-    """A feature: a class in 0 .. num_classes - 1."""
+def label(num_classes: int, names: Sequence[str] | None = None) -> Any:
+    """A feature: a class in 0 .. num_classes - 1, with names where there are some."""
+    if names is not None:
+        return tfds.features.ClassLabel(names=list(names))
     return tfds.features.ClassLabel(num_classes=num_classes)
+
+
+def is_picture(feature: Any) -> bool:
+    """Whether a feature is a picture."""
+    return isinstance(feature, tfds.features.Image)
+
+
+def is_label(feature: Any) -> bool:
+    """Whether a feature is a class."""
+    return isinstance(feature, tfds.features.ClassLabel)
 
 
 def download_and_prepare(
