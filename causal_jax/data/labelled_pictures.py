@@ -161,7 +161,7 @@ def _require_features(name: str, data_dir: str | os.PathLike | None) -> Any:
     wanted = ((IMAGE, tfds.is_picture, "picture"), (LABEL, tfds.is_label, "class"))
     for key, is_kind, kind in wanted:
         if key not in features or not is_kind(features[key]):
-            found = ", ".join(list(features)[:_SHOWN])
+            found = ", ".join(sorted(features)[:_SHOWN])
             raise ValueError(
                 f"data set {name!r} has no {kind} {key!r}, its features are {found}: "
                 "name a set with a picture 'image' and a class 'label'"
