@@ -44,6 +44,13 @@ def encoded_png(image: np.ndarray) -> bytes:
     return encoded.getvalue()
 
 
+def encoded_jpeg(image: np.ndarray, quality: int) -> bytes:
+    """A picture, uint8 [H, W, 3], as a JPEG file's bytes; `quality` is 1 to 95."""
+    encoded = io.BytesIO()
+    Image.fromarray(image).save(encoded, "JPEG", quality=quality)
+    return encoded.getvalue()
+
+
 def decode(data: bytes, *, size: int, crop: Crop = None) -> np.ndarray:
     """Decodes one encoded picture to a small square one.
 

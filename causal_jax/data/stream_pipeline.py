@@ -61,18 +61,18 @@ def endless(
 
 
 def _fixed_crop(record: Record, *, crop: str, size: int) -> Batch:
-    return _example(crops.fixed(record.image, crop, size), record.label)
+    return _example(crops.fixed(record.image, crop, size), record.labels)
 
 
 def _random_crop(
     record: Record, generator: np.random.Generator, *, size: int, min_area: float
 ) -> Batch:
     cropped = crops.random(record.image, size, generator, min_area=min_area)
-    return _example(cropped, record.label)
+    return _example(cropped, record.labels)
 
 
-def _example(image: np.ndarray, label: int) -> Batch:
-    return {"image": image, "label": np.int32(label)}
+def _example(image: np.ndarray, labels: dict[str, int]) -> Batch:
+    return {"image": image, **{name: np.int32(v) for name, v in labels.items()}}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,13 +13,13 @@ Pictures travel as bytes and become floats on the device (`device_batches`).
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from causal_jax.data import crops, images, stream_pipeline, tfds
-from causal_jax.data.labelled_pictures import Decoded, Encoded, fixed_shape
+from causal_jax.data.labelled_pictures import LABEL, Decoded, Encoded, fixed_shape
 from causal_jax.types import Batch
 
 RESIDENT_BYTES = 1 << 30  # of decoded pictures in the host's memory, and on a device
@@ -59,7 +59,7 @@ class Stream:
         """
         if isinstance(self.source, Encoded):
             return None
-        return {"image": self.source.images, "label": self.source.labels}
+        return {"image": self.source.images, **self.source.labels}
 
     def batches(self, first_step: int = 0) -> "Batches":
         """An endless iterator, from the batch of step `first_step` on."""
@@ -172,6 +172,7 @@ def open_stream(
     *,
     size: int,
     batch_size: int,
+    labels: Sequence[str] = (LABEL,),
     crop: str = "square",
     min_area: float = crops.MIN_AREA,
     seed: int = 0,
@@ -192,10 +193,11 @@ def open_stream(
     same to the bit.
 
     Args:
-      name: a data set with features `image` and `label`, see `tfds.dataset_dir`.
+      name: a data set with a picture `image` and classes, see `tfds.dataset_dir`.
       split: as tensorflow-datasets spells it: "train", "validation[:10%]".
       size: side of the pictures, pixels.
       batch_size: pictures of a step, over all hosts.
+      labels: names of the classes that are read; each is an array of a batch.
       crop: "square", "centre" or "random", see `crops`.
       min_area: of random crops, see `crops.random`.
       seed: of the order and the random crops, at least 0.
@@ -223,7 +225,7 @@ def open_stream(
     images.check_size(size)
     crops.require_known(crop)
     _require_numbers(batch_size, min_area, seed, num_workers, process_id, num_processes)
-    source = Encoded(name, split, data_dir)
+    source = Encoded(name, split, tuple(labels), data_dir)
     version = tfds.dataset_dir(name, data_dir).name
     if fits(source, size=size, crop=crop, resident_bytes=resident_bytes):
         source = _in_memory(source, size, crop, progress)
@@ -248,7 +250,7 @@ def fits(
     """Whether a split is kept in memory; `open_stream` says where it is."""
     shape = (size, size)
     if crop == "random":
-        shape = fixed_shape(source.name, data_dir=source.data_dir)
+        shape = fixed_shape(source)
     return shape is not None and len(source) * 3 * np.prod(shape) <= resident_bytes
 
 
@@ -256,14 +258,16 @@ def _in_memory(source: Encoded, size: int, crop: str, progress: bool) -> Decoded
     """Decodes all: whole pictures where crops are random, else the crops."""
     shape = (size, size)
     if crop == "random":
-        shape = fixed_shape(source.name, data_dir=source.data_dir)
+        shape = fixed_shape(source)
     found = np.empty((len(source), *shape, 3), np.uint8)
-    labels = np.empty(len(source), np.int32)
+    labels = {name: np.empty(len(source), np.int32) for name in source.labels}
     indices = images.with_progress(
         range(len(source)), total=len(source), text="reading pictures", show=progress
     )
     for i in indices:
-        image, labels[i] = source[i]
+        image, classes = source[i]
+        for name, label in classes.items():
+            labels[name][i] = label
         if crop == "random" and (image.height, image.width) != shape:
             raise ValueError(
                 f"record {i} of {source.name} is {image.height}x{image.width}, its "

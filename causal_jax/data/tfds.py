@@ -257,9 +257,10 @@ def write_new(
     return _prepare_or_remove(Written, root, keep_downloads=False)
 
 
-def picture(height: int, width: int, channels: int) -> Any:
-    """A feature: a lossless picture."""
-    return tfds.features.Image(shape=(height, width, channels), encoding_format="png")
+def picture(height: int, width: int, channels: int, encoding: str = "png") -> Any:
+    """A feature: a picture, lossless unless `encoding` is "jpeg"."""
+    shape = (height, width, channels)
+    return tfds.features.Image(shape=shape, encoding_format=encoding)
 
 
 def label(num_classes: int, names: Sequence[str] | None = None) -> Any:

@@ -389,7 +389,7 @@ def test_labels_out_of_range_are_refused(open_stream, tmp_path):
     unlabelled = {"image": encoded_png(_noise(1, 9, 9)), "label": -1}
     _write(tmp_path, "secret", [unlabelled], label=tfds.label(2))
     stream = open_stream("secret", data_dir=tmp_path)
-    assert "its label is -1" in _refusal(lambda: read(stream, 1))
+    assert "its label is -1, classes are 0 to 1" in _refusal(lambda: read(stream, 1))
 
 
 def test_a_damaged_file_is_named(open_stream, data_dir, tmp_path):
