@@ -126,8 +126,10 @@ def _require_parsed_flags() -> None:
 
 
 def _begin_worker(index: int, num_workers: int) -> None:
-    """A worker ends with the process that began it, and not by Ctrl-C on its own."""
+    """A worker ends with the process that began it, which saves first when a signal
+    comes to them all (Ctrl-C, `timeout`, a batch system)."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -13,6 +13,7 @@ Pictures travel as bytes and become floats on the device (`device_batches`).
 
 import dataclasses
 import os
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -139,6 +140,7 @@ class Batches:
         self, running: Iterator, identity: dict, first_record: int, batch_size: int
     ):
         self._running = running
+        weakref.finalize(self, running.close)  # at the latest when the program ends
         self._identity = identity
         self._next_record = first_record
         self._batch_size = batch_size
