@@ -1,14 +1,16 @@
 """Pictures per second of the input pipeline alone.
 
     python -m benchmarks.pipeline [--data_dir=DIR] [--workers=0,2] [--seconds=5]
-                                  [--rounds=3]
+                                  [--rounds=3] [--only=tiny]
 
 Each set is streamed (nothing is kept in memory), against a plain loop of one process
 that reads, decodes and crops the same records in the same way and stacks the same
 batches: what is left of Pillow's rate once Grain, the shuffling, the workers and the
 copies between processes are paid for. The first batches are not timed: workers take
-some seconds to start. `in memory` is the small set as training keeps it. Runs
+some seconds to start. `in memory` is the set as training keeps it where it fits. Runs
 alternate, so that a busy machine slows all alike; medians and the range of rounds.
+Beside the rate is what this process computes for a picture, in ms of CPU, which hardly
+depends on what else the machine does; workers take their part of it off.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -48,14 +51,22 @@ def plain_loop(source, size, crop, batch_size) -> Iterator[dict]:
             yield {"image": np.stack(images), "label": np.array(labels, np.int32)}
 
 
-def pictures_per_second(batches: Iterator[dict], seconds: float, skipped: int) -> float:
-    """The rate after the first batches."""
+class Measured(NamedTuple):
+    """Pictures per second, and this process's CPU time per picture, ms."""
+
+    rate: float
+    cpu: float
+
+
+def measure(batches: Iterator[dict], seconds: float, skipped: int) -> Measured:
+    """What the batches after the first ones took."""
     for _ in range(skipped):
         next(batches)
-    started, count = time.perf_counter(), 0
+    started, computed, count = time.perf_counter(), time.process_time(), 0
     while (took := time.perf_counter() - started) < seconds:
         count += len(next(batches)["label"])
-    return count / took
+    computed = time.process_time() - computed
+    return Measured(rate=count / took, cpu=1000 * computed / count)
 
 
 def contenders(name, split, size, crop, batch_size, args) -> dict[str, Callable]:
@@ -75,17 +86,17 @@ def contenders(name, split, size, crop, batch_size, args) -> dict[str, Callable]
     return found
 
 
-def compare(found: dict[str, Callable], args) -> dict[str, list[float]]:
-    """{what: pictures per second, round by round}."""
-    rates = {what: [] for what in found}
+def compare(found: dict[str, Callable], args) -> dict[str, list[Measured]]:
+    """{what: its rounds}."""
+    rounds = {what: [] for what in found}
     for _ in range(args.rounds):
         for what, begin in found.items():
             batches = begin()
             # A worker has two batches ready, and one under way.
             skipped = 8 if "workers" in what else 1
-            rates[what].append(pictures_per_second(batches, args.seconds, skipped))
+            rounds[what].append(measure(batches, args.seconds, skipped))
             batches.close()
-    return rates
+    return rounds
 
 
 def main() -> None:
@@ -95,17 +106,26 @@ def main() -> None:
     parser.add_argument("--workers", default="0,2")
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="", help="part of a data set's name")
     args = parser.parse_args()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the first run")
     for name, split, size, crop, batch_size in SETS:
+        if args.only not in name:
+            continue
         found = contenders(name, split, size, crop, batch_size, args)
-        rates = compare(found, args)
-        base = statistics.median(rates["plain loop"])
+        rounds = compare(found, args)
         print(f"\n{name} {split}, {size} pixels, {crop}, load {os.getloadavg()[0]:.1f}")
-        for what, values in rates.items():
-            rate = statistics.median(values)
-            spread = f"{min(values):,.0f} to {max(values):,.0f}"
-            print(f"  {what:<11} {rate:>9,.0f} /s  ({spread})  {rate / base:.2f} times")
+        base = statistics.median(one.rate for one in rounds["plain loop"])
+        for what, values in rounds.items():
+            print(f"  {what:<11} {row(values, base)}")
+
+
+def row(values: list[Measured], base: float) -> str:
+    """Median rate, its range, times the base's, and CPU time."""
+    rates = [one.rate for one in values]
+    rate, cpu = statistics.median(rates), statistics.median(one.cpu for one in values)
+    spread = f"({min(rates):,.0f} to {max(rates):,.0f})"
+    return f"{rate:>7,.0f} /s  {spread:<18} {rate / base:.2f} times  {cpu:.3f} ms"
 
 
 if __name__ == "__main__":
