@@ -36,7 +36,11 @@ def require_known(crop: str) -> None:
 
 
 def fixed(image: Image.Image, crop: str, size: int) -> np.ndarray:
-    """The `square` or `centre` crop of an RGB picture, uint8 [size, size, 3]."""
+    """The `square` or `centre` crop of an RGB picture, uint8 [size, size, 3].
+
+    >>> fixed(Image.new("RGB", (400, 256), "red"), "centre", 224).shape
+    (224, 224, 3)
+    """
     if crop == "square":
         return images.resized_square(image, size)
     side = _CENTRE * min(image.size)

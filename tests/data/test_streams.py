@@ -311,6 +311,27 @@ def test_classes_have_names_and_words(data_dir):
     assert found.words == ("tench, Tinca", "n01443537", "cat")
 
 
+LIGHT = """
+import sys
+from jax._src import xla_bridge
+from causal_jax.data import streams
+
+assert "grain" not in sys.modules
+settings = {"size": 8, "batch_size": 4, "crop": "random", "data_dir": sys.argv[1]}
+next(streams.open_stream("varied", "train", **settings).batches())
+assert "grain" in sys.modules and "tensorflow" not in sys.modules
+assert not xla_bridge.backends_are_initialized()
+"""
+
+
+def test_what_a_worker_does_takes_no_device_and_grain_waits_for_the_first_batch(
+    data_dir,
+):
+    command = [sys.executable, "-c", LIGHT, str(data_dir)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run(command, env=environment, check=True)
+
+
 # --- what cannot be -------------------------------------------------------------------
 
 

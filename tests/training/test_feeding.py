@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from causal_jax.data import streams, tfds
+from causal_jax.data.images import encoded_png
 from causal_jax.training import feeding, parallel
 from causal_jax.training.algorithm import Algorithm
 from causal_jax.training.loop import fit
@@ -107,6 +109,26 @@ def test_a_resumed_run_reads_on_to_the_bit(tmp_path, num_workers):
     resumed = run(stream, workdir=tmp_path)
     np.testing.assert_array_equal(resumed, whole)
     assert stream.num_read == NUM_STEPS - 3
+
+
+def test_pictures_train_alike_from_memory_and_from_the_disk(tmp_path):
+    random = np.random.default_rng(0)
+    pictures = random.integers(0, 256, (9, 6, 6, 3), np.uint8)
+    examples = [{"image": encoded_png(p), "label": 0} for p in pictures]
+    tfds.write_new(
+        "noise",
+        {"image": tfds.picture(6, 6, 3), "label": tfds.label(1)},
+        lambda: {"train": iter(list(enumerate(examples)))},
+        description="",
+        data_dir=tmp_path,
+    )
+    settings = {"size": 4, "batch_size": 4, "crop": "random", "data_dir": tmp_path}
+    settings |= {"progress": False}
+    found = [
+        run(streams.open_stream("noise", "train", resident_bytes=limit, **settings))
+        for limit in (0, 1 << 20)
+    ]
+    assert found[0] == found[1]
 
 
 def test_a_failing_stream_ends_the_run_with_its_own_error():
