@@ -14,6 +14,7 @@ in memory is best loaded with it. Threads do not help: parsing holds the lock.
 
 import os
 import re
+import sys
 import tempfile
 import urllib.error
 import urllib.request
@@ -304,6 +305,12 @@ def download_and_prepare(
         ) from error
     except Exception as error:  # of tensorflow-datasets: many classes, many lines
         raise ValueError(f"{name!r} was not prepared: {_first_line(error)}") from error
+
+
+def text_beside_builder(name: str, file: str) -> str:
+    """A text that tensorflow-datasets keeps beside the builder of a data set."""
+    module = sys.modules[tfds.builder_cls(name).__module__]
+    return (Path(module.__file__).parent / file).read_text(encoding="utf-8")
 
 
 def splits(name: str, *, data_dir: str | os.PathLike | None = None) -> tuple[str, ...]:

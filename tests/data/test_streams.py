@@ -1,6 +1,7 @@
 """Streams: every record once an epoch, whoever reads; resumed to the record."""
 
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -398,6 +399,20 @@ def test_a_damaged_picture_is_named(open_stream, tmp_path, num_workers):
     stream = open_stream("cut", data_dir=tmp_path, num_workers=num_workers)
     said = _refusal(lambda: read(stream, 1))
     assert said.startswith("record 1 (1.png) of cut, split train: it is no readable")
+
+
+def test_a_killed_worker_is_one_line(open_stream):
+    before = set(multiprocessing.active_children())
+
+    def read_on():
+        with open_stream(num_workers=1).batches() as batches:
+            next(batches)
+            (worker,) = set(multiprocessing.active_children()) - before
+            worker.kill()
+            for _ in range(20):  # some batches were ready
+                next(batches)
+
+    assert "was killed" in _refusal(read_on)
 
 
 def test_a_decompression_bomb_is_named(open_stream, monkeypatch):
