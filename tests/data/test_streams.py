@@ -201,6 +201,7 @@ def test_a_state_is_of_a_record_not_of_a_batch(open_stream):
     assert_same(found, read(open_stream(batch_size=3), 4)[2:])
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(open_stream):
     wanted = read(open_stream(), 9)
     with open_stream(num_workers=2).batches() as batches:
@@ -230,6 +231,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_no_worker_and_is_resumed(
     open_stream, data_dir, tmp_path
 ):
@@ -325,6 +327,7 @@ assert not xla_bridge.backends_are_initialized()
 """
 
 
+@pytest.mark.slow
 def test_what_a_worker_does_takes_no_device_and_grain_waits_for_the_first_batch(
     data_dir,
 ):
@@ -401,6 +404,7 @@ def test_a_damaged_picture_is_named(open_stream, tmp_path, num_workers):
     assert said.startswith("record 1 (1.png) of cut, split train: it is no readable")
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_one_line(open_stream):
     before = set(multiprocessing.active_children())
 

@@ -111,7 +111,8 @@ def test_a_resumed_run_reads_on_to_the_bit(tmp_path, num_workers):
     assert stream.num_read == NUM_STEPS - 3
 
 
-def test_pictures_train_alike_from_memory_and_from_the_disk(tmp_path):
+def write_noise(data_dir):
+    """A data set of nine pictures, `noise`."""
     random = np.random.default_rng(0)
     pictures = random.integers(0, 256, (9, 6, 6, 3), np.uint8)
     examples = [{"image": encoded_png(p), "label": 0} for p in pictures]
@@ -120,14 +121,20 @@ def test_pictures_train_alike_from_memory_and_from_the_disk(tmp_path):
         {"image": tfds.picture(6, 6, 3), "label": tfds.label(1)},
         lambda: {"train": iter(list(enumerate(examples)))},
         description="",
-        data_dir=tmp_path,
+        data_dir=data_dir,
     )
-    settings = {"size": 4, "batch_size": 4, "crop": "random", "data_dir": tmp_path}
-    settings |= {"progress": False}
-    found = [
-        run(streams.open_stream("noise", "train", resident_bytes=limit, **settings))
-        for limit in (0, 1 << 20)
-    ]
+
+
+def noise_stream(data_dir, **settings):
+    chosen = {"size": 4, "batch_size": 4, "crop": "random", "progress": False}
+    return streams.open_stream(
+        "noise", "train", data_dir=data_dir, **{**chosen, **settings}
+    )
+
+
+def test_pictures_train_alike_from_memory_and_from_the_disk(tmp_path):
+    write_noise(tmp_path)
+    found = [run(noise_stream(tmp_path, resident_bytes=n)) for n in (0, 1 << 20)]
     assert found[0] == found[1]
 
 
