@@ -12,6 +12,7 @@ Pictures travel as bytes and become floats on the device (`device_batches`).
 """
 
 import dataclasses
+import math
 import os
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
@@ -250,17 +251,18 @@ def fits(
     source: Encoded, *, size: int, crop: str, resident_bytes: int = RESIDENT_BYTES
 ) -> bool:
     """Whether a split is kept in memory; `open_stream` says where it is."""
-    shape = (size, size)
-    if crop == "random":
-        shape = fixed_shape(source)
-    return shape is not None and len(source) * 3 * np.prod(shape) <= resident_bytes
+    shape = _kept_shape(source, size, crop)
+    return shape is not None and 3 * len(source) * math.prod(shape) <= resident_bytes
+
+
+def _kept_shape(source: Encoded, size: int, crop: str) -> tuple[int, int] | None:
+    """Of pictures in memory: whole ones where crops are random, else their crops."""
+    return fixed_shape(source) if crop == "random" else (size, size)
 
 
 def _in_memory(source: Encoded, size: int, crop: str, progress: bool) -> Decoded:
-    """Decodes all: whole pictures where crops are random, else the crops."""
-    shape = (size, size)
-    if crop == "random":
-        shape = fixed_shape(source)
+    """Decodes all."""
+    shape = _kept_shape(source, size, crop)
     found = np.empty((len(source), *shape, 3), np.uint8)
     labels = {name: np.empty(len(source), np.int32) for name in source.labels}
     indices = images.with_progress(
@@ -280,12 +282,7 @@ def _in_memory(source: Encoded, size: int, crop: str, progress: bool) -> Decoded
 
 
 def _require_numbers(
-    batch_size: int,
-    min_area: float,
-    seed: int,
-    num_workers: int,
-    process_id: int,
-    num_processes: int,
+    batch_size, min_area, seed, num_workers, process_id, num_processes
 ) -> None:
     if not 0 <= process_id < num_processes:
         raise ValueError(
