@@ -36,7 +36,8 @@ ROOT_PACKAGE = (
 # Modules of `data` that are about one data set; generic rooms know none of them.
 GENERIC_DATA = {"records", "tables", "images", "tfds", "directories", "user_images"}
 GENERIC_DATA |= {"column_states", "csv_files", "csv_layout", "data_frames"}
-GENERIC_DATA |= {"text_columns", "state_indices"}
+GENERIC_DATA |= {"text_columns", "state_indices", "crops", "labelled_pictures"}
+GENERIC_DATA |= {"streams", "stream_pipeline", "device_batches", "picture_folders"}
 KNOW_DATA_SETS = {"data", "recipes", "cli", ROOT_PACKAGE}
 # Labels and names of data sets: in no string of a generic room.
 DATA_SET_WORDS = ("Mustache", "Smiling", "Wearing_Lipstick", "Eyeglasses", "celeb")
@@ -170,7 +171,8 @@ def strings(path):
 @pytest.mark.parametrize(
     ("package", "places"),
     [
-        ("absl", ("causal_jax.cli",)),
+        # (Grain's worker processes want absl's flags parsed.)
+        ("absl", ("causal_jax.cli", "causal_jax.data.stream_pipeline")),
         ("ml_collections", ("causal_jax.cli", "configs")),
         ("experiments", ()),
         ("benchmarks", ()),

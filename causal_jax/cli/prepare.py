@@ -7,9 +7,9 @@ fetches the public files into DIR/downloads, or takes them from FILES where you 
 by hand, and writes DIR/celeb_a/2.1.0 in tensorflow-datasets' layout (array_record).
 Afterwards name DIR with --config.data_dir, or once with `export TFDS_DATA_DIR=DIR`.
 
-celeb_a, mnist, fashion_mnist and kmnist need no TensorFlow. Any other data set of
-tensorflow-datasets works by its name (emnist/balanced), by that library's own code,
-which for some needs TensorFlow once: `pip install tensorflow`.
+celeb_a, imagenet2012, mnist, fashion_mnist and kmnist need no TensorFlow. Any other
+data set of tensorflow-datasets works by its name (emnist/balanced), by that library's
+own code, which for some needs TensorFlow once: `pip install tensorflow`.
 
 CelebA's public link often refuses. Fetch these from its page by hand,
 http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html, and use --manual_dir:
@@ -20,6 +20,8 @@ http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html, and use --manual_dir:
     list_landmarks_align_celeba.txt   optional, zeros without it
     identity_CelebA.txt               optional, zeros without it
 
+For imagenet2012, which has to be fetched by hand (image-net.org, registered; for
+research): ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar.
 For mnist and its kin: train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz,
 t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz, gzipped or not.
 CelebA is for non-commercial research only.
@@ -54,6 +56,8 @@ def main(args: flags.FlagValues) -> None:
 
 def next_step(dataset: str, data_dir: str | None) -> str:
     """How to train on it."""
+    if "imagenet" in dataset:
+        return f"Next: export TFDS_DATA_DIR={tfds.data_root(data_dir)}"
     config = "celeba_causal_gan" if "celeb" in dataset else "mnist_cgn"
     place = f" --config.data_dir={data_dir}" if data_dir else ""
     return (

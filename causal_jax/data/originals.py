@@ -1,8 +1,8 @@
 """The original files of public data sets, prepared once for tensorflow-datasets.
 
-CelebA's lists and pictures and MNIST's idx files, fetched or put there by hand, are
-written in tensorflow-datasets' layout without TensorFlow; any other set of that library
-is prepared by its own code.
+CelebA's lists and pictures and MNIST's idx files, fetched or put there by hand, and
+ImageNet's archives, put there by hand, are written in tensorflow-datasets' layout
+without TensorFlow; any other set of that library is prepared by its own code.
 """
 
 import functools
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from causal_jax import archives
-from causal_jax.data import celeba, tfds
+from causal_jax.data import celeba, imagenet, tfds
 from causal_jax.data.images import encoded_png
 
 _IDX_FILES = (
@@ -31,6 +31,7 @@ _LANDMARKS, _IDENTITY = "list_landmarks_align_celeba.txt", "identity_CelebA.txt"
 FILES = {
     "celeb_a": (_PICTURES, _LIST, _PARTITION),
     **dict.fromkeys(("mnist", "fashion_mnist", "kmnist"), _IDX_FILES),
+    imagenet.NAME: imagenet.FILES,
 }
 OPTIONAL_FILES = {"celeb_a": (_LANDMARKS, _IDENTITY)}
 LANDMARKS = tuple(
@@ -68,6 +69,11 @@ def prepare(
     if manual_dir is not None:
         files = find_files(dataset, Path(manual_dir))
         return tfds.write(dataset, lambda _: splits(dataset, files), data_dir=data_dir)
+    if dataset == imagenet.NAME:
+        raise ValueError(
+            f"{dataset} is given to who registers at image-net.org; "
+            f"{_by_hand(dataset, data_dir)}"
+        )
     if dataset not in FILES:
         _warn_of_tensorflow(dataset)
         return tfds.download_and_prepare(dataset, data_dir=data_dir)
@@ -75,15 +81,21 @@ def prepare(
         read = functools.partial(splits, dataset)
         return tfds.write(dataset, read, data_dir=data_dir, download=True)
     except tfds.DownloadError as error:
-        raise ValueError(
-            f"{error}; fetch {', '.join(FILES[dataset])} into a folder and run: "
-            f"causal-jax prepare --dataset={dataset} "
-            f"--data_dir={tfds.data_root(data_dir)} --manual_dir=THAT_FOLDER"
-        ) from error
+        raise ValueError(f"{error}; {_by_hand(dataset, data_dir)}") from error
+
+
+def _by_hand(dataset: str, data_dir: str | os.PathLike | None) -> str:
+    return (
+        f"fetch {', '.join(FILES[dataset])} into a folder and run: causal-jax prepare "
+        f"--dataset={dataset} --data_dir={tfds.data_root(data_dir)} "
+        "--manual_dir=THAT_FOLDER"
+    )
 
 
 def splits(dataset: str, files: Mapping[str, Path]) -> dict[str, Iterator]:
     """Returns {split: iterator of (key, example)} from the original files."""
+    if dataset == imagenet.NAME:
+        return imagenet.splits(files)
     return celeb_a_splits(files) if dataset == "celeb_a" else idx_splits(files)
 
 

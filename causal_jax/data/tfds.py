@@ -14,6 +14,7 @@ in memory is best loaded with it. Threads do not help: parsing holds the lock.
 
 import os
 import re
+import sys
 import tempfile
 import urllib.error
 import urllib.request
@@ -94,11 +95,8 @@ def source(
     builder = _whole_builder(name, data_dir)
     decoders = None
     if skip_images:
-        pictures = {
-            key
-            for key, feature in builder.info.features.items()
-            if isinstance(feature, tfds.features.Image)
-        }
+        features = builder.info.features
+        pictures = {key for key, feature in features.items() if is_picture(feature)}
         decoders = {key: tfds.decode.SkipDecoding() for key in pictures}
     return _open_split(builder, split, decoders=decoders)
 
@@ -148,9 +146,15 @@ class Records:
         for start in range(0, len(self), _BLOCK):
             block = range(start, min(start + _BLOCK, len(self)))
             for record in self._source.__getitems__(list(block)):
-                example = tf_example_pb2.Example.FromString(bytes(record))
-                fields = example.features.feature
-                yield [_scalar_of_field(fields[key]) for key in self.keys]
+                yield self._values_of(record)
+
+    def __getitem__(self, index: int) -> list:
+        """The values of `keys` of one example, 0 <= index < len."""
+        return self._values_of(self._source[index])
+
+    def _values_of(self, record: bytes) -> list:
+        fields = tf_example_pb2.Example.FromString(bytes(record)).features.feature
+        return [_scalar_of_field(fields[key]) for key in self.keys]
 
 
 def write(
@@ -254,14 +258,27 @@ def write_new(
     return _prepare_or_remove(Written, root, keep_downloads=False)
 
 
-def picture(height: int, width: int, channels: int) -> Any:
-    """A feature: a lossless picture."""
-    return tfds.features.Image(shape=(height, width, channels), encoding_format="png")
+def picture(height: int, width: int, channels: int, encoding: str = "png") -> Any:
+    """A feature: a picture, lossless unless `encoding` is "jpeg"."""
+    shape = (height, width, channels)
+    return tfds.features.Image(shape=shape, encoding_format=encoding)
 
 
-def label(num_classes: int) -> Any:
-    """A feature: a class in 0 .. num_classes - 1."""
+def label(num_classes: int, names: Sequence[str] | None = None) -> Any:
+    """A feature: a class in 0 .. num_classes - 1, with names where there are some."""
+    if names is not None:
+        return tfds.features.ClassLabel(names=list(names))
     return tfds.features.ClassLabel(num_classes=num_classes)
+
+
+def is_picture(feature: Any) -> bool:
+    """Whether a feature is a picture."""
+    return isinstance(feature, tfds.features.Image)
+
+
+def is_label(feature: Any) -> bool:
+    """Whether a feature is a class."""
+    return isinstance(feature, tfds.features.ClassLabel)
 
 
 def download_and_prepare(
@@ -288,6 +305,12 @@ def download_and_prepare(
         ) from error
     except Exception as error:  # of tensorflow-datasets: many classes, many lines
         raise ValueError(f"{name!r} was not prepared: {_first_line(error)}") from error
+
+
+def text_beside_builder(name: str, file: str) -> str:
+    """A text that tensorflow-datasets keeps beside the builder of a data set."""
+    module = sys.modules[tfds.builder_cls(name).__module__]
+    return (Path(module.__file__).parent / file).read_text(encoding="utf-8")
 
 
 def splits(name: str, *, data_dir: str | os.PathLike | None = None) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """The training loop: dispatches, progress, logs, checkpoints, resume, stop."""
 
+import contextlib
 import functools
 import math
 import signal
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 from tqdm import tqdm
 
-from causal_jax.training import finite, hosts, log, parallel, signals
+from causal_jax.training import feeding, finite, hosts, log, parallel, signals
 from causal_jax.training.algorithm import Algorithm
 from causal_jax.training.checkpoint import Checkpoints
 from causal_jax.types import Batch, Key, Params
@@ -36,7 +37,7 @@ class Fit(NamedTuple):
 
 def fit(
     algorithm: Algorithm,
-    data: Batch,
+    data: Batch | feeding.Stream,
     *,
     key: Key,
     num_steps: int,
@@ -56,7 +57,8 @@ def fit(
 
     Args:
       algorithm: what to train.
-      data: {name: [N, ...]}, kept on the devices.
+      data: {name: [N, ...]}, kept on the devices; or a stream of batches
+        (`data.streams.Stream`), of which a dispatch's are there at a time.
       key: the run's only randomness; an interrupted run repeats an uninterrupted one.
       num_steps: in all, a resumed run's earlier steps included.
       stage: names the progress bar, the log lines and the checkpoints.
@@ -93,20 +95,22 @@ def fit(
         )
     if hosts.is_writer():
         log.trim(workdir, stage, first)
-    steps = functools.cache(partial(parallel.train_steps, algorithm))
-    state, data = parallel.replicate(state), parallel.spread(data)
+    fed = feeding.is_stream(data)
+    steps = functools.cache(partial(parallel.train_steps, algorithm, fed=fed))
+    sizes = _dispatches(first, num_steps, steps_per_dispatch)
+    state, feed = parallel.replicate(state), _feed(algorithm, data, first, sizes)
     saved = -math.inf  # the first dispatch has a checkpoint: killed runs get on
     progress = progress and hosts.is_writer()
     bar = tqdm(
         total=num_steps, initial=first, desc=stage, unit="step", disable=not progress
     )
     stopped = False
-    with signals.held() as stopping, bar:
+    with signals.held() as stopping, bar, contextlib.closing(feed):
         step = first
         bar.set_description(f"{stage}: compiling and running the first steps ...")
-        while step < num_steps:
-            size = min(steps_per_dispatch, num_steps - step)
-            state, info = steps(num_steps=size)(state, data, key_steps, step)
+        for size in sizes:
+            read = feed.take(size)
+            state, info = steps(num_steps=size)(state, read, key_steps, step)
             step += size
             values = _require_finite_values(parallel.unreplicate(info), step, stage)
             if hosts.is_writer():
@@ -136,6 +140,19 @@ def fit(
         state=state,
         seconds=time.monotonic() - started,
     )
+
+
+def _dispatches(first: int, num_steps: int, size: int) -> list[int]:
+    """How many steps each dispatch has."""
+    return [min(size, num_steps - step) for step in range(first, num_steps, size)]
+
+
+def _feed(
+    algorithm: Algorithm, data: Any, first: int, sizes: list[int]
+) -> feeding.Feed | feeding.Resident:
+    if feeding.is_stream(data):
+        return feeding.Feed(data, algorithm.batch_shape, first, sizes)
+    return feeding.Resident(data)
 
 
 def _last(checkpoints: Checkpoints | None, fresh: tuple[Any, int]) -> tuple[Any, int]:

@@ -104,15 +104,32 @@ def one_step(algorithm: Algorithm, data: Batch, key: Key, state: Any, index: Arr
     return algorithm.step(state, batch, key_step)
 
 
+def one_fed_step(algorithm: Algorithm, key: Key, state: Any, fed: tuple[Array, Batch]):
+    """The same, of a batch that is given: `fed` is the step's index and its batch."""
+    index, batch = fed
+    _, key_step = jax.random.split(jax.random.fold_in(key, index))
+    return algorithm.step(state, batch, key_step)
+
+
 def train_steps(
-    algorithm: Algorithm, *, num_steps: int, devices: list | None = None
+    algorithm: Algorithm,
+    *,
+    num_steps: int,
+    devices: list | None = None,
+    fed: bool = False,
 ) -> Callable:
     """Compiles `num_steps` steps into one call over `devices`.
 
+    Args:
+      algorithm: what to train.
+      num_steps: steps of a call.
+      devices: None takes those of all processes.
+      fed: data are the steps' batches, and not rows that batches are drawn from.
+
     Returns:
       (state, data, key, first_step) -> (state, info averaged over the steps). The state
-      is replicated (`replicate`) and donated, data are `spread`; the key is the run's,
-      and step t uses `fold_in(key, t)`.
+      is replicated (`replicate`) and donated, data are `spread` (or `feeding.Feed`'s);
+      the key is the run's, and step t uses `fold_in(key, t)`.
 
     Raises:
       ValueError: the batch does not divide by the number of devices.
@@ -122,9 +139,11 @@ def train_steps(
 
     def steps(state, data, key, first_step):
         indices = first_step + jnp.arange(num_steps)
-        state, infos = jax.lax.scan(
-            partial(one_step, algorithm, data, key), state, indices
-        )
+        if fed:
+            body, inputs = partial(one_fed_step, algorithm, key), (indices, data)
+        else:
+            body, inputs = partial(one_step, algorithm, data, key), indices
+        state, infos = jax.lax.scan(body, state, inputs)
         return state, mean(jax.tree.map(jnp.mean, infos))
 
     if len(devices) == 1:
@@ -209,6 +228,17 @@ def in_shards(data: Batch, devices: list | None = None) -> Batch:
     weights = {name: leaf for name, leaf in data.items() if name == _CUMULATED}
     shards = Shards(kept=kept, num_rows=_num_rows(data))
     return {**replicate(weights, devices), _SHARDS: shards}
+
+
+def placed(tree: Any) -> Any:
+    """Arrays with an axis of this process's devices in front, a part on each."""
+    layout = _layout(all_devices())
+    return jax.tree.map(lambda leaf: jax.device_put(leaf, layout), tree)
+
+
+def num_local_devices() -> int:
+    """How many of the run's devices are this process's."""
+    return jax.local_device_count()
 
 
 def unreplicate(tree: Any) -> Any:

@@ -77,6 +77,7 @@ def test_records_agree_with_source(prepared):
         assert bald == example["attributes"]["Bald"]
         assert identity == example["identity"]["Identity_No"]
         assert image == example["image"]
+    assert [records[i] for i in range(NUM)] == list(records)
     limited = tfds.Records("celeb_a", "train", keys, data_dir=prepared, limit=2)
     assert len(limited) == len(list(limited)) == 2
 

@@ -134,6 +134,32 @@ def test_two_hosts_of_two_devices_train_as_one_device(trained, name, layout):
     assert gap(one, other) < {"sgd": 1e-9, "adam": 1e-7}[optimizer]
 
 
+STREAMED = """
+    import sys
+    sys.path.insert(0, sys.argv[2])
+    import test_feeding
+    from causal_jax.training import hosts
+
+    hosts.start()
+    stream = test_feeding.noise_stream(
+        sys.argv[1], process_id=hosts.process_id(), num_processes=hosts.num_processes()
+    )
+    print(float(test_feeding.run(stream)))
+"""
+
+
+def test_two_hosts_share_the_batches_of_a_stream(tmp_path):
+    sys.path.insert(0, str(Path(__file__).parent))
+    import test_feeding
+
+    test_feeding.write_noise(tmp_path)
+    place = tmp_path, Path(__file__).parent
+    ((alone,),) = run(STREAMED, *place)
+    ((first,), (second,)) = run(STREAMED, *place, num_hosts=2, num_devices=2)
+    assert float(first) == float(second)
+    np.testing.assert_allclose(float(first), float(alone), rtol=1e-5)
+
+
 def test_one_process_of_two_writes_the_log(trained):
     _, folders = trained
     for layout in LAYOUTS:
