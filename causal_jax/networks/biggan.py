@@ -37,7 +37,6 @@ from causal_jax.networks.spectral_norm import (
 from causal_jax.types import Array, Key, Params
 
 FIRST_SIZE = 4  # side of the generator's first image
-_ATTENTION_CHANNELS = 8  # attention divides its channels by as many
 
 
 class Layout(NamedTuple):
