@@ -18,7 +18,8 @@ from flax import traverse_util
 
 from causal_jax.importers import weight_file
 from causal_jax.networks import spectral_norm as spectral
-from causal_jax.networks.biggan import GENERATORS, PUBLISHED_SIZES, Generator
+from causal_jax.networks.biggan import Generator
+from causal_jax.networks.biggan_layouts import GENERATORS, PUBLISHED_SIZES
 from causal_jax.types import Params
 
 # Their name of each of our variables; a module's own come first.

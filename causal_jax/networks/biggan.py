@@ -1,7 +1,7 @@
 """BigGAN-deep: images of a class, generator and discriminator.
 
 Brock, Donahue & Simonyan (ICLR 2019, arXiv 1809.11096), the "deep" variant of appendix
-B; `biggan_parts` has the blocks, `Layout` how many there are::
+B; `biggan_parts` has the blocks, `biggan_layouts` how many there are of which size::
 
     Generator      c = [z, class embedding];  SN linear c -> 4 x 4, blocks(., c),
                    norm relu SN3x3, tanh
@@ -20,14 +20,14 @@ the batch's statistics over `axis_name` in training, and running ones in evaluat
 training either.
 """
 
-from typing import NamedTuple
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax import traverse_util
+from jax.typing import DTypeLike
 
 from causal_jax.networks import biggan_parts as parts
+from causal_jax.networks.biggan_layouts import DISCRIMINATORS, GENERATORS, Layout
 from causal_jax.networks.layers import AxisName
 from causal_jax.networks.spectral_norm import (
     SpectralConv,
@@ -37,97 +37,6 @@ from causal_jax.networks.spectral_norm import (
 from causal_jax.types import Array, Key, Params
 
 FIRST_SIZE = 4  # side of the generator's first image
-
-
-class Layout(NamedTuple):
-    """Blocks of a network.
-
-    Attributes:
-      blocks: for each whether it resamples the image, and its channels in and out as
-        multiples of the width.
-      attention: the block before which self-attention is; None for none.
-    """
-
-    blocks: tuple[tuple[bool, int, int], ...]
-    attention: int | None
-
-
-# Published: `config.json` of biggan-deep-{128,256,512}; attention at 64 x 64 pixels.
-# Those for 32 and 64 pixels follow the same plan, attention at half the side.
-GENERATOR_32 = Layout(
-    (
-        *((False, 8, 8), (True, 8, 4), (False, 4, 4), (True, 4, 2)),
-        *((False, 2, 2), (True, 2, 1)),
-    ),
-    attention=4,
-)
-GENERATOR_64 = Layout(
-    (
-        *((False, 16, 16), (True, 16, 8), (False, 8, 8), (True, 8, 4)),
-        *((False, 4, 4), (True, 4, 2), (False, 2, 2), (True, 2, 1)),
-    ),
-    attention=6,
-)
-GENERATOR_128 = Layout(
-    (
-        *((False, 16, 16), (True, 16, 16), (False, 16, 16), (True, 16, 8)),
-        *((False, 8, 8), (True, 8, 4), (False, 4, 4), (True, 4, 2)),
-        *((False, 2, 2), (True, 2, 1)),
-    ),
-    attention=8,
-)
-GENERATOR_256 = Layout(
-    (
-        *((False, 16, 16), (True, 16, 16), (False, 16, 16), (True, 16, 8)),
-        *((False, 8, 8), (True, 8, 8), (False, 8, 8), (True, 8, 4)),
-        *((False, 4, 4), (True, 4, 2), (False, 2, 2), (True, 2, 1)),
-    ),
-    attention=8,
-)
-GENERATOR_512 = Layout(
-    (*GENERATOR_256.blocks, (False, 1, 1), (True, 1, 1)), attention=8
-)
-GENERATORS = {
-    32: GENERATOR_32,
-    64: GENERATOR_64,
-    128: GENERATOR_128,
-    256: GENERATOR_256,
-    512: GENERATOR_512,
-}
-PUBLISHED_SIZES = (128, 256, 512)
-
-# Tables 7, 8 and 9 of the paper; attention at 64 x 64 pixels, below at half the side.
-DISCRIMINATOR_32 = Layout(
-    (
-        *((True, 1, 2), (False, 2, 2), (True, 2, 4), (False, 4, 4)),
-        *((True, 4, 8), (False, 8, 8)),
-    ),
-    attention=2,
-)
-DISCRIMINATOR_64 = Layout(
-    (*DISCRIMINATOR_32.blocks, (True, 8, 16), (False, 16, 16)), attention=2
-)
-DISCRIMINATOR_128 = Layout(
-    (*DISCRIMINATOR_64.blocks, (True, 16, 16), (False, 16, 16)), attention=2
-)
-DISCRIMINATOR_256 = Layout(
-    (
-        *((True, 1, 2), (False, 2, 2), (True, 2, 4), (False, 4, 4)),
-        *((True, 4, 8), (False, 8, 8), (True, 8, 8), (False, 8, 8)),
-        *((True, 8, 16), (False, 16, 16), (True, 16, 16), (False, 16, 16)),
-    ),
-    attention=4,
-)
-DISCRIMINATOR_512 = Layout(
-    ((True, 1, 1), (False, 1, 1), *DISCRIMINATOR_256.blocks), attention=6
-)
-DISCRIMINATORS = {
-    32: DISCRIMINATOR_32,
-    64: DISCRIMINATOR_64,
-    128: DISCRIMINATOR_128,
-    256: DISCRIMINATOR_256,
-    512: DISCRIMINATOR_512,
-}
 
 
 class Generator(nn.Module):
@@ -153,6 +62,8 @@ class Generator(nn.Module):
       axis_name: mapped axis or axes over which the batch is spread ("batch").
       remat: whether the blocks' inner values are computed again in the backward pass,
         which keeps one feature map per block in memory.
+      dtype: type in which blocks compute; normalisation, softmax, parameters and images
+        are float32 in any case.
 
     Raises:
       ValueError: a size that has no layout, a width that cannot be divided, or a
@@ -179,6 +90,7 @@ class Generator(nn.Module):
     rgb_features: int | None = None
     axis_name: AxisName = None
     remat: bool = False
+    dtype: DTypeLike = jnp.float32
 
     def noise(self, key: Key, num: int, truncation: float = 1.0) -> Array:
         """[num, noise_size]: truncation times a normal that is cut at -2 and 2."""
@@ -226,6 +138,7 @@ class Generator(nn.Module):
             FIRST_SIZE**2 * features, True, self.spectral_norm, name="linear"
         )
         x = linear(condition, train).reshape(-1, FIRST_SIZE, FIRST_SIZE, features)
+        x = x.astype(self.dtype)
         norm = parts.Norm(*self._norm_settings(), name="norm")
         for i, (up, _, multiple) in enumerate(layout.blocks):
             if i == layout.attention:
@@ -238,7 +151,7 @@ class Generator(nn.Module):
             num_kept=3,
             name="to_rgb",
         )
-        return jnp.tanh(rgb(x, train))
+        return jnp.tanh(rgb(x, train).astype(jnp.float32))
 
     def _block(self, i, multiple, up):
         """Block `i`, made anew in the backward pass if `remat` says so."""
@@ -265,6 +178,7 @@ class Discriminator(nn.Module):
       layout: blocks other than those of the size.
       spectral_norm: whether the weights are normalised.
       remat: see `Generator`.
+      dtype: type in which blocks compute; parameters and logits are float32.
 
     Raises:
       ValueError: a size that has no layout, or a width that cannot be divided.
@@ -285,6 +199,7 @@ class Discriminator(nn.Module):
     layout: Layout | None = None
     spectral_norm: bool = True
     remat: bool = False
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, images: Array, labels: Array, train: bool = False) -> Array:
@@ -308,7 +223,7 @@ class Discriminator(nn.Module):
         """A batch."""
         spectral_norm = self.spectral_norm
         first = SpectralConv(self.width, spectral_norm=spectral_norm, name="from_rgb")
-        x = first(images, train)
+        x = first(images.astype(self.dtype), train)
         block = parts.DiscriminatorBlock
         if self.remat:
             block = nn.remat(block, static_argnums=(2,))  # `train`, self being 0
@@ -318,7 +233,7 @@ class Discriminator(nn.Module):
             x = block(multiple * self.width, down, spectral_norm, name=f"block_{i}")(
                 x, train
             )
-        h = nn.relu(x).sum((1, 2))
+        h = nn.relu(x).astype(jnp.float32).sum((1, 2))
         embed = SpectralEmbed(
             self.num_classes, h.shape[-1], spectral_norm, name="label_vectors"
         )

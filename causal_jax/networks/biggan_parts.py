@@ -114,18 +114,19 @@ class Norm(nn.Module):
     def __call__(
         self, x: Array, levels: Levels, condition: Array | None, train: bool
     ) -> Array:
-        """[B, H, W, C], and [B, k] or None -> [B, H, W, C]."""
-        features = x.shape[-1]
-        x = self._standardised(x, levels, train)
+        """[B, H, W, C], and [B, k] or None -> [B, H, W, C], computed in float32."""
+        dtype, features = x.dtype, x.shape[-1]
+        x = self._standardised(x.astype(jnp.float32), levels, train)
         if condition is None:
             scale = self.param("scale", nn.initializers.ones, (features,))
-            return x * scale + self.param("offset", nn.initializers.zeros, (features,))
+            offset = self.param("offset", nn.initializers.zeros, (features,))
+            return (x * scale + offset).astype(dtype)
 
         def linear(name):
             layer = SpectralDense(features, False, self.spectral_norm, name=name)
             return layer(condition, train)[:, None, None]
 
-        return x * (1 + linear("scale")) + linear("offset")
+        return (x * (1 + linear("scale")) + linear("offset")).astype(dtype)
 
     def _standardised(self, x: Array, levels: Levels, train: bool) -> Array:
         if self.statistics == "batch":
@@ -258,11 +259,12 @@ class SelfAttention(nn.Module):
         queries = as_rows(conv(channels // 8, "query", x))
         keys = as_rows(max_pool(conv(channels // 8, "key", x), 2, 2))
         values = as_rows(max_pool(conv(channels // 2, "value", x), 2, 2))
-        weights = nn.softmax(jnp.einsum("bqc,bkc->bqk", queries, keys))
+        scores = jnp.einsum("bqc,bkc->bqk", queries, keys)
+        weights = nn.softmax(scores.astype(jnp.float32)).astype(x.dtype)
         seen = jnp.einsum("bqk,bkc->bqc", weights, values)
         seen = seen.reshape(*x.shape[:-1], channels // 2)
         gamma = self.param("gamma", nn.initializers.zeros, (1,))
-        return x + gamma * conv(channels, "out", seen)
+        return x + gamma.astype(x.dtype) * conv(channels, "out", seen)
 
 
 def doubled(x: Array) -> Array:

@@ -51,17 +51,20 @@ class SpectralConv(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, train: bool = False) -> Array:
-        """[B, H, W, I] -> [B, H, W, O], or [B, 2 H, 2 W, O] where it doubles."""
+        """[B, H, W, I] -> [B, H, W, O], or [B, 2 H, 2 W, O] where it doubles.
+
+        Computed in the type of `x`; parameters and power iterations are float32.
+        """
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", _ORTHOGONAL, shape)
-        kernel = normalised(self, kernel, train)[..., : self.num_kept]
+        kernel = normalised(self, kernel, train)[..., : self.num_kept].astype(x.dtype)
         if self.kernel_size == 1:
             y = x @ kernel[0, 0]
         else:
             y = conv_of_doubled(x, kernel) if self.doubled else conv(x, kernel)
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.features,))
-            y = y + bias[: self.num_kept]
+            y = y + bias[: self.num_kept].astype(x.dtype)
         return y
 
 

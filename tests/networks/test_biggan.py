@@ -194,6 +194,21 @@ def test_recomputing_blocks_changes_no_number():
     )
 
 
+def test_half_precision_is_of_the_blocks_alone():
+    modules = [generator(dtype=dtype) for dtype in (jnp.float32, jnp.bfloat16)]
+    variables = initialised(modules[1], Z, LABELS)
+    exact, rough = (jax.jit(m.apply)(variables, Z, LABELS) for m in modules)
+    assert rough.dtype == jnp.float32
+    assert 0 < float(jnp.abs(exact - rough).mean()) < 0.02
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(variables))
+    judge = biggan.Discriminator(width=4, num_classes=3, layout=DOWN)
+    variables = initialised(judge, IMAGES, LABELS[:4])
+    exact = judge.apply(variables, IMAGES, LABELS[:4])
+    rough = judge.clone(dtype=jnp.bfloat16).apply(variables, IMAGES, LABELS[:4])
+    assert rough.dtype == jnp.float32
+    np.testing.assert_allclose(rough, exact, rtol=0.05, atol=0.05 * float(exact.std()))
+
+
 def test_folding_changes_no_image():
     live, plain = generator(spectral_norm=True), generator(spectral_norm=False)
     variables = initialised(live, Z, LABELS)
