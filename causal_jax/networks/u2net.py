@@ -19,6 +19,9 @@ normalisation, which evaluation does not need (`fold`). Enlarging is bilinear wi
 centres at halves, as the published weights were trained and exported with; the code of
 counterfactual generative networks aligns corners instead (`align_corners=True`), which
 is not what those weights were trained for.
+
+Convolutions are the compiler's own on a CPU too: with as few channels as these they are
+twice as fast there as the library's, and five times as fast to compile.
 """
 
 from collections.abc import Mapping
@@ -30,7 +33,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from causal_jax.networks.layers import AxisName, BatchNorm, Conv, max_pool
+from causal_jax.networks.layers import AxisName, BatchNorm, max_pool
 from causal_jax.types import Array, Params
 
 # The stages in the order in which they run, and the depth of their blocks; a depth of 0
@@ -42,8 +45,8 @@ STAGES = {
 NUM_SIDES = 6  # maps that are fused
 DILATED_DEPTH = 4
 
-# (channels inside, channels outside) of each stage. U2-Net has 44,009,869 parameters and
-# U2-NetP 1,131,181.
+# (channels inside, channels outside) of each stage. U2-Net has 44,009,869 parameters
+# and U2-NetP 1,131,181.
 FULL = (
     *((32, 64), (32, 128), (64, 256), (128, 512), (256, 512), (256, 512)),
     *((256, 512), (128, 256), (64, 128), (32, 64), (16, 64)),
@@ -99,11 +102,11 @@ class U2Net(nn.Module):
             x = jnp.concatenate([self._enlarged(decoded[-1], skip), skip], -1)
             decoded.append(block(f"stage{len(encoded) + 1}d", x))
         sides = [
-            self._enlarged(Conv(1, name=f"side{i}")(x), images)
+            self._enlarged(nn.Conv(1, (3, 3), name=f"side{i}")(x), images)
             for i, x in enumerate(reversed(decoded), 1)
         ]
         sides = jnp.concatenate(sides, -1)
-        fused = Conv(1, kernel_size=1, name="outconv")(sides)
+        fused = nn.Conv(1, (1, 1), name="outconv")(sides)
         return jnp.concatenate([fused, sides], -1)
 
     def _block(self, name: str, x: Array, train: bool) -> Array:
@@ -189,11 +192,8 @@ class ConvNormRelu(nn.Module):
     @nn.compact
     def __call__(self, x: Array, *, train: bool = False) -> Array:
         """[B, H, W, I] -> [B, H, W, features]."""
-        if self.dilation == 1:  # the one that is fast on a CPU
-            x = Conv(self.features, name="conv")(x)
-        else:
-            size, dilation = (3, 3), (self.dilation, self.dilation)
-            x = nn.Conv(self.features, size, kernel_dilation=dilation, name="conv")(x)
+        dilation = (self.dilation, self.dilation)
+        x = nn.Conv(self.features, (3, 3), kernel_dilation=dilation, name="conv")(x)
         if not self.folded:
             norm = BatchNorm(axis_name=self.axis_name, name="bn")
             x = norm(x, use_running_average=not train)
