@@ -72,7 +72,8 @@ def converted(
     expected = expected_variables(network)
     wanted = {
         f"{layer_name_fn(path[1:-1])}.{_LEAVES[path[-1]]}": (path, leaf.shape)
-        for path, leaf in _leaves(expected)
+        for kind in ("params", "batch_stats")
+        for path, leaf in _leaves({kind: expected.get(kind, {})})
     }
     for name in wanted:
         if name not in rest:
