@@ -27,14 +27,19 @@ def main() -> None:
     if command not in COMMANDS:
         sys.exit(f"usage: {command!r} is no command: {suggestion(command, COMMANDS)}")
     del sys.argv[1]
-    command_line.launch(_MODULES.get(command, command), command)
+    command_line.launch(module_of(command), command)
+
+
+def module_of(command: str) -> str:
+    """The name of a command's module in this package."""
+    return _MODULES.get(command, command)
 
 
 def overview() -> str:
     """Every command and the first line of its help; no command is imported for it."""
     lines = ["causal-jax COMMAND [--flag=value ...]   (causal-jax COMMAND --help)", ""]
     for command in COMMANDS:
-        path = Path(__file__).with_name(f"{_MODULES.get(command, command)}.py")
+        path = Path(__file__).with_name(f"{module_of(command)}.py")
         text = path.read_text(encoding="utf-8")
         first = ast.get_docstring(ast.parse(text)).splitlines()[0]
         lines.append(f"  {command:15s} {first}")
