@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+import vgg_weights
 from safetensors.torch import save_file
 from torch import nn
 
@@ -253,6 +254,26 @@ def write_resnets():
         )
 
 
+@torch.no_grad()
+def write_vgg():
+    """The maps before the first four poolings, of which the last three are kept."""
+    state, maps = vgg_weights.state_dict(), []
+    images = drawn(1, 16, 16, seed=3)
+    x = torch.from_numpy(images.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
+    for place in vgg_weights.PLACES:
+        kernel, bias = (
+            state[f"features.{place}.{leaf}"] for leaf in ("weight", "bias")
+        )
+        if f"features.{place - 2}.weight" not in state and place:  # a pooling between
+            maps.append(x)
+            x = F.max_pool2d(x, 2, 2)
+        kernel, bias = torch.from_numpy(kernel), torch.from_numpy(bias)
+        x = F.relu(F.conv2d(x, kernel, bias, padding=1))
+    maps = [x.permute(0, 2, 3, 1).numpy() for x in (*maps, x)]
+    last = {f"map_{i}": x for i, x in enumerate(maps) if i}
+    np.savez_compressed(HERE / "vgg.npz", images=images, **last)
+
+
 def count(network):
     return sum(p.numel() for p in network.parameters())
 
@@ -260,6 +281,7 @@ def count(network):
 if __name__ == "__main__":
     write_u2net()
     write_resnets()
+    write_vgg()
     for network in (U2Net(FULL), U2Net(SMALL)):
         print(f"U2-Net: {count(network):,} parameters")
     for sizes, is_bottleneck in (((2, 2, 2, 2), False), ((3, 4, 6, 3), True)):
