@@ -17,8 +17,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from causal_jax.messages import one_line
 from causal_jax.types import Params
 
+_SHOWN = 100  # characters of a name in an error message
 _COUNTER = "num_batches_tracked"  # of torch's batch normalisation; nothing reads it
 _LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias"}
 _LEAVES |= {"mean": "running_mean", "var": "running_var"}
@@ -81,7 +83,7 @@ def converted(
     found = {}
     for name, array in rest.items():
         if name not in wanted:
-            raise MisfitError(f"it also has {name}")
+            raise MisfitError(f"it also has {one_line(name, limit=_SHOWN)}")
         path, shape = wanted[name]
         found[path] = in_our_order(name, array, shape)
     paths = jax.tree_util.tree_map_with_path(lambda keys, _: _path(keys), expected)
@@ -104,6 +106,7 @@ def in_our_order(name: str, array: np.ndarray, shape: tuple[int, ...]) -> jax.Ar
     """
     axes = _AXES.get(len(shape), tuple(range(len(shape))))
     theirs = tuple(shape[axes.index(i)] for i in range(len(shape)))
+    name = one_line(name, limit=_SHOWN)
     if array.shape != theirs:
         raise MisfitError(f"{name} is {list(array.shape)}, not {list(theirs)}")
     if array.dtype.kind != "f":

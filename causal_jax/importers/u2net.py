@@ -15,6 +15,7 @@ from causal_jax.graph import suggestion
 from causal_jax.importers import onnx_file, state_dicts, weight_file
 from causal_jax.importers.onnx_file import Graph
 from causal_jax.importers.state_dicts import MisfitError
+from causal_jax.messages import one_line
 from causal_jax.networks import u2net
 from causal_jax.networks.u2net import U2Net
 from causal_jax.types import Array, Params
@@ -140,5 +141,6 @@ def _conv_array(graph: Graph, node, place: int, shape, path) -> Array:
     role = f"{'kernel' if place == 1 else 'bias'} of {'.'.join(path[:-1] or path)}"
     name = node.inputs[place] if place < len(node.inputs) else ""
     if name not in graph.arrays:
-        raise MisfitError(f"it has no {name or node.name}, the {role}")
+        shown = one_line(name or node.name, limit=60)
+        raise MisfitError(f"it has no {shown}, the {role}")
     return state_dicts.in_our_order(f"{name}, the {role},", graph.arrays[name], shape)

@@ -6,43 +6,19 @@ import numpy as np
 import pytest
 
 from causal_jax.importers import onnx_file
+from tests.hostile.onnx_files import (
+    DOUBLE,
+    FLOAT,
+    HALF,
+    INT64,
+    KERNEL,
+    field,
+    model,
+    node,
+    tensor,
+    varint,
+)
 
-FLOAT, HALF, DOUBLE, INT64 = 1, 10, 11, 7
-
-
-def varint(value):
-    found = b""
-    while value > 0x7F:
-        found, value = found + bytes([value & 0x7F | 0x80]), value >> 7
-    return found + bytes([value])
-
-
-def field(number, value):
-    """A field of a message: a number, or bytes with their length."""
-    if isinstance(value, int):
-        return varint(number << 3) + varint(value)
-    return varint(number << 3 | 2) + varint(len(value)) + value
-
-
-def tensor(name, array, *, kind=FLOAT, packed=False, extra=b""):
-    sizes = b"".join(map(varint, array.shape))
-    dims = field(1, sizes) if packed else b"".join(field(1, n) for n in array.shape)
-    data = field(4 if packed else 9, array.tobytes())
-    return dims + field(2, kind) + field(8, name.encode()) + data + extra
-
-
-def node(kind, *inputs, output="y"):
-    names = b"".join(field(1, name.encode()) for name in inputs)
-    return names + field(2, output.encode()) + field(3, b"n") + field(4, kind.encode())
-
-
-def model(*, nodes=(), tensors=()):
-    graph = b"".join(field(1, n) for n in nodes) + field(2, b"graph")
-    graph += b"".join(field(5, t) for t in tensors)
-    return field(1, 6) + field(2, b"pytorch") + field(7, graph)
-
-
-KERNEL = np.arange(6, dtype=np.float32).reshape(2, 3)
 WHOLE = model(
     nodes=[node("Conv", "x", "w", "b"), node("Relu", "y", output="z")],
     tensors=[
