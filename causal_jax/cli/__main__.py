@@ -13,8 +13,9 @@ from causal_jax.graph import suggestion
 
 COMMANDS = (
     *("quickstart", "train", "evaluate", "sample", "counterfactual"),
-    *("sheet", "soundness", "generate", "prepare", "export"),
+    *("sheet", "soundness", "generate", "prepare", "import", "export"),
 )
+_MODULES = {"import": "import_weights"}  # where the command's name cannot be one
 
 
 def main() -> None:
@@ -26,14 +27,20 @@ def main() -> None:
     if command not in COMMANDS:
         sys.exit(f"usage: {command!r} is no command: {suggestion(command, COMMANDS)}")
     del sys.argv[1]
-    command_line.launch(command)
+    command_line.launch(module_of(command), command)
+
+
+def module_of(command: str) -> str:
+    """The name of a command's module in this package."""
+    return _MODULES.get(command, command)
 
 
 def overview() -> str:
     """Every command and the first line of its help; no command is imported for it."""
     lines = ["causal-jax COMMAND [--flag=value ...]   (causal-jax COMMAND --help)", ""]
     for command in COMMANDS:
-        text = Path(__file__).with_name(f"{command}.py").read_text(encoding="utf-8")
+        path = Path(__file__).with_name(f"{module_of(command)}.py")
+        text = path.read_text(encoding="utf-8")
         first = ast.get_docstring(ast.parse(text)).splitlines()[0]
         lines.append(f"  {command:15s} {first}")
     return "\n".join(lines)

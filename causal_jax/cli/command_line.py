@@ -22,13 +22,15 @@ from causal_jax.graph import suggestion
 from causal_jax.training import signals
 
 
-def launch(module: types.ModuleType | str) -> None:
+def launch(module: types.ModuleType | str, name: str = "") -> None:
     """Runs a command from the program's arguments.
 
     Args:
       module: the command's module, or the name of one of this package.
+      name: of the command where it is not the module's.
     """
-    name = module if isinstance(module, str) else module.__name__.rpartition(".")[2]
+    own = module if isinstance(module, str) else module.__name__.rpartition(".")[2]
+    name = name or own
     with _stopped_in_one_line(name):
         if isinstance(module, str):
             module = importlib.import_module(f"causal_jax.cli.{module}")

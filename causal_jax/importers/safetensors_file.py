@@ -1,6 +1,7 @@
-"""Reads .safetensors files: a length, a header in JSON, numbers; nothing to execute.
+"""Reads and writes .safetensors files, in which there is nothing to execute.
 
-The format (github.com/huggingface/safetensors, "Format") is
+The format (github.com/huggingface/safetensors, "Format") is a length, a header in JSON
+and numbers,
 
     8 bytes   N, the header's length, little-endian
     N bytes   {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ...}
@@ -14,11 +15,13 @@ last one the end of the file. bfloat16 becomes float32, which holds its values.
 import json
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from causal_jax import files
 from causal_jax.archives import RefusedError
 from causal_jax.importers.file_errors import one_line_errors
 
@@ -38,6 +41,9 @@ _DTYPES = {
     "U16": np.dtype("<u2"),
     "U8": np.dtype("u1"),
     "BOOL": np.dtype("u1"),
+}
+_KINDS = {
+    dtype: kind for kind, dtype in _DTYPES.items() if kind not in ("BF16", "BOOL")
 }
 
 
@@ -71,6 +77,45 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
         entries = [_entry(name, item) for name, item in header.items()]
         _require_no_gaps(entries, num_bytes - file.tell())
         return _read_all(file, entries)
+
+
+def write(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes arrays, whole or not at all.
+
+    Args:
+      path: of the file; an older one is replaced.
+      arrays: {name: array} of integers or floating-point numbers, at least one.
+
+    Raises:
+      OSError: the folder cannot be written.
+      ValueError: there are no arrays, or one of another type.
+    """
+    header, end = {}, 0
+    ordered = {name: _as_written(name, array) for name, array in arrays.items()}
+    for name, array in ordered.items():
+        header[name] = {
+            "dtype": _KINDS[array.dtype],
+            "shape": array.shape,
+            "data_offsets": [end, end + array.nbytes],
+        }
+        end += array.nbytes
+    if not header:
+        raise ValueError(f"there are no arrays to write to {path}")
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)  # the numbers begin at a multiple of eight
+    with files.whole(path, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for array in ordered.values():
+            file.write(array.tobytes())
+
+
+def _as_written(name: str, array: np.ndarray) -> np.ndarray:
+    """The same numbers, rows first and little-endian."""
+    array = np.asarray(array, order="C")
+    array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    if array.dtype not in _KINDS:
+        raise ValueError(f"{name} is of {array.dtype}, which cannot be written")
+    return array
 
 
 def _header(file: IO[bytes], num_bytes: int) -> dict[str, Any]:

@@ -22,6 +22,12 @@ class VGG16Features(nn.Module):
 
     Attributes:
       num_blocks: how many of the four blocks are run.
+
+    >>> import jax
+    >>> network, images = VGG16Features(), jax.numpy.zeros((1, 32, 32, 3))
+    >>> params = jax.eval_shape(network.init, jax.random.key(0), images)
+    >>> [x.shape[1:] for x in jax.eval_shape(network.apply, params, images)]
+    [(32, 32, 64), (16, 16, 128), (8, 8, 256), (4, 4, 512)]
     """
 
     num_blocks: int = 4

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from causal_jax.cli import command_line, sample, train
-from causal_jax.cli.__main__ import COMMANDS, overview
+from causal_jax.cli.__main__ import COMMANDS, module_of, overview
 from causal_jax.recipes import registry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,9 +55,9 @@ def test_mistakes_are_one_line(python_m, assert_one_line, arguments, message):
 # --- the commands as one --------------------------------------------------------------
 
 
-def test_without_a_command_all_nine_are_listed_with_a_line_each(python_m):
+def test_without_a_command_all_ten_are_listed_with_a_line_each(python_m):
     done = python_m("causal_jax.cli")
-    assert done.returncode == 0 and len(COMMANDS) == 9
+    assert done.returncode == 0 and len(COMMANDS) == 10
     listed = done.stdout.splitlines()[2:]
     assert [line.split()[0] for line in listed] == list(COMMANDS)
     assert all(len(line.split()) > 3 for line in listed)
@@ -70,7 +70,7 @@ def test_an_unknown_command_is_one_line(python_m, assert_one_line):
 
 
 def test_every_command_is_a_module_and_a_launch_in_experiments():
-    for command in COMMANDS:
+    for command in map(module_of, COMMANDS):
         tree = ast.parse((ROOT / "causal_jax/cli" / f"{command}.py").read_text())
         defined = {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
         assert {"define_flags", "main"} <= defined, command

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tests.hostile import onnx_files
 from tests.hostile.containers import stream
 from tests.hostile.kinds import KINDS
 from tests.hostile.opcodes import state, tensor
@@ -88,6 +89,12 @@ def _safetensors() -> list[bytes]:
     return [header, len(header).to_bytes(8, "little") + header + bytes(4)]
 
 
+def _onnx() -> list[bytes]:
+    nodes = [onnx_files.node("Conv", "x", "w", "b")]
+    tensors = [onnx_files.tensor(name, onnx_files.KERNEL) for name in "wb"]
+    return [onnx_files.model(nodes=nodes, tensors=tensors), *_hostile(".onnx")]
+
+
 def _pictures() -> list[bytes]:
     grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
     found = []
@@ -111,5 +118,6 @@ _SEEDS = {
     "weights": _weights,
     "pickled": _pickles,
     "safetensors": _safetensors,
+    "onnx": _onnx,
     "picture": _pictures,
 }

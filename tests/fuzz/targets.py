@@ -10,7 +10,7 @@ from pathlib import Path
 
 from causal_jax import graph
 from causal_jax.data import images, networks, tables, user_images
-from causal_jax.importers import weight_file
+from causal_jax.importers import onnx_file, weight_file
 from tests.hostile.writing import archive
 
 _FOLDER = tempfile.TemporaryDirectory()  # gone when the process ends
@@ -108,6 +108,12 @@ def safetensors(data: bytes) -> None:
         clean(lambda path=path: weight_file.read(path), "weights.safetensors")
 
 
+def onnx(data: bytes) -> None:
+    """An .onnx file."""
+    path = file_of(data, "weights.onnx")
+    clean(lambda: onnx_file.read(path), "weights.onnx")
+
+
 def picture(data: bytes) -> None:
     """An encoded picture, and arrays of pictures."""
     clean(lambda: images.decode(data, size=8), "picture", "pixels")
@@ -125,5 +131,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "weights": weights,
     "pickled": pickled,
     "safetensors": safetensors,
+    "onnx": onnx,
     "picture": picture,
 }

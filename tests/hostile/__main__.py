@@ -17,7 +17,7 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-from causal_jax.importers import vgg, weight_file
+from causal_jax.importers import onnx_file, vgg, weight_file
 from tests.hostile.kinds import KINDS
 
 MAX_GROWTH = 200 << 20  # bytes above the file's size
@@ -78,6 +78,8 @@ def _read(path: Path, legacy: bool) -> tuple[str, int]:
     try:
         if path.suffix == ".npz":
             vgg.load(path)
+        elif path.suffix == ".onnx":
+            onnx_file.read(path)
         else:
             weight_file.read(path, legacy=legacy)
         message = "read without an error"

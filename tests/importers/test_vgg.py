@@ -10,6 +10,8 @@ import pytest
 
 from causal_jax.importers import vgg
 from causal_jax.networks.vgg import BLOCKS, VGG16Features
+from tests.importers import parity
+from tests.importers.parity import vgg_weights
 
 WEIGHTS = Path(
     os.environ.get("TFDS_DATA_DIR", "/none"), "../weights/vgg16_features_f16.npz"
@@ -39,6 +41,15 @@ def test_torchvision_s_state_dict_gives_the_same_parameters(arrays):
         np.array_equal, vgg.convert_torchvision(there), vgg.convert(arrays)
     )
     assert all(jax.tree.leaves(same))
+
+
+def test_maps_are_pytorch_s():
+    expected = parity.arrays("vgg")
+    params = vgg.convert_torchvision(vgg_weights.state_dict())
+    maps = VGG16Features().apply(params, expected["images"])
+    for i in (1, 2, 3):
+        np.testing.assert_allclose(maps[i], expected[f"map_{i}"], rtol=1e-4, atol=1e-4)
+    assert sum(x.size for x in jax.tree.leaves(params)) == 7_635_264
 
 
 def test_files_that_do_not_fit_are_refused_in_one_line(arrays, tmp_path):
