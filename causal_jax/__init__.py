@@ -17,6 +17,7 @@ from causal_jax.mechanism import (
 from causal_jax.scm import SCM
 
 if TYPE_CHECKING:
+    from causal_jax.reporting import notebook as plot
     from causal_jax.runs.load import load
 
 __version__ = "0.1.0"
@@ -41,6 +42,7 @@ __all__ = [
     "interventions",
     "linear_gaussian",
     "load",
+    "plot",
 ]
 
 # CausalGAN's graphs go by their names wherever a graph is read.
@@ -48,9 +50,14 @@ graph.register_names("causal_jax.data.celeba_graphs")
 
 
 def __getattr__(name: str) -> Any:
-    """`load` when it is first used: it needs Orbax, and most programs do not."""
+    """`load` and `plot` when they are first used: most programs need no Orbax to load
+    runs and no matplotlib."""
     if name == "load":
         from causal_jax.runs.load import load
 
         return load
+    if name == "plot":
+        from causal_jax.reporting import notebook
+
+        return notebook
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
