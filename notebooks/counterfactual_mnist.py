@@ -18,15 +18,15 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
+from flax import linen as nn
 
 import causal_jax
 from causal_jax import plot
 from causal_jax.data import digits, mnist
 from causal_jax.networks.cgn.sampler import sample_counterfactuals
-from causal_jax.networks.digit_classifier import DigitClassifier
+from causal_jax.networks.layers import Conv
 from causal_jax.recipes import recipe, registry
-from causal_jax.training.classifier import classifier, predict
-from causal_jax.training.loop import fit
 
 # %% [markdown]
 # ## Digits whose colours tell the class
@@ -48,35 +48,60 @@ plot.images(
 # %% [markdown]
 # ## A classifier of what the data show
 
+#
+# A small network and plain `optax`: pictures are arrays, any training code will do.
+
+
 # %%
-STEPS = 240  # of either classifier, with 64 pictures each
+class Reader(nn.Module):
+    """Pictures [B, 32, 32, 3] to the logits of ten classes."""
+
+    @nn.compact
+    def __call__(self, x):
+        for features, size, stride in (16, 5, 2), (32, 3, 2), (64, 3, 1):
+            x = nn.relu(Conv(features, size, stride)(x))
+        return nn.Dense(10)(x.reshape(len(x), -1))
 
 
-def accuracy(variables, pictures):
-    """The share of pictures whose shape is read."""
-    logits = predict(DigitClassifier(), variables, pictures.images)
-    return float(jnp.mean(jnp.argmax(logits, -1) == pictures.labels))
+@jax.jit
+def trained_on(images, labels):
+    """The parameters of a reader of these pictures: 400 steps of 64."""
+    key, num_steps = jax.random.key(2), 400
+    optimizer = optax.adam(optax.cosine_decay_schedule(2e-3, num_steps))
+
+    def step(state, key):
+        params, optimizer_state = state
+        rows = jax.random.randint(key, (64,), 0, len(labels))
+
+        def loss(params):
+            logits = Reader().apply(params, images[rows])
+            losses = optax.softmax_cross_entropy_with_integer_labels
+            return jnp.mean(losses(logits, labels[rows]))
+
+        updates, optimizer_state = optimizer.update(
+            jax.grad(loss)(params), optimizer_state
+        )
+        return (optax.apply_updates(params, updates), optimizer_state), None
+
+    params = Reader().init(key, images[:1])
+    state = params, optimizer.init(params)
+    (params, _), _ = jax.lax.scan(step, state, jax.random.split(key, num_steps))
+    return params
 
 
-def trained_on(images, labels, name):
-    """A classifier of these pictures."""
-    algorithm = classifier(DigitClassifier(), steps_per_epoch=STEPS // 4)
-    return fit(
-        algorithm,
-        {"images": images, "labels": labels},
-        key=jax.random.key(2),
-        num_steps=STEPS,
-        steps_per_dispatch=60,
-        stage=name,
-    ).params
+@jax.jit
+def accuracy(params, pictures):
+    """The share of pictures whose class is read."""
+    read = jnp.argmax(Reader().apply(params, pictures.images), axis=-1)
+    return jnp.mean(read == pictures.labels)
 
 
-on_data = trained_on(train.images, train.labels, "on the data")
+on_data = trained_on(train.images, train.labels)
 print(f"training pictures read: {accuracy(on_data, train):.1%}")
 print(f"test pictures read:     {accuracy(on_data, test):.1%}")
 
 # %% [markdown]
-# It has learned the colours. Guessing reads 10 %.
+# It has learned the colours: guessing reads 10 %.
 #
 # ## Three mechanisms
 #
@@ -87,10 +112,11 @@ print(f"test pictures read:     {accuracy(on_data, test):.1%}")
 # train --config=mnist_cgn:double_colored,embedded` does, with fewer and larger steps.
 
 # %%
-NUM_STEPS = 800  # @param {type:"integer"}
+NUM_STEPS = 600  # @param {type:"integer"}
 
 config = registry.get_config("mnist_cgn:double_colored,embedded")
 config.num_steps = NUM_STEPS
+config.model.width, config.model.texture_width = 16, 8
 config.cgn.learning_rate = config.cgn.discriminator_learning_rate = 1e-3
 workdir = f"runs/digits_{NUM_STEPS}_steps"
 recipe.train(config, workdir)
@@ -102,7 +128,8 @@ scm
 #
 # Ten drawn units: shape, foreground, background, and the picture they make. The three
 # labels of a unit are drawn independently, so these are pictures that the data never
-# show.
+# show. (The faint crosses are the seams of the shuffled textures. Longer training
+# removes them, and mends the shapes.)
 
 # %%
 drawn = scm.sample(params, jax.random.key(3), num=10)
@@ -135,30 +162,31 @@ plot.images(np.stack([row["image"] for row in rows.values()]), row_labels=list(r
 # %% [markdown]
 # ## A classifier of counterfactual pictures
 #
-# 8,000 pictures with three independent labels. What is learned is the label of the
-# shape. None of the originals is among them.
+# 6,000 pictures with three independent labels, of which that of the shape is learned.
+# None of the originals is among them; the reader and its training are the same.
 
 # %%
-imagined = sample_counterfactuals(scm, params, jax.random.key(4), num=8000)
-on_imagined = trained_on(imagined.images, imagined.shape_labels, "on counterfactuals")
+imagined = sample_counterfactuals(scm, params, jax.random.key(4), num=6000)
+on_imagined = trained_on(imagined.images, imagined.shape_labels)
 
-# %%
+error = float(jnp.sqrt(0.25 / len(test.labels)))  # at most, one standard error
 found = {}
-for name, variables in {"data": on_data, "counterfactuals": on_imagined}.items():
-    found[name] = [accuracy(variables, pictures) for pictures in (train, test)]
-    error = np.sqrt(found[name][1] * (1 - found[name][1]) / len(test.labels))
+for name, reader in {"data": on_data, "counterfactuals": on_imagined}.items():
+    found[name] = float(accuracy(reader, train)), float(accuracy(reader, test))
     print(
         f"trained on {name:16} training pictures {found[name][0]:6.1%}   "
-        f"test pictures {found[name][1]:6.1%} +- {error:.1%}"
+        f"test pictures {found[name][1]:6.1%} (+- {error:.1%})"
     )
-assert found["counterfactuals"][1] > found["data"][1] + 0.2
+assert found["counterfactuals"][1] > found["data"][1] + 4 * error
 
 # %% [markdown]
-# The first classifier is better where colours tell the class, as they do in its
-# training set, and useless where they do not. The second has never seen a real picture
-# and reads the shape. It is not perfect, for two reasons that do not lie in the method:
-# a few minutes of training, and 1,250 digits. One in ten test pictures also hides its
-# digit, because digit and ground have the same colour.
+# The first reader is better where colours tell the class, as they do in its training
+# set, and no better than guessing where they do not. The second has never seen a real
+# picture, and reads shapes far better than that. It is far from perfect, for reasons
+# that do not lie in the method: the generator was trained for about a minute on 1,250
+# digits, and some of its shapes are broken. One in ten test pictures also hides its
+# digit, because digit and ground have one colour. Train longer with the form above to
+# see it rise.
 #
 # On MNIST's 50,000 digits, with 10,000 steps and 100,000 counterfactuals (a quarter of
 # an hour on a CPU, two minutes on a GPU), the same two read 9.7 % and 92.8 % of the

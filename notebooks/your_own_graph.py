@@ -189,18 +189,17 @@ imagined = gumbel.counterfactual(params, key, many, do={"Drug": "yes"})
 would_be_gumbel = np.bincount(imagined["Outcome"], minlength=3) / 5000
 
 factual = {name: states[name].index(state) for name, state in patient.items()}
-low, high = bounds.label_bounds(model, params, factual, {"Drug": 1})["Outcome"].T
-true_low, true_high = bounds.label_bounds(truth, true_params, factual, {"Drug": 1})[
-    "Outcome"
-].T
+do = {"Drug": states["Drug"].index("yes")}
+low, high = bounds.label_bounds(model, params, factual, do)["Outcome"].T
+true = bounds.label_bounds(truth, true_params, factual, do)["Outcome"]
 pd.DataFrame(
     {
         "at least": low,
         "inverse_cdf": would_be,
         "gumbel": would_be_gumbel,
         "at most": high,
-        "at least (truth)": true_low,
-        "at most (truth)": true_high,
+        "at least (truth)": true[:, 0],
+        "at most (truth)": true[:, 1],
     },
     index=[f"would be {state}" for state in states["Outcome"]],
 ).round(3)
@@ -218,8 +217,8 @@ for found in (would_be, would_be_gumbel):
 #
 # Leave the confounder's edge into the drug out. Counting along this graph gives a model
 # that is sure of itself, and wrong about what it sees and does. Nothing in its answers
-# warns you; the comparison of its *seen* law with the data does. (Other wrong graphs
-# match all that is seen, and are wrong about what is done.)
+# warns you; how badly it fits the data does (nats per row, higher is better). Other
+# wrong graphs fit as well as the right one, and are wrong about what is done.
 
 # %%
 wrong_dag = graph.with_states(graph.read("Severity; Drug -> Outcome"), states)
