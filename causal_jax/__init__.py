@@ -1,5 +1,6 @@
 """Causal generative models in JAX: see, do and imagine, over labels and images."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from causal_jax import graph, interventions
@@ -17,6 +18,7 @@ from causal_jax.mechanism import (
 from causal_jax.scm import SCM
 
 if TYPE_CHECKING:
+    from causal_jax.reporting import notebook as plot
     from causal_jax.runs import export
     from causal_jax.runs.load import load
 
@@ -43,20 +45,26 @@ __all__ = [
     "interventions",
     "linear_gaussian",
     "load",
+    "plot",
 ]
 
 # CausalGAN's graphs go by their names wherever a graph is read.
 graph.register_names("causal_jax.data.celeba_graphs")
 
 
+# What is imported when it is first used, "module" or "module:name": most programs need
+# no Orbax, no matplotlib and no exported programs.
+_LAZY = {
+    "export": "causal_jax.runs.export",
+    "load": "causal_jax.runs.load:load",
+    "plot": "causal_jax.reporting.notebook",
+}
+
+
 def __getattr__(name: str) -> Any:
-    """What is imported when it is first used: most programs do not need it."""
-    if name == "export":
-        from causal_jax.runs import export
-
-        return export
-    if name == "load":
-        from causal_jax.runs.load import load
-
-        return load
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """What is imported late."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = _LAZY[name].partition(":")
+    found = importlib.import_module(module)
+    return getattr(found, attribute) if attribute else found

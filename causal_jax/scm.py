@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import networkx as nx
 
-from causal_jax import abduction, arguments, batches
+from causal_jax import abduction, arguments, batches, description
 from causal_jax import graph as graphs
 from causal_jax.abduction import Abducted
 from causal_jax.conditioning import Conditioned, accept, require_filled
@@ -85,6 +85,12 @@ class SCM:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SCM) and self._signature == other._signature
+
+    def __repr__(self) -> str:
+        return description.text(self)
+
+    def _repr_html_(self) -> str:
+        return description.html(self)
 
     # --- structure -----------------------------------------------------------------
 

@@ -27,11 +27,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import flags
-from tqdm import tqdm
 
 from causal_jax.cli import command_line
 from causal_jax.data import synthetic
 from causal_jax.networks.synthetic import RowDiscriminator, unstructured, wired
+from causal_jax.progress import tqdm
 from causal_jax.scm import SCM
 from causal_jax.training import parallel
 from causal_jax.training.small_gan import rows, small_gan

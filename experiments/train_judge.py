@@ -17,13 +17,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import flags
-from tqdm import tqdm
 
 from causal_jax.cli import command_line
 from causal_jax.data import faces
 from causal_jax.metrics.accuracy import r_squared
 from causal_jax.networks.classifier import average_pool
 from causal_jax.networks.judge import Judge, load_judge, save_judge
+from causal_jax.progress import tqdm
 from causal_jax.recipes.labels_images.faces_judge import FACES_JUDGE
 from causal_jax.training.judge import Example, train_judge
 

@@ -15,11 +15,11 @@ FILES = sorted((ROOT / "causal_jax").rglob("*.py"))
 # The rooms of the house. A room imports rooms of earlier lines and, on the lines of the
 # core, what stands before it.
 HOUSE = (
-    ("types", "archives", "messages", "files", "graph"),
+    ("types", "archives", "messages", "progress", "files", "graph"),
     ("ops", "losses"),
     ("mechanism", "parameters", "factors", "linear", "particles", "posterior")
     + ("abduction", "interventions", "arguments", "batches", "rejection")
-    + ("conditioning", "scm"),
+    + ("conditioning", "description", "scm"),
     ("networks", "data"),
     ("importers", "queries"),
     ("metrics", "training"),

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
-from tqdm import tqdm
 
 from causal_jax.data import column_states, csv_files
 from causal_jax.data.records import ImageData
 from causal_jax.data.state_indices import DROP, REFUSE, Encoded, encode_columns, said
 from causal_jax.data.text_columns import TextTable
+from causal_jax.progress import tqdm
 
 FILE_COLUMNS = ("image", "file", "filename", "image_id")
 _SHOWN = 3  # how many offenders an error names

@@ -11,11 +11,18 @@ from causal_jax.graph import BINARY
 from causal_jax.reporting.figures import new_figure, style, to_image
 from causal_jax.reporting.graphs import graph_figure
 
-__all__ = ("curves_figure", "graph_figure", "law_figure", "pairwise_figure")
+__all__ = (
+    "bars_figure",
+    "curves_figure",
+    "graph_figure",
+    "law_figure",
+    "pairwise_figure",
+)
 
 MODEL, TRUTH, FLOOR = "#2563a8", "#c9ced6", "#c2410c"
+SERIES_COLOURS = (TRUTH, MODEL, FLOOR, "#5b8c5a", "#8a63a8", "#1e2228")
 _GRID = {"color": "#e6e8ec", "linewidth": 0.8}
-_ROW = 0.28  # inches per bar or pair of bars
+_ROW, _BAR = 0.28, 0.17  # inches per bar or pair of bars; per bar of many series
 _MAX_LETTERS = 40  # beside a bar
 MAX_BARS = 32  # below each other; of more those that differ most are drawn
 
@@ -121,6 +128,45 @@ def _format_horizontal_bars(axes, y, texts: Sequence[str]) -> None:
 def _cut(text: str) -> str:
     """A text that leaves room for the bars."""
     return text if len(text) <= _MAX_LETTERS else text[: _MAX_LETTERS - 2] + ".."
+
+
+def bars_figure(
+    series: Mapping[str, Mapping[str, float]], *, title: str | None = None
+) -> Image.Image:
+    """Probabilities below each other, one bar of each series side by side.
+
+    Args:
+      series: {legend: {text beside the bars: probability}}, at most
+        `len(SERIES_COLOURS)`; every series has the texts of the first.
+      title: a line above everything.
+
+    Raises:
+      ValueError: no series, too many, or no bars.
+    """
+    texts = list(next(iter(series.values()), {}))
+    if not texts or len(series) > len(SERIES_COLOURS):
+        raise ValueError(
+            f"{len(series)} series of {len(texts)} bars: give 1 to "
+            f"{len(SERIES_COLOURS)} series with a bar or more"
+        )
+    y, thick = np.arange(len(texts)), 0.8 / len(series)
+    with style():
+        # The legend stands above: a line each, whatever their length.
+        lines = len(series) + (1 if title else 0)
+        figure = new_figure(6.5, 0.5 + 0.2 * lines + _BAR * len(texts) * len(series))
+        axes = figure.subplots()
+        for i, (text, probs) in enumerate(series.items()):
+            place = y + (i - (len(series) - 1) / 2) * thick
+            widths = [probs[text] for text in texts]
+            axes.barh(place, widths, 0.9 * thick, color=SERIES_COLOURS[i], label=text)
+        axes.set_xlim(0, 1)
+        _format_horizontal_bars(axes, y, texts)
+        if title:
+            axes.set_title(title, parse_math=False)
+        legend = figure.legend(loc="outside upper left", frameon=False, fontsize=9)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+        return to_image(figure)
 
 
 def pairwise_figure(

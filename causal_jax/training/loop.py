@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-from tqdm import tqdm
 
+from causal_jax.progress import tqdm
 from causal_jax.training import feeding, finite, hosts, log, parallel, signals
 from causal_jax.training.algorithm import Algorithm
 from causal_jax.training.checkpoint import Checkpoints

@@ -11,8 +11,8 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
+from causal_jax.progress import tqdm
 from causal_jax.training import finite, log, parallel
 from causal_jax.training.algorithm import Algorithm
 from causal_jax.training.checkpoint import Checkpoints

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from causal_jax import graph
-from causal_jax.reporting import graphs, plots
+from causal_jax.reporting import plots
 
 
 def is_drawn(image):
@@ -20,28 +20,6 @@ def is_drawn(image):
 )
 def test_graphs_are_drawn_from_one_node_to_forty(name):
     assert is_drawn(plots.graph_figure(graph.named(name), title=name))
-
-
-def test_every_edge_runs_downwards_through_all_layers_between():
-    dag = graph.named("big_causal_graph")
-    layers = [list(g) for g in graphs._generations(dag)]
-    chains = graphs._edge_chains(dag, layers)
-    assert [(c[0], c[-1]) for c in chains] == list(dag.edges)
-    at = graphs._node_positions(graphs._ordered_layers(layers, chains))
-    assert set(dag) <= set(at)
-    assert len(set(at.values())) == len(at)
-    for chain in chains:
-        assert np.diff([at[point][1] for point in chain]).tolist() == [-1.0] * (
-            len(chain) - 1
-        )
-
-
-def test_sweeps_never_add_crossings_and_undo_a_needless_one():
-    dag = graph.read("a; b; c; d; a -> d; b -> c")
-    layers = [["a", "b"], ["c", "d"]]
-    chains = graphs._edge_chains(dag, layers)
-    assert graphs._num_crossings(layers, chains) == 1
-    assert graphs._num_crossings(graphs._ordered_layers(layers, chains), chains) == 0
 
 
 def test_laws_are_drawn_with_and_without_interventions():

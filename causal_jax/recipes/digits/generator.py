@@ -5,11 +5,11 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-from tqdm import tqdm
 
 from causal_jax.importers import cgn as official
 from causal_jax.importers import weight_file
 from causal_jax.networks.cgn.sampler import Counterfactuals, sample_counterfactuals
+from causal_jax.progress import tqdm
 from causal_jax.recipes.settings import Settings
 from causal_jax.runs.load import load
 from causal_jax.scm import SCM

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import networkx as nx
 import numpy as np
-from tqdm import tqdm
 
 from causal_jax import graph as graphs
 from causal_jax.data import celeba, celeba_graphs, faces, networks, tables, tfds
@@ -15,6 +14,7 @@ from causal_jax.data.images import Crop, image_folder
 from causal_jax.data.records import ImageData, Table
 from causal_jax.data.state_indices import REFUSE
 from causal_jax.mechanism import Tabular
+from causal_jax.progress import tqdm
 from causal_jax.recipes.settings import Settings
 from causal_jax.runs.load import IMAGE
 from causal_jax.scm import SCM

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from causal_jax.data import faces
 from causal_jax.data.records import ImageData
 from causal_jax.metrics import images
 from causal_jax.metrics.accuracy import balanced_accuracy
 from causal_jax.networks.judge import Judge, load_judge, save_judge
+from causal_jax.progress import tqdm
 from causal_jax.recipes.labels_images import data
 from causal_jax.recipes.labels_images.faces_judge import load_faces_judge
 from causal_jax.recipes.labels_images.label_measures import (
