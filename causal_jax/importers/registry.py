@@ -64,7 +64,7 @@ IMPORTERS = {
         f"biggan-deep-{size}": Importer(
             place=f"{_HERE}.biggan:load",
             settings={"size": size},
-            network=f"networks.biggan, {size} pixels",
+            network=f"networks.biggan.Generator(size={size})",
             files="Hugging Face's state dict (pytorch_model.bin, .safetensors)",
         )
         for size in (128, 256, 512)
