@@ -64,7 +64,7 @@ IMPORTERS = {
         f"biggan-deep-{size}": Importer(
             place=f"{_HERE}.biggan:load",
             settings={"size": size},
-            network=f"networks.biggan, {size} pixels",
+            network=f"networks.biggan.Generator(size={size})",
             files="Hugging Face's state dict (pytorch_model.bin, .safetensors)",
         )
         for size in (128, 256, 512)
@@ -78,9 +78,8 @@ def importer_of(name: str) -> Importer:
     Raises:
       ValueError: there is none; the nearest is offered.
 
-    >>> importer_of("u2nep")
-    Traceback (most recent call last):
-    ValueError: there is no importer 'u2nep': did you mean 'u2netp'? there are ...
+    >>> importer_of("u2netp").network
+    'networks.u2net.U2Net(u2net.SMALL, folded=True)'
     """
     if name not in IMPORTERS:
         raise ValueError(

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from functools import partial
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from causal_jax.networks.layers import (
@@ -51,7 +52,6 @@ class ResNet(nn.Module):
       small_images: whether it begins at the pictures' own size, see the module.
       axis_name: mapped axes over which the batch is spread, for training.
 
-    >>> import jax
     >>> network = ResNet((1, 1), num_classes=5, heads=ENSEMBLE, width=4)
     >>> images = jnp.zeros((2, 32, 32, 3))
     >>> variables = jax.eval_shape(network.init, jax.random.key(0), images)
@@ -246,6 +246,7 @@ def with_new_heads(network: ResNet, variables: Params, key: Key) -> Params:
       variables: of a network with the same backbone, whatever its heads.
       key: of the draw.
     """
-    fresh = network.init(key, jnp.zeros((1, 32, 32, 3)))
+    init = jax.jit(network.init)  # so that only the weights are computed
+    fresh = init(key, jnp.zeros((1, 32, 32, 3)))
     backbone = variables["params"]["backbone"]
     return {**variables, "params": {**fresh["params"], "backbone": backbone}}

@@ -85,3 +85,22 @@ def test_aligned_corners_stay_corners():
 def test_the_innermost_stages_keep_their_size():
     assert u2net.dilations(u2net.STAGES["stage5"]) == ((1, 2, 4, 8), (4, 2, 1))
     assert u2net.dilations(7) == ((1,) * 6 + (2,), (1,) * 6)
+
+
+def test_masks_have_the_pictures_size_and_a_gradient(variables):
+    network = U2Net(NARROW)
+    images = jax.random.uniform(jax.random.key(3), (1, 16, 16, 3), minval=-1)
+
+    @jax.jit
+    def run(images):
+        def total(x):
+            found = u2net.masks(network, variables, x, size=32, normalize=False)
+            return found.sum(), found
+
+        return jax.value_and_grad(total, has_aux=True)(images)
+
+    (_, found), gradient = run(images)
+    assert found.shape == (1, 16, 16, 1)
+    assert 0 < float(jnp.abs(gradient).max()) < jnp.inf
+    same = u2net.masks(network, variables, images, normalize=False)
+    np.testing.assert_allclose(same, network.apply(variables, images), atol=1e-6)
