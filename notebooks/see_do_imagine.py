@@ -59,9 +59,8 @@ else:
     scm = labels.extend("image", parents=labels.nodes, mechanism=drawing)
     params = {**params, "image": {}}
 
-labels, label_params = label_model(
-    scm, params
-)  # without the image, where none is asked
+# The labels alone, for questions that need no image.
+labels, label_params = label_model(scm, params)
 scm
 
 # %% [markdown]
