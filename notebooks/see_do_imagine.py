@@ -138,10 +138,11 @@ def people(params, key, smiling, glasses, share_of_mustaches, num=8):
     return scm.sample(params, key, num=num, do=do)
 
 
-def timed(*values):
+def timed(smiling, glasses, share):
     """The people, and how many milliseconds they took."""
     started = time.perf_counter()
-    result = jax.block_until_ready(people(params, key, *values))
+    result = people(params, key, smiling, glasses, float(share))
+    jax.block_until_ready(result)
     return result, 1000 * (time.perf_counter() - started)
 
 
