@@ -31,6 +31,8 @@ _BADGE = (
 )
 _INSTALL = """\
 # Installs what is missing; the jax that is here (Colab's, for its device) stays.
+import subprocess
+import sys
 from importlib import metadata, util
 
 needed = {needed}
@@ -41,7 +43,8 @@ kept = [
     if util.find_spec(name)
 ]
 if missing:
-    %pip install --quiet {{" ".join(kept + missing)}}"""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, *kept, *missing], check=True)"""
 
 
 def address() -> str:

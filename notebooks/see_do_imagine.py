@@ -59,9 +59,8 @@ else:
     scm = labels.extend("image", parents=labels.nodes, mechanism=drawing)
     params = {**params, "image": {}}
 
-labels, label_params = label_model(
-    scm, params
-)  # without the image, where none is asked
+# The labels alone, for questions that need no image.
+labels, label_params = label_model(scm, params)
 scm
 
 # %% [markdown]
@@ -139,10 +138,11 @@ def people(params, key, smiling, glasses, share_of_mustaches, num=8):
     return scm.sample(params, key, num=num, do=do)
 
 
-def timed(*values):
+def timed(smiling, glasses, share):
     """The people, and how many milliseconds they took."""
     started = time.perf_counter()
-    result = jax.block_until_ready(people(params, key, *values))
+    result = people(params, key, smiling, glasses, float(share))
+    jax.block_until_ready(result)
     return result, 1000 * (time.perf_counter() - started)
 
 
