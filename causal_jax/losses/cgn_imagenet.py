@@ -44,7 +44,7 @@ def mask_size(masks: Array, *, least: float = 0.1, most: float = 0.9) -> Array:
 def collage(
     images: Array,
     masks: Array,
-    key: Key,
+    keys: Key,
     *,
     working_size: int = WORKING_SIZE,
     patch: int = PATCH,
@@ -60,7 +60,7 @@ def collage(
     Args:
       images: [B, H, W, 3] in [-1, 1].
       masks: [B, H, W, 1] in [0, 1].
-      key: of the draw; an image's is folded with its place in the batch.
+      keys: [B], of each image's draw.
       working_size: side that pictures are scaled to first.
       patch: side of a patch, at most `working_size`.
       num_best: number of patches that are drawn from.
@@ -74,7 +74,8 @@ def collage(
 
     >>> images, masks = jnp.ones((2, 32, 32, 3)), jnp.ones((2, 32, 32, 1))
     >>> sizes = {"working_size": 16, "patch": 4, "num_best": 10, "grid": 3}
-    >>> collage(images, masks, jax.random.key(0), **sizes).shape
+    >>> keys = jax.random.split(jax.random.key(0), 2)
+    >>> collage(images, masks, keys, **sizes).shape
     (2, 32, 32, 3)
     """
     places = working_size - patch + 1
@@ -83,7 +84,6 @@ def collage(
             f"a picture of {working_size} pixels has {max(places, 0) ** 2} patches of "
             f"{patch}: num_best is {num_best}, give at least 1 and no more than those"
         )
-    keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(len(images)))
 
     def of_image(image: Array, mask: Array, key: Key) -> Array:
         shape = (working_size, working_size)

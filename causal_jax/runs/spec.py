@@ -27,6 +27,9 @@ MECHANISMS = {
     "Composition": "causal_jax.networks.cgn.composition:Composition",
     "Shape": "causal_jax.networks.cgn.mnist:Shape",
     "Texture": "causal_jax.networks.cgn.mnist:Texture",
+    "GeneratedMask": "causal_jax.networks.cgn.imagenet:GeneratedMask",
+    "GeneratedPicture": "causal_jax.networks.cgn.imagenet:GeneratedPicture",
+    "TruncatedNormal": "causal_jax.networks.cgn.imagenet:TruncatedNormal",
 }
 
 

@@ -35,6 +35,10 @@ def test_patch_means_are_those_of_every_place():
 SIZES = {"working_size": 16, "patch": 4, "num_best": 9, "grid": 3}
 
 
+def keys(num):
+    return jax.random.split(jax.random.key(3), num)
+
+
 def painted():
     """Black pictures of 16 pixels with a coloured square, and its mask."""
     colours = np.array([[1.0, -1.0, 0.5], [-0.5, 1.0, 1.0]], np.float32)
@@ -47,7 +51,7 @@ def painted():
 def test_a_collage_shows_the_object_alone():
     """A square of 6 holds 9 patches of 4: everything in the collage is its colour."""
     images, masks, colours = painted()
-    found = losses.collage(images, masks, jax.random.key(0), **SIZES)
+    found = losses.collage(images, masks, keys(2), **SIZES)
     expected = np.broadcast_to(colours[:, None, None], found.shape)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -57,7 +61,7 @@ def test_a_collage_is_of_patches_of_the_picture():
     image = np.random.RandomState(1).uniform(-1, 1, (1, 12, 12, 3)).astype(np.float32)
     masks = jnp.ones((1, 12, 12, 1))
     sizes = {"working_size": 12, "patch": 4, "num_best": 81, "grid": 3}
-    found = losses.collage(jnp.asarray(image), masks, jax.random.key(3), **sizes)[0]
+    found = losses.collage(jnp.asarray(image), masks, keys(1), **sizes)[0]
     patches = [image[0, a : a + 4, b : b + 4] for a in range(9) for b in range(9)]
     tiles = [
         found[a : a + 4, b : b + 4] for a in range(0, 12, 4) for b in range(0, 12, 4)
@@ -71,12 +75,12 @@ def test_a_collage_is_of_patches_of_the_picture():
 def test_an_image_is_drawn_the_same_beside_others():
     images, masks, _ = painted()
     images = images + 0.1 * jax.random.normal(jax.random.key(5), images.shape)
-    both = losses.collage(images, masks, jax.random.key(0), **SIZES)
-    one = losses.collage(images[:1], masks[:1], jax.random.key(0), **SIZES)
+    both = losses.collage(images, masks, keys(2), **SIZES)
+    one = losses.collage(images[:1], masks[:1], keys(2)[:1], **SIZES)
     np.testing.assert_allclose(one[0], both[0], atol=1e-6)
 
 
 def test_too_few_patches_are_refused():
     images, masks, _ = painted()
     with pytest.raises(ValueError, match="has 169 patches of 4: num_best is 200"):
-        losses.collage(images, masks, jax.random.key(0), **{**SIZES, "num_best": 200})
+        losses.collage(images, masks, keys(2), **{**SIZES, "num_best": 200})
