@@ -5,13 +5,13 @@ r"""The label model of CelebA's attributes (all 202,599 rows).
         [--config.table=list_attr_celeba.txt | --config.data_dir=DIR]
 
 Hardware: one CPU core.
-Time: Causal Graph 1 28 s (`mle` 22 s), the complete graph over its labels 54 s (29 s),
-  all 40 attributes 143 s (157 s).
+Time: Causal Graph 1 18 s (`mle` 8 s), the complete graph over its labels 20 s (18 s),
+  all 40 attributes 191 s (79 s).
 Expected: TVD .157 along Causal Graph 1, which cannot fit better than .152; .020 for the
   complete graph (`mle` .008); mean pair TVD of all attributes .010 (.003), held-out
   log-likelihood above a Chow-Liu tree's, -13.95.
-Measured: .1354 (`mle` .1519); .0142 after 12,000 steps (.0039); .0023 (.0014), -12.96
-  (-12.73). `reference`: not measured.
+Measured: .1507 (`mle` .1519); .0063 (.0044); .0013 (.0016), -12.84 (-12.74).
+  `reference`: not measured.
 
 Variants are the graphs' names (`complete_big_causal_graph`, ...; Causal Graph 1 if none
 is given; `complete_all` is over the 40 attributes and keeps a tenth of the rows for the
