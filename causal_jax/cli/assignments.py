@@ -6,6 +6,10 @@ single quotes around it all: --do='"Income, annual"="<=50K, low",Age=30'.
 """
 
 import re
+import shlex
+from collections.abc import Mapping
+
+from causal_jax.scm import SCM
 
 _EXAMPLE = """'"Income, annual"="<=50K, low",Age=30'"""
 _QUOTED = r'"(?:[^"]|"")*+"'
@@ -41,6 +45,36 @@ def names(text: str, flag: str) -> tuple[str, ...]:
     return tuple(
         _unquoted(found["name"]) for found in _parts(_NAME, text, flag, "a name")
     )
+
+
+def written(flag: str, assigned: Mapping[str, str]) -> str:
+    """The flag that a shell and then `read` read back, whatever the names are.
+
+    >>> print(written("do", {"Mustache": "1"}))
+    --do="Mustache=1"
+    >>> print(written("do", {"Income, annual": ">50K"}))
+    --do='"Income, annual"=>50K'
+    """
+    text = ",".join(f"{_quoted(n)}={_quoted(state)}" for n, state in assigned.items())
+    if any(mark in text for mark in '"$`\\!'):
+        return f"--{flag}={shlex.quote(text)}"
+    return f'--{flag}="{text}"'
+
+
+def suggested(flag: str, scm: SCM, name: str | None = None) -> str:
+    """`written`, of a node's last state; of the last node that has states if None."""
+    if name is None:
+        name = scm.discrete[-1] if scm.discrete else "NODE"
+    states = scm.states(name) if name in scm.nodes else None
+    return written(flag, {name: (states or ("VALUE",))[-1]})
+
+
+def _quoted(word: str) -> str:
+    """A name or state, in quotes where it cannot stand bare."""
+    if word and word == word.strip() and not re.search(r'[",=]', word):
+        return word
+    doubled = word.replace('"', '""')
+    return f'"{doubled}"'
 
 
 def _parts(pattern: re.Pattern, text: str, flag: str, what: str) -> list[re.Match]:

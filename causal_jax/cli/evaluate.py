@@ -16,7 +16,10 @@ from pathlib import Path
 
 from absl import flags
 
+from causal_jax.cli import assignments
 from causal_jax.recipes import recipe
+from causal_jax.runs.spec import load_spec
+from causal_jax.scm import SCM
 
 
 def define_flags() -> None:
@@ -33,18 +36,18 @@ def main(args: flags.FlagValues) -> None:
     print(summary(metrics))
     report = (Path(args.workdir).absolute() / "report.html").as_uri()
     print(f"wrote {args.workdir}/metrics.json and report.html: open {report}")
-    print(f"Next: {next_step(metrics, args.workdir)}")
+    has_model = (Path(args.workdir) / "scm.json").exists()
+    scm = load_spec(args.workdir) if has_model else None
+    print(f"Next: {next_step(metrics, args.workdir, scm)}")
 
 
-def next_step(metrics: dict, workdir: str | Path) -> str:
+def next_step(metrics: dict, workdir: str | Path, scm: SCM | None) -> str:
     """The command that shows most of a run, by what was measured of it."""
     if metrics.get("images"):
         return f"causal-jax sheet --workdir={workdir} --node=all --out={workdir}/sheets"
-    if "labels" in metrics:
-        known = metrics["labels"].get("by_intervention") or ("LABEL=STATE",)
-        return (
-            f'causal-jax sample --workdir={workdir} --do="{[*known][-1]}" --out=do.csv'
-        )
+    if scm is not None and "labels" in metrics:
+        do = assignments.suggested("do", scm)
+        return f"causal-jax sample --workdir={workdir} {do} --out=do.csv"
     if any(name.startswith("mask_") for name in metrics):
         return (
             f'causal-jax sample --workdir={workdir} --do="texture_label=3" '

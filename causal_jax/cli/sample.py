@@ -73,13 +73,11 @@ def main(args: flags.FlagValues) -> None:
 
 def next_step(workdir: str | Path, scm: SCM, twin: bool) -> str:
     """What a user may ask next."""
-    name = scm.discrete[-1] if scm.discrete else "LABEL"
-    state = (scm.states(name) or ("STATE",))[-1] if scm.discrete else "STATE"
     if twin and IMAGE in scm.nodes:
         return f"Next: causal-jax sheet --workdir={workdir} --node=all --out=sheets"
     return (
-        f'Next: causal-jax sample --workdir={workdir} --do="{name}={state}" --twin '
-        "--out=twins.csv"
+        f"Next: causal-jax sample --workdir={workdir} "
+        f"{assignments.suggested('do', scm)} --twin --out=twins.csv"
     )
 
 

@@ -40,6 +40,7 @@ from causal_jax import graph as graphs
 from causal_jax.cli import assignments
 from causal_jax.reporting import grids, interpolation, sheets
 from causal_jax.runs.load import IMAGE, load
+from causal_jax.runs.spec import load_spec
 from causal_jax.scm import SCM
 from causal_jax.types import Params
 
@@ -77,10 +78,10 @@ def main(args: flags.FlagValues) -> None:
     )
     for path in written:
         print(f"wrote {path}")
-    name = "LABEL" if args.node in (None, ALL) else args.node
+    node = None if args.node == ALL else args.node
+    do = assignments.suggested("do", load_spec(args.workdir), node)
     print(
-        f'Next: causal-jax sample --workdir={args.workdir} --do="{name}=1" --twin '
-        "--out=twins.png"
+        f"Next: causal-jax sample --workdir={args.workdir} {do} --twin --out=twins.png"
     )
 
 

@@ -1,3 +1,5 @@
+import shlex
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -20,6 +22,16 @@ def test_any_quoted_names_and_states_are_read_as_they_are(assigned):
     assert assignments.names(",".join(map(quoted, assigned)), "nodes") == (
         tuple(assigned)
     )
+
+
+@example({'say "hi"': "$HOME", ",": "=`ls`", " a ": "", "!": "\\n"})
+@given(st.dictionaries(WORDS, WORDS, min_size=1, max_size=5))
+def test_what_is_suggested_goes_through_a_shell_and_back(assigned):
+    if any("\0" in word for pair in assigned.items() for word in pair):
+        return  # no shell passes it on
+    (argument,) = shlex.split(assignments.written("do", assigned))
+    assert argument.startswith("--do=")
+    assert assignments.read(argument.removeprefix("--do="), "do") == assigned
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 import pytest
 
+from causal_jax import SCM, Tabular
+from causal_jax import graph as graphs
 from causal_jax.cli import evaluate
 from causal_jax.recipes import recipe
 
@@ -34,18 +36,20 @@ def test_the_command_measures_the_run_with_its_judge(flags_of, monkeypatch, caps
     assert asked == [("runs/a", {"judge": None}), ("runs/a", {"judge": "judge.npz"})]
     printed = capsys.readouterr().out
     assert "wrote runs/a/metrics.json and report.html" in printed
-    assert "Next: causal-jax sample --workdir=runs/a" in printed
+    assert "Next: causal-jax train --help" in printed  # there is no such run
 
 
 @pytest.mark.parametrize(
     ("metrics", "following"),
     [
         ({"labels": {}, "images": {"diversity": 1.0}}, "sheet --workdir=a --node=all"),
-        ({"labels": {"by_intervention": {"Ill=yes": 0.1}}}, '--do="Ill=yes"'),
+        ({"labels": {"tvd": 0.1}}, """--do='"Ill, now"=yes'"""),
         ({"mask_mean": 0.1}, '--do="texture_label=3"'),
         ({"accuracy_t10k": 0.5}, "causal-jax train --help"),
     ],
 )
 def test_the_next_step_is_one_that_the_run_can_do(metrics, following):
-    text = evaluate.next_step(metrics, "a")
+    graph = graphs.build([], nodes=["Ill, now"], states={"Ill, now": ("no", "yes")})
+    scm = SCM(graph, {"Ill, now": Tabular(2)})
+    text = evaluate.next_step(metrics, "a", scm)
     assert text.startswith("causal-jax ") and following in text and "\n" not in text
