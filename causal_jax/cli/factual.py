@@ -77,6 +77,8 @@ def _require_few(config: Settings, largest: int) -> None:
         known = data.labels(config)  # the table alone, without its pictures
         num = len(known.rows) + len(known.held_out)
         _require_below(largest, max(num // 10, 1))
+    else:
+        _require_below(largest, data.num_validation(config))
 
 
 def _require_below(largest: int, num: int) -> None:

@@ -1,11 +1,16 @@
 """The images and labels that a command line names."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from causal_jax.cli import factual
+from causal_jax.data import tfds
 from causal_jax.data.faces import LABELS
+from causal_jax.recipes import registry
+from causal_jax.recipes.labels_images import data
 
 
 def test_numbers_are_held_out_pictures_and_ranges_of_them(imagination_model):
@@ -13,6 +18,16 @@ def test_numbers_are_held_out_pictures_and_ranges_of_them(imagination_model):
     some, _ = factual.pictures("3-5", imagination_model.trained)
     assert names == ["3", "5"]
     np.testing.assert_array_equal(two, some[[0, 2]])
+
+
+def test_numbers_of_a_data_set_are_refused_before_it_is_read(celeba_dir, monkeypatch):
+    config = registry.get_config("celeba_causal_gan")
+    config.data_dir = str(celeba_dir)
+    monkeypatch.setattr(data, "images", None)  # no picture can be read
+    num = len(tfds.Records("celeb_a", "validation", ["image"], data_dir=celeba_dir))
+    model = SimpleNamespace(run=SimpleNamespace(config=config), label_scm=None)
+    with pytest.raises(ValueError, match=f"{num} held-out pictures, 0 to {num - 1}"):
+        factual.pictures(str(num), model)
 
 
 def test_a_picture_of_another_size_is_cropped_and_resized(imagination_model, tmp_path):

@@ -228,6 +228,16 @@ def images(config: Settings, graph: nx.DiGraph, split: str = "train") -> ImageDa
     )
 
 
+def num_validation(config: Settings) -> int:
+    """How many held-out pictures a data set of tfds has; none is read.
+
+    Raises:
+      ValueError: it is not prepared, or has no such split.
+    """
+    place = config.data_dir or None
+    return len(tfds.Records(config.dataset, "validation", ["image"], data_dir=place))
+
+
 def crop(config: Settings) -> Crop:
     """What is kept of a picture, in training and of a picture that is given later."""
     return None if config.images or config.dataset == "faces" else celeba.aligned_crop
