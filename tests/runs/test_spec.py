@@ -6,7 +6,7 @@ import causal_jax
 from causal_jax import SCM, LinearGaussian
 from causal_jax import graph as graphs
 from causal_jax.data import faces
-from causal_jax.networks.cgn import mnist
+from causal_jax.networks.cgn import imagenet, mnist
 from causal_jax.networks.controller import controller, reference_controller
 from causal_jax.networks.image import ImageGenerator
 from causal_jax.runs import spec
@@ -21,7 +21,9 @@ def test_specification_round_trips_every_mechanism(tmp_path):
     ]
     written = set()
     linear = SCM("x -> y", {"x": LinearGaussian(), "y": LinearGaussian(1)})
-    for scm in (*with_images, mnist.scm(), mnist.gan(), faces.label_scm()[0], linear):
+    natural = imagenet.scm(shared_noise=True)
+    others = (mnist.scm(), mnist.gan(), natural, faces.label_scm()[0], linear)
+    for scm in (*with_images, *others):
         spec.save_spec(tmp_path, scm)
         assert spec.load_spec(tmp_path) == scm
         written |= {type(mechanism).__name__ for mechanism in scm.mechanisms.values()}

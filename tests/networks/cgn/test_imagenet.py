@@ -8,7 +8,6 @@ import pytest
 from causal_jax.networks import u2net
 from causal_jax.networks.cgn import imagenet
 from causal_jax.networks.cgn.composition import LABELS, PARTS, compose
-from causal_jax.runs import spec
 
 SMALL = {
     "size": 32,
@@ -37,13 +36,6 @@ def test_the_paper_s_model_has_three_generators_and_one_masker():
     assert sizes["shape", "masker"] == sum(x.size for x in jax.tree.leaves(wanted))
     assert scm.parents["image"] == PARTS
     assert [scm.parents[part] for part in PARTS] == [(name,) for name in LABELS]
-
-
-@pytest.mark.parametrize("shared_noise", [False, True])
-def test_the_model_is_written_and_read(tmp_path, shared_noise):
-    scm = imagenet.scm(**SMALL, shared_noise=shared_noise, masker_size=64)
-    spec.save_spec(tmp_path, scm)
-    assert spec.load_spec(tmp_path) == scm
 
 
 @pytest.mark.parametrize(
