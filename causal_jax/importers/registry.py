@@ -69,6 +69,12 @@ IMPORTERS = {
         )
         for size in (128, 256, 512)
     },
+    "cgn-imagenet": Importer(
+        place=f"{_HERE}.cgn_imagenet:load",
+        settings={},
+        network="networks.cgn.imagenet.scm()",
+        files="the reference code's checkpoint of five networks (cgn.pth)",
+    ),
 }
 
 
