@@ -54,6 +54,11 @@ hypothesis.settings.load_profile("tests")
 PRODUCT = ("cli", "experiments", "recipes", "test_contributing", "test_readme")
 # Compiling networks and training steps: not in the fast half (-m "not slow").
 SLOW = ("training", "networks", *PRODUCT)
+# Files elsewhere that compile such networks, measure memory or start many processes.
+SLOW_FILES = (
+    *("test_memory", "test_lock", "test_hostile_files"),
+    *("test_biggan", "test_u2net", "test_resnet", "test_cgn_imagenet"),
+)
 # Quick runs are made once: files that ask for one of a kind go to one worker.
 RUNS = {"digits_run": "digits", "run": "faces"}
 
@@ -69,7 +74,7 @@ def pytest_collection_modifyitems(items):
         place = item.path.relative_to(ROOT / "tests").with_suffix("").parts[0]
         if place in PRODUCT:
             item.add_marker(pytest.mark.product)
-        if place in SLOW:
+        if place in SLOW or item.path.stem in SLOW_FILES:
             item.add_marker(pytest.mark.slow)
         group = min(groups[item.path], default=str(item.path.relative_to(ROOT)))
         item.add_marker(pytest.mark.xdist_group(group))
