@@ -178,9 +178,11 @@ class _Machine:
         self._name(module, name)
 
     def _name(self, module: Any, name: Any) -> None:
-        found = None
-        if type(module) is str and type(name) is str:
-            found = _NAMES.get((module, name))
+        # Nothing but text is ever written out: of containers that hold one another
+        # twice, thirty levels make a billion words.
+        if type(module) is not str or type(name) is not str:
+            raise RefusedError("it names what is no text")
+        found = _NAMES.get((module, name))
         if found is None:
             said = f"{module}.{name}".encode("unicode_escape").decode()[:_SHOWN]
             raise RefusedError(

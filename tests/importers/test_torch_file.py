@@ -196,3 +196,11 @@ def test_other_files_are_refused(tmp_path):
         archive.writestr("a.txt", "x")
     with pytest.raises(ValueError, match="is no checkpoint of PyTorch"):
         torch_file.read(tmp_path / "z.pth")
+
+
+def test_a_name_made_of_containers_is_not_written_out(tmp_path):
+    """Forty tuples, each the one before twice: a million million words."""
+    doubled = b")q\x00" + b"h\x00h\x00\x86q\x00" * 40
+    path = save(tmp_path / "a.pth", b"\x80\x04" + doubled + b"\x93.")
+    with pytest.raises(ValueError, match="it names what is no text"):
+        torch_file.read(path)
