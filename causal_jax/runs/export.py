@@ -114,6 +114,12 @@ def save(
             raise ValueError(
                 f"there is no platform {name!r}: those are {', '.join(PLATFORMS)}"
             )
+    if not platforms:
+        raise ValueError(f"no platform is named: give some of {', '.join(PLATFORMS)}")
+    try:
+        json.dumps(None if config is None else dict(config))
+    except TypeError as error:
+        raise ValueError(f"the config is no plain data: {error}") from error
     scm._require_params_and_key(params, jax.random.key(0))
     members = {
         f"params/{i}.npy": _npy(leaf) for i, leaf in enumerate(jax.tree.leaves(params))
@@ -236,7 +242,7 @@ def _reason_against(scm: SCM, params: Params, entry: str) -> str | None:
             return f"node {name!r} cannot be abducted"
         hidden = [p for p in scm.parents[name] if p not in observed]
         if hidden:
-            return f"node {name!r} lies below {hidden[0]!r}, which is a picture"
+            return f"node {name!r} lies below {hidden[0]!r}, whose value is an array"
     return None
 
 

@@ -1,7 +1,7 @@
 """Reading what `export` writes: state names in, state names out.
 
 Only the programs and their parameters are used, no model code; `docs/export.md` has the
-same in ten lines for a machine without this library.
+same in a few lines for a machine without this library.
 """
 
 import functools
@@ -122,7 +122,7 @@ class Exported:
             graphs.require_node(self.graph, name, role="node in do")
             if name not in columns:
                 raise ValueError(
-                    f"do on {name!r}: it is a picture; an exported model sets "
+                    f"do on {name!r}: its value is an array; an exported model sets "
                     f"{', '.join(columns[:8])}"
                 )
             encoded = np.asarray(arguments.encode(self, name, value), np.float32)

@@ -177,7 +177,7 @@ def rainy(tmp_path_factory):
         ({"Wett": "1"}, 2, "'Wet'"),
         ({"Wet": "maybe"}, 2, "no state of 'Wet'"),
         ({"Wet": ["0", "1", "1"]}, 2, "one for each of the 2 units"),
-        ({"image": 0.0}, 2, "it is a picture"),
+        ({"image": 0.0}, 2, "its value is an array"),
         ({}, 0, "num is 0"),
     ],
 )
@@ -238,21 +238,40 @@ def rewritten(path, out, change):
     return out
 
 
+def with_a_bit_flipped(path, out, member):
+    """The file itself, damaged in the middle of a member's packed bytes."""
+    with zipfile.ZipFile(path) as file:
+        info = file.getinfo(member)
+    data = bytearray(path.read_bytes())
+    start = info.header_offset + 30 + len(member)  # of the local header
+    data[start + info.compress_size // 2] ^= 16
+    out.write_bytes(data)
+    return out
+
+
 @pytest.mark.parametrize("member", ["receipt.json", "params/0.npy", "sample.cpu"])
 @pytest.mark.parametrize("kind", ["missing", "flipped", "cut"])
 def test_damage_is_refused(rainy, tmp_path, member, kind):
     def change(name, data):
         if name != member:
             return data
-        middle = len(data) // 2
-        flipped = data[:middle] + bytes([data[middle] ^ 16]) + data[middle + 1 :]
-        return {"missing": None, "flipped": flipped, "cut": data[:middle]}[kind]
+        return None if kind == "missing" else data[: len(data) // 2]
 
-    damaged = rewritten(rainy, tmp_path / "damaged.zip", change)
-    if (member, kind) == ("receipt.json", "flipped"):
-        return  # one letter of a word: every word that matters has a hash or a check
+    damaged = tmp_path / "damaged.zip"
+    if kind == "flipped":
+        with_a_bit_flipped(rainy, damaged, member)
+    else:
+        rewritten(rainy, damaged, change)
     with pytest.raises(ValueError, match="no exported model, or damaged"):
         export.load(damaged)
+
+
+def test_a_config_that_no_file_can_hold_is_refused_at_once(tmp_path):
+    scm, params = labels_and_numbers()
+    with pytest.raises(ValueError, match="the config is no plain data"):
+        export.save(tmp_path / "m.zip", scm, params, config={"fn": print})
+    with pytest.raises(ValueError, match="no platform is named"):
+        export.save(tmp_path / "m.zip", scm, params, platforms=[])
 
 
 def test_no_file_and_other_files_are_refused(tmp_path):

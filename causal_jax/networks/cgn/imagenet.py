@@ -20,7 +20,7 @@ that variant, with the vector as a node of its own above the parts.
 
 import dataclasses
 from functools import partial
-from typing import ClassVar, Literal
+from typing import Literal
 
 import flax.linen as nn
 import jax
@@ -168,8 +168,6 @@ class GeneratedMask(GeneratedPicture):
     masker_size: int | None = None
     normalize: bool = True
 
-    value_range: ClassVar[tuple[float, float]] = MASK_RANGE
-
     def __post_init__(self):
         super().__post_init__()
         if self.masker not in MASKERS:
@@ -221,8 +219,7 @@ class TruncatedNormal:
         return {}
 
     def noise(self, key: Key, num: int) -> Noise:
-        cut = jax.random.truncated_normal(key, -2.0, 2.0, (num, self.size))
-        return self.truncation * cut
+        return Generator(noise_size=self.size).noise(key, num, self.truncation)
 
     def apply(self, params: Params, parents: tuple, noise: Noise) -> Array:
         del params, parents
