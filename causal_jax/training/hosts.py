@@ -206,10 +206,11 @@ def ending_together(command: str) -> Iterator[None]:
         if num_processes() == 1 or isinstance(error, signals.Stopped):
             raise  # all processes stop at the same step: they end in the usual way
         said, code = _said(error), _exit_code(error)
-        if said:
-            print(f"{command}: {_name()}: {said}", file=sys.stderr, flush=True)
         sys.stdout.flush()
-        last_words.are_said()
+        if said:
+            last_words.say(f"{command}: {_name()}: {said}")
+        else:
+            last_words.are_said()
         os._exit(code)  # sys.exit would wait for the others, who wait for this one
 
 

@@ -5,7 +5,8 @@ a page of C++ stack; a process that the system kills says nothing. So a small se
 process reads what this one's C++ code writes to standard error: it passes everything on
 but that page, and says one line where the end was none of Python's doing.
 
-Python's own output does not take this way.
+Python's own output does not take this way, but for the line it ends with (`say`): so
+that of the two, jax's thread and Python, one has the last word.
 """
 
 import atexit
@@ -14,8 +15,10 @@ import re
 import subprocess
 import sys
 
-_NORMAL = b"\0the end is known\n"  # the last line of a process that ends by itself
-_LOST = b"distributed service detected fatal errors"  # where the page begins
+_NORMAL = b"\0the end is known "  # the last line of a process that ends by itself
+# Where the page begins; and how gloo, which sums over processes, ends of a broken sum.
+_LOST = (b"distributed service detected fatal errors", b"instance of 'gloo::")
+_REASON = b"what():"
 _NOISE = b"coordination_service"  # in the records that come before it
 _RECORD = re.compile(rb"[IWEF]\d{4} ")  # how a record begins, of one line or several
 _pipe: int | None = None
@@ -47,24 +50,40 @@ def listen(name: str, way_out: str) -> None:
     atexit.register(are_said)
 
 
+def say(text: str) -> None:
+    """The last that this process says; it ends after that."""
+    if _pipe is None:
+        print(text, file=sys.stderr, flush=True)
+    else:
+        os.write(_pipe, _NORMAL + f"{text}\n".encode("unicode_escape") + b"\n")
+
+
 def are_said() -> None:
     """Tells the second process that nothing is left to say."""
     if _pipe is not None:
-        os.write(_pipe, _NORMAL)
+        os.write(_pipe, _NORMAL + b"\n")
 
 
 def main(name: str, way_out: str) -> None:
     """The second process: until the first one has ended."""
     is_lost = is_noise = False
+    reason = ""
     for line in sys.stdin.buffer:
-        if line == _NORMAL:
+        if line.startswith(_NORMAL):
+            text = line.removeprefix(_NORMAL)[:-1].decode("unicode_escape")
+            os.write(2, text.encode("utf-8", "replace"))
             return
-        is_lost |= _LOST in line
+        is_lost |= any(words in line for words in _LOST)
+        if is_lost and _REASON in line:
+            said = line.partition(_REASON)[2].decode("utf-8", "replace").strip()
+            reason = f" ({said[:200]})"
         if _RECORD.match(line):
             is_noise = _NOISE in line
         if not is_lost and not is_noise:
             os.write(2, line)
-    why = "another process of this run was lost" if is_lost else "it was killed"
+    why = (
+        f"another process of this run was lost{reason}" if is_lost else "it was killed"
+    )
     os.write(2, f"\n{name} has ended: {why}; {way_out}\n".encode())
 
 

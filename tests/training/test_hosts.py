@@ -341,7 +341,8 @@ def kill_one(program, victim, workdir):
 def test_a_killed_process_ends_the_other_in_a_line(program, victim, tmp_path):
     code, words = kill_one(program, victim, tmp_path)
     assert code != 0
-    (line,) = words.strip().splitlines()
+    assert len(words.strip().splitlines()) == 1, words
+    line = words.strip()
     assert re.search(f"process {1 - victim} of 2.*another process.* was lost", line)
     assert line.endswith(
         "start all processes again with the same commands: they resume"
