@@ -16,7 +16,7 @@ farther row's weight (`reference`).
 
 A network of one's own has `statistics="batch"`: conditional batch normalisation with
 the batch's statistics over `axis_name` in training, and running ones in evaluation.
-`fixed_statistics` makes a table of them, after which no image depends on others in
+`standing_statistics` makes a table of them, after which no image depends on others in
 training either.
 """
 
@@ -241,17 +241,76 @@ class Discriminator(nn.Module):
         return linear(h, train)[:, 0] + jnp.sum(embed(labels, train) * h, axis=-1)
 
 
-def fixed_statistics(variables: Params) -> Params:
-    """Variables of `statistics="batch"` for `statistics="table", num_levels=1`.
+def standing_statistics(
+    generator: Generator,
+    variables: Params,
+    key: Key,
+    *,
+    num_levels: int = 1,
+    batch_size: int = 64,
+    num_batches: int = 8,
+) -> Params:
+    """Variables of `statistics="batch"` for `statistics="table"`.
 
-    In evaluation the same images; in training no image depends on the others any more.
+    Means and variances are taken anew, with the weights as they are, for each
+    truncation of the table ("standing statistics", Brock et al. 2019, appendix C.1):
+    running ones belong to the weights of many steps, and to one truncation. Afterwards
+    no image depends on others in training either.
+
+    Args:
+      generator: of `statistics="batch"`.
+      variables: its own.
+      key: of the noise and the classes.
+      num_levels: rows of the tables, for truncations of 0 to 1; one is for 1.
+      batch_size: images of a batch.
+      num_batches: batches of each level.
+
+    Returns:
+      Variables with `batch_stats` {"means", "vars": [num_levels, C]}; the vectors of
+      the power iterations have been moved on.
+
+    >>> settings = {"size": 32, "width": 4, "num_classes": 3, "noise_size": 5}
+    >>> generator = Generator(**settings, statistics="batch")
+    >>> z, labels = jnp.ones((2, 5)), jnp.array([0, 2])
+    >>> variables = generator.init(jax.random.key(0), z, labels)
+    >>> tables = standing_statistics(generator, variables, jax.random.key(1))
+    >>> Generator(**settings, num_levels=1).apply(tables, z, labels).shape
+    (2, 32, 32, 3)
     """
+    zeros = jax.tree.map(jnp.zeros_like, variables["batch_stats"])
+    levels = jnp.linspace(0, 1, num_levels) if num_levels > 1 else jnp.ones(1)
+
+    def of_batch(spectral: Params, read: tuple[Array, Key]):
+        truncation, key = read
+        key_noise, key_labels = jax.random.split(key)
+        z = generator.noise(key_noise, batch_size, truncation)
+        labels = jax.random.randint(key_labels, (batch_size,), 0, generator.num_classes)
+        _, updated = generator.apply(
+            {**variables, **spectral, "batch_stats": zeros},
+            z,
+            labels,
+            train=True,
+            mutable=["batch_stats", "spectral"],
+        )
+        found = updated.pop("batch_stats")
+        return updated, jax.tree.map(lambda x: x / (1 - parts.MOMENTUM), found)
+
+    keys = jax.random.split(key, num_levels * num_batches)
+    read = jnp.repeat(levels, num_batches), keys
+    spectral = {k: v for k, v in variables.items() if k == "spectral"}
+    spectral, found = jax.lax.scan(of_batch, spectral, read)
     names = {"mean": "means", "var": "vars"}
-    found = {
-        (*path[:-2], names[path[-1]]): leaf[None]  # less the inner "norm"
-        for path, leaf in traverse_util.flatten_dict(variables["batch_stats"]).items()
+    tables = {
+        (*path[:-2], names[path[-1]]): jnp.mean(
+            leaf.reshape(num_levels, num_batches, -1), axis=1
+        )  # less the inner "norm" of the path
+        for path, leaf in traverse_util.flatten_dict(found).items()
     }
-    return {**variables, "batch_stats": traverse_util.unflatten_dict(found)}
+    return {
+        **variables,
+        **spectral,
+        "batch_stats": traverse_util.unflatten_dict(tables),
+    }
 
 
 def _checked_layout(layout, layouts, size, width) -> Layout:

@@ -26,7 +26,7 @@ from causal_jax.types import Array
 
 EPSILON = 1e-4  # of normalisation, published configurations
 REDUCTION = 4  # of channels within a block
-_MOMENTUM = 0.9  # decay of running statistics
+MOMENTUM = 0.9  # decay of running statistics
 _ON_A_LEVEL = 1e-4  # share of a step below which rounding of float32 is the reason
 
 Statistics = Literal["table", "batch"]
@@ -132,7 +132,7 @@ class Norm(nn.Module):
         if self.statistics == "batch":
             norm = nn.BatchNorm(
                 use_running_average=not train,
-                momentum=_MOMENTUM,
+                momentum=MOMENTUM,
                 epsilon=EPSILON,
                 axis_name=self.axis_name or None,
                 use_scale=False,

@@ -18,6 +18,7 @@ RECIPES = {
     "images": "causal_jax.recipes.labels_images.recipe:RECIPE",
     "cgn": "causal_jax.recipes.digits.recipe:NETWORK",
     "classifier": "causal_jax.recipes.digits.recipe:CLASSIFIER",
+    "imagenet_biggan": "causal_jax.recipes.imagenet.recipe:GENERATOR",
 }
 
 _SHARED = ("__init__", "defaults")  # files beside the configs of a family

@@ -8,7 +8,7 @@ Brock et al. 2019 (arXiv 1809.11096): the hinge loss,
 by Adam without momentum, several steps of D to one of G, a moving average of G's
 weights. Both see augmented pictures (`augmentation`), since data are few. Statistics of
 the batch normalisation belong to the weights that they were taken with; those of the
-averaged weights are found afterwards, for each truncation (`standing_statistics`).
+averaged weights are found when they are asked for (`biggan.standing_statistics`).
 """
 
 from collections.abc import Sequence
@@ -18,12 +18,19 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from causal_jax.networks.biggan import Discriminator, Generator
+from causal_jax.networks.biggan import (
+    Discriminator,
+    Generator,
+    standing_statistics,
+)
+from causal_jax.networks.cgn.imagenet import IMAGE, LABEL
 from causal_jax.training import parallel
 from causal_jax.training.algorithm import Algorithm
 from causal_jax.training.augmentation import KINDS, augment
 from causal_jax.training.image_stage import late_decay, moved_average, pixels
 from causal_jax.types import Array, Batch, Key, Params
+
+_STATISTICS_KEY = 0  # the statistics are the same for the same weights
 
 
 class BigGANState(NamedTuple):
@@ -31,7 +38,7 @@ class BigGANState(NamedTuple):
 
     Attributes:
       step: int32 [].
-      generator: its variables.
+      generator: its variables, with `statistics="batch"`.
       average: moving average of its `params`.
       discriminator: its variables.
       optimizer: optimiser state of the generator.
@@ -72,6 +79,7 @@ def biggan(
     augmentation: Sequence[str] = tuple(KINDS),
     flip: bool = True,
     average_rate: float = 1e-3,
+    num_levels: int = 1,
     num_steps: int | None = None,
 ) -> Algorithm:
     """Training of a conditional generator.
@@ -87,12 +95,14 @@ def biggan(
       augmentation: kinds of `augmentation.KINDS`; none for none.
       flip: mirror half of the real pictures.
       average_rate: of the moving average.
+      num_levels: rows of the tables of statistics, see `biggan.standing_statistics`.
       num_steps: rates fall in the second half of so many; None: they do not.
 
     Returns:
-      An `Algorithm` over batches {"images": uint8 [K, B, H, W, 3], "labels": int
-      [K, B]}, K = num_discriminator_steps. Its params are the generator's variables
-      with averaged weights; `standing_statistics` makes them complete.
+      An `Algorithm` over batches {"image": uint8 [K, B, H, W, 3], "label": int
+      [K, B]}, K = num_discriminator_steps. Its params are those of the causal model
+      `networks.cgn.imagenet.label_and_picture`: averaged weights and tables of
+      statistics.
 
     Raises:
       ValueError: networks that do not fit each other, or an unknown augmentation.
@@ -147,9 +157,9 @@ def biggan(
         batch, key = read
         key_draw, key_flip, key_real, key_fake = jax.random.split(key, 4)
         fake, fake_labels, made = drawn(made, key_draw)
-        real = pixels(batch["images"], key_flip, batch_size, flip=flip)
+        real = pixels(batch["image"], key_flip, batch_size, flip=flip)
         images = jnp.concatenate([changed(real, key_real), changed(fake, key_fake)])
-        labels = jnp.concatenate([batch["labels"], fake_labels])
+        labels = jnp.concatenate([batch["label"], fake_labels])
 
         def loss_fn(params):
             logits, after = judged({**judging, "params": params}, images, labels)
@@ -205,10 +215,20 @@ def biggan(
         )
         return new_state, parallel.mean(info)
 
+    @jax.jit
+    def params(state: BigGANState) -> Params:
+        tables = standing_statistics(
+            generator,
+            {**state.generator, "params": state.average},
+            jax.random.key(_STATISTICS_KEY),
+            num_levels=num_levels,
+        )
+        return {LABEL: {}, IMAGE: {"generator": tables}}
+
     return Algorithm(
         init=init,
         step=step,
-        params=lambda state: {**state.generator, "params": state.average},
+        params=params,
         batch_shape=(num_discriminator_steps, batch_size),
     )
 

@@ -151,20 +151,50 @@ def test_training_units_of_two_axes_have_the_batch_s_statistics():
     assert float(jnp.abs(moved).max()) > 0
 
 
-def test_fixed_statistics_draw_what_running_ones_draw():
-    running = generator(statistics="batch", spectral_norm=True)
-    variables = initialised(running, Z, LABELS)
-    update = jax.jit(
-        lambda v: running.apply(v, Z, LABELS, train=True, mutable=["batch_stats"])[1]
-    )
-    variables = {**variables, **update(variables)}
-    fixed = generator(statistics="table", num_levels=1, spectral_norm=True)
-    tables = biggan.fixed_statistics(variables)
-    expected = jax.jit(running.apply)(variables, Z, LABELS)
-    found = jax.jit(fixed.apply)(tables, Z, LABELS, 0.3)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+def test_standing_statistics_are_those_of_the_batches_at_each_truncation():
+    live = generator(statistics="batch", spectral_norm=True)
+    variables = initialised(live, Z, LABELS)
+    settings = {"num_levels": 3, "batch_size": 16, "num_batches": 2}
+    tables = jax.jit(
+        lambda v: biggan.standing_statistics(live, v, KEY, **settings)
+    )(variables)
+    fixed = generator(statistics="table", num_levels=3, spectral_norm=True)
     shapes = jax.tree.map(jnp.shape, jax.eval_shape(fixed.init, KEY, Z, LABELS))
     assert jax.tree.map(jnp.shape, tables) == shapes
+
+    # The first normalisation sees a linear map of noise and class alone.
+    found = tables["batch_stats"]["block_0"]["norm_0"]
+    levels = np.repeat([0.0, 0.5, 1.0], 2)
+    params, expected = variables["params"], []
+    for level, key in zip(levels, jax.random.split(KEY, 6), strict=True):
+        key_noise, key_labels = jax.random.split(key)
+        z = live.noise(key_noise, 16, level)
+        labels = jax.random.randint(key_labels, (16,), 0, live.num_classes)
+        embedded = params["label_embedding"]["embedding"][labels]
+        kernel = params["linear"]["kernel"]
+        norm = np.linalg.norm(kernel, 2)  # orthogonal: any direction shows it
+        x = jnp.concatenate([z, embedded], -1) @ kernel / norm
+        x = (x + params["linear"]["bias"]).reshape(16 * 16, -1)
+        expected.append((x.mean(0), x.var(0)))
+    for name, index in (("means", 0), ("vars", 1)):
+        one = np.mean(np.reshape([e[index] for e in expected], (3, 2, -1)), axis=1)
+        np.testing.assert_allclose(found[name], one, rtol=1e-3, atol=1e-5)
+
+
+def test_one_level_of_standing_statistics_draws_as_large_batches_do():
+    live = generator(statistics="batch", spectral_norm=True)
+    variables = initialised(live, Z, LABELS)
+    tables = biggan.standing_statistics(
+        live, variables, KEY, batch_size=200, num_batches=1
+    )
+    fixed = generator(statistics="table", num_levels=1, spectral_norm=True)
+    (key,) = jax.random.split(KEY, 1)
+    key_noise, key_labels = jax.random.split(key)
+    z = live.noise(key_noise, 200)
+    labels = jax.random.randint(key_labels, (200,), 0, live.num_classes)
+    draw = jax.jit(lambda: live.apply(variables, z, labels, train=True, mutable=True))
+    found = jax.jit(fixed.apply)(tables, z, labels, 0.3)
+    np.testing.assert_allclose(found, draw()[0], atol=1e-4)
 
 
 @pytest.mark.parametrize("train", [False, True])

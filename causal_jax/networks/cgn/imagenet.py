@@ -36,6 +36,7 @@ from causal_jax.scm import SCM
 from causal_jax.types import Array, Key, Noise, Params
 
 NOISE = "noise"  # the node of a shared noise vector
+LABEL, IMAGE = "label", "image"  # nodes of a generator by itself
 MASKERS = {"u2net": u2net.FULL, "u2netp": u2net.SMALL}
 
 
@@ -226,6 +227,25 @@ class TruncatedNormal:
         return noise
 
 
+def label_and_picture(
+    picture: GeneratedPicture, class_names: tuple[str, ...] | None = None
+) -> SCM:
+    """A generator by itself as a causal model: a label, and the picture it causes.
+
+    Args:
+      picture: the generator, of its own noise.
+      class_names: state names of the label, one per class.
+
+    Raises:
+      ValueError: a number of names that does not fit.
+    """
+    _require_names(class_names, picture.num_classes)
+    mechanisms = {LABEL: Uniform(picture.num_classes), IMAGE: picture}
+    states = {} if class_names is None else {LABEL: class_names}
+    graph = graphs.build([(LABEL, IMAGE)], nodes=mechanisms, states=states)
+    return SCM(graph, mechanisms)
+
+
 def scm(
     *,
     class_names: tuple[str, ...] | None = None,
@@ -256,17 +276,21 @@ def scm(
         normalize=normalize,
     )
     num_classes = picture.num_classes
-    if class_names is not None and len(class_names) != num_classes:
-        raise ValueError(
-            f"{len(class_names)} class names for {num_classes} classes: give one each"
-        )
+    _require_names(class_names, num_classes)
     edges = [*zip(LABELS, PARTS, strict=True)]
     mechanisms = dict.fromkeys(LABELS, Uniform(num_classes))
     if shared_noise:
         mechanisms[NOISE] = TruncatedNormal(picture.noise_size, picture.truncation)
         edges += [(NOISE, part) for part in PARTS]
     mechanisms |= dict(zip(PARTS, (mask, picture, picture), strict=True))
-    mechanisms["image"] = Composition()
-    edges += [(part, "image") for part in PARTS]
+    mechanisms[IMAGE] = Composition()
+    edges += [(part, IMAGE) for part in PARTS]
     states = {} if class_names is None else dict.fromkeys(LABELS, class_names)
     return SCM(graphs.build(edges, nodes=mechanisms, states=states), mechanisms)
+
+
+def _require_names(names: tuple[str, ...] | None, num_classes: int) -> None:
+    if names is not None and len(names) != num_classes:
+        raise ValueError(
+            f"{len(names)} class names for {num_classes} classes: give one each"
+        )

@@ -1,0 +1,1 @@
+"""One config, one result; found by name."""

@@ -1,0 +1,68 @@
+"""The pictures that the configs of this family name."""
+
+from typing import Any, NamedTuple
+
+from causal_jax.data import labelled_pictures, streams
+from causal_jax.recipes.settings import Settings
+from causal_jax.training import hosts
+from causal_jax.types import Batch
+
+
+class Pictures(NamedTuple):
+    """Training pictures.
+
+    Attributes:
+      batches: {"image": uint8 [N, size, size, 3], "label": int32 [N]} where they fit
+        into memory, else a stream of such batches.
+      class_names: of the labels.
+    """
+
+    batches: Batch | streams.Stream
+    class_names: tuple[str, ...]
+
+
+def class_names(config: Settings) -> tuple[str, ...]:
+    """What the config's data set calls its classes, each but once.
+
+    Raises:
+      ValueError: no such data set, or it has no classes.
+    """
+    words = labelled_pictures.classes(
+        config.data, data_dir=config.data_dir or None
+    ).words
+    return tuple(
+        word if words.count(word) == 1 else f"{word} ({number})"
+        for number, word in enumerate(words)
+    )
+
+
+def training(config: Settings) -> Pictures:
+    """Opens the split that is trained on.
+
+    Raises:
+      ValueError: no such data set, or one without pictures or classes.
+    """
+    opened = open_split(config, config.split, config.batch_size, shuffle=True)
+    batches = opened.arrays
+    return Pictures(
+        batches=opened if batches is None else batches,
+        class_names=class_names(config),
+    )
+
+
+def open_split(
+    config: Settings, split: str, batch_size: int, **settings: Any
+) -> streams.Stream:
+    """A split of the config's data set at the config's size, this host's part."""
+    return streams.open_stream(
+        config.data,
+        split,
+        size=config.model.size,
+        batch_size=batch_size,
+        num_workers=config.num_workers,
+        seed=config.seed,
+        data_dir=config.data_dir or None,
+        process_id=hosts.process_id(),
+        num_processes=hosts.num_processes(),
+        **settings,
+    )
