@@ -145,11 +145,9 @@ def _require_enough(sizes: np.ndarray, others: np.ndarray, names) -> None:
 
 def _another(own, partners, taken) -> tuple[int, np.ndarray]:
     """A picture that has not been with all of a class, and the rest of that class."""
-    for at in own:
-        free = np.array([j for j in partners if (at, j) not in taken])
-        if len(free):
-            return at, free
-    raise AssertionError("more pairs than there are")  # `_require_enough` refuses them
+    free = {at: [j for j in partners if (at, j) not in taken] for at in own}
+    at = next(at for at in own if free[at])  # `_require_enough` says that there is one
+    return at, np.array(free[at])
 
 
 def _least_used(pool: np.ndarray, used: np.ndarray, random) -> int:

@@ -110,7 +110,7 @@ def enlarged_object(
 def _best_patches(
     image: np.ndarray, mask: np.ndarray, side: int, random: np.random.Generator
 ) -> np.ndarray:
-    """[N, side, side, 3]: patches that show the object alone, or as nearly as it has."""
+    """[N, side, side, 3]: patches that show the object alone, or as near as it has."""
     windows = np.lib.stride_tricks.sliding_window_view(image, (side, side), (0, 1))
     means = _patch_means(mask, side).ravel()
     order = np.argsort(-means, kind="stable")
@@ -127,9 +127,7 @@ def _patch_means(mask: np.ndarray, side: int) -> np.ndarray:
     return (rows[:, side:] - rows[:, :-side]) / side**2
 
 
-def quilted(
-    patches: np.ndarray, size: int, random: np.random.Generator
-) -> np.ndarray:
+def quilted(patches: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:
     """Lays out patches so that they fit where they overlap.
 
     Args:
