@@ -88,13 +88,14 @@ def whole_folder(path: str | os.PathLike) -> Iterator[Path]:
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}{UNFINISHED}")
     with named_in_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            unfinished.mkdir()
-            yield unfinished
+        unfinished.mkdir()
+    try:
+        yield unfinished
+        with named_in_errors(path.parent):
             unfinished.rename(path)
-            sync_folder(path.parent)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+        sync_folder(path.parent)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

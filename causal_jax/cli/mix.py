@@ -105,9 +105,9 @@ def main(args: flags.FlagValues) -> None:
                 name: dict(zip(VERDICTS, row, strict=True))
                 for name, row in zip(names, pictures.counts.tolist(), strict=True)
             },
-            **written,
+            "records": {kind: rows.tolist() for kind, rows in written.items()},
         }
-        files.write_text(folder / RECEIPT, json.dumps(receipt, indent=1) + "\n")
+        files.write_text(folder / RECEIPT, json.dumps(receipt) + "\n")
     print(f"wrote {_said(written)} to {out}")
 
 
@@ -146,8 +146,8 @@ def _masker(folder: str, size: int) -> tuple[Callable, dict]:
 
 def _write(
     folder: Path, pictures: MaskedPictures, args: flags.FlagValues, limits: Limits
-) -> dict[str, int]:
-    """How many of each kind were written."""
+) -> dict[str, np.ndarray]:
+    """Which records were mixed, of each kind."""
     settings = {"num": args.num, "seed": args.seed}
     written = {}
     if "cue_conflict" in args.kinds:
@@ -171,6 +171,6 @@ def _settings(args: flags.FlagValues) -> dict:
     return {name: getattr(args, name) for name in names}
 
 
-def _said(written: dict[str, int]) -> str:
-    texts = {"cue_conflict": "{} cue conflicts", "backgrounds": "{} objects before 3"}
-    return " and ".join(texts[kind].format(num) for kind, num in written.items())
+def _said(written: dict[str, np.ndarray]) -> str:
+    texts = {"cue_conflict": "cue conflicts", "backgrounds": "objects before three"}
+    return " and ".join(f"{len(rows)} {texts[kind]}" for kind, rows in written.items())

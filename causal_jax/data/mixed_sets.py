@@ -62,7 +62,7 @@ def write_cue_conflicts(
     background: str = "grey",
     seed: int = 0,
     progress: bool = True,
-) -> int:
+) -> np.ndarray:
     """Writes `num` pictures of each shape; textures are balanced too.
 
     Args:
@@ -76,7 +76,7 @@ def write_cue_conflicts(
       progress: shows a progress bar.
 
     Returns:
-      How many were written.
+      int [K * num, 2], the records of each one's shape and texture.
 
     Raises:
       ValueError: a setting out of range, or more pairs than there are.
@@ -100,7 +100,7 @@ def write_cue_conflicts(
         records = pictures.records
         name = cue_conflict_name(shape, records[i], other, records[j])
         _write(folder / name, found)
-    return len(pairs)
+    return pictures.records[pairs]
 
 
 def _background_fn(kind: str, pictures: MaskedPictures) -> Callable:
@@ -128,7 +128,7 @@ def write_backgrounds(
     max_hole: float = mixtures.Limits.max_hole,
     seed: int = 0,
     progress: bool = True,
-) -> int:
+) -> np.ndarray:
     """Writes the three variants of at most `num` objects per class.
 
     Args:
@@ -140,7 +140,7 @@ def write_backgrounds(
       progress: shows a progress bar.
 
     Returns:
-      How many objects there are.
+      int [M, 3], the records of each object and of its two backgrounds.
 
     Raises:
       ValueError: a class that cannot give a background.
@@ -160,7 +160,7 @@ def write_backgrounds(
         for variant, picture in zip(VARIANTS, shown, strict=True):
             place = folder / variant / "val" / f"{label:02}_{names[label]}"
             _write(place / f"{pictures.records[at]}.png", picture)
-    return len(pairs)
+    return pictures.records[pairs]
 
 
 def _with_progress(pairs: np.ndarray, text: str, show: bool):

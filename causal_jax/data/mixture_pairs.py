@@ -39,20 +39,18 @@ def conflict_pairs(
     others = _other_classes(len(names), num, random)
     sizes = np.array([len(one) for one in members])
     _require_enough(sizes, others, names)
-    order = [random.permutation(one) for one in members]
-    used, taken = np.zeros(len(labels), int), set()
+    used, taken = np.zeros((2, len(labels)), int), set()
     found = []
-    for label, own in enumerate(order):
-        for k in range(num):
-            at = own[k % len(own)]
-            partners = members[(label + others[k]) % len(names)]
-            free = np.array([j for j in partners if (at, j) not in taken])
-            if not len(free):  # this one has been with all of that class
-                at, free = _another(own, partners, taken)
-            partner = _least_used(free, used, random)
-            used[partner] += 1
-            taken.add((at, partner))
-            found.append((at, partner))
+    for label, own in enumerate(members):
+        for other in others:
+            partners = members[(label + other) % len(names)]
+            free = {i: [j for j in partners if (i, j) not in taken] for i in own}
+            shape = _least_used([i for i in own if free[i]], used[0], random)
+            texture = _least_used(free[shape], used[1], random)
+            used[0, shape] += 1
+            used[1, texture] += 1
+            taken.add((shape, texture))
+            found.append((shape, texture))
     return np.array(found)
 
 
@@ -143,13 +141,6 @@ def _require_enough(sizes: np.ndarray, others: np.ndarray, names) -> None:
             )
 
 
-def _another(own, partners, taken) -> tuple[int, np.ndarray]:
-    """A picture that has not been with all of a class, and the rest of that class."""
-    free = {at: [j for j in partners if (at, j) not in taken] for at in own}
-    at = next(at for at in own if free[at])  # `_require_enough` says that there is one
-    return at, np.array(free[at])
-
-
-def _least_used(pool: np.ndarray, used: np.ndarray, random) -> int:
-    counts = used[pool]
+def _least_used(pool: Sequence[int], used: np.ndarray, random) -> int:
+    pool, counts = np.asarray(pool), used[pool]
     return int(random.choice(pool[counts == counts.min()]))
