@@ -53,7 +53,7 @@ def define_flags() -> None:
     text("masker", None, "Folder of an imported u2net or u2netp.", required=True)
     number("masker_size", 160, "Side to which pictures are scaled for the masker.")
     text("out", None, "Folder to write; it must not be there.", required=True)
-    flags.DEFINE_list("kinds", ",".join(mixed_sets.KINDS), "Which sets are made.")
+    text("kinds", ",".join(mixed_sets.KINDS), "Which sets are made.")
     number("size", 64, "Side of the pictures, pixels.")
     number("num", 50, "Pictures per class, of each set.")
     number("seed", 0, "Seed of all draws.")
@@ -79,7 +79,7 @@ def main(args: flags.FlagValues) -> None:
     _require_settings(args)
     source = Encoded(args.data, args.split, data_dir=args.data_dir)
     names = labelled_pictures.classes(args.data, data_dir=args.data_dir).names
-    mixed_sets.require_names(names, args.kinds)
+    mixed_sets.require_names(names, _kinds(args))
     mask_fn, masker = _masker(args.masker, args.masker_size)
     out = Path(args.out).expanduser()
     with files.whole_folder(out) as folder:
@@ -111,15 +111,19 @@ def main(args: flags.FlagValues) -> None:
     print(f"wrote {_said(written)} to {out}")
 
 
+def _kinds(args: flags.FlagValues) -> list[str]:
+    return args.kinds.split(",")
+
+
 def _require_settings(args: flags.FlagValues) -> None:
     images.check_size(args.size)
     require_shading(args.shading)
-    for kind in args.kinds:
+    for kind in _kinds(args):
         if kind not in mixed_sets.KINDS:
             known = suggestion(kind, mixed_sets.KINDS)
             raise ValueError(f"--kinds: there is no set {kind!r}: {known}")
-    if not args.kinds or args.num < 1:
-        raise ValueError(f"--num={args.num} and --kinds: give at least one of each")
+    if args.num < 1:
+        raise ValueError(f"--num={args.num}: it is at least 1")
     if args.seed < 0:
         raise ValueError(f"--seed={args.seed}: it is at least 0")
     if args.masker_size < _MIN_MASKER_SIZE:
@@ -150,7 +154,7 @@ def _write(
     """Which records were mixed, of each kind."""
     settings = {"num": args.num, "seed": args.seed}
     written = {}
-    if "cue_conflict" in args.kinds:
+    if "cue_conflict" in _kinds(args):
         written["cue_conflict"] = mixed_sets.write_cue_conflicts(
             folder / "cue_conflict",
             pictures,
@@ -158,7 +162,7 @@ def _write(
             background=args.background,
             **settings,
         )
-    if "backgrounds" in args.kinds:
+    if "backgrounds" in _kinds(args):
         written["backgrounds"] = mixed_sets.write_backgrounds(
             folder / "backgrounds", pictures, max_hole=limits.max_hole, **settings
         )
