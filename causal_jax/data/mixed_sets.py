@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from causal_jax import files
 from causal_jax.data import images, mixture_pairs, mixtures, quilting
 from causal_jax.data.masked_pictures import MaskedPictures
 from causal_jax.data.picture_folders import VARIANTS, cue_conflict_name
@@ -170,5 +171,5 @@ def _with_progress(pairs: np.ndarray, text: str, show: bool):
 
 
 def _write(path: Path, picture: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(images.encoded_png(picture))
+    with files.whole(path, "wb") as file:
+        file.write(images.encoded_png(picture))
