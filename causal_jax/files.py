@@ -11,6 +11,7 @@ import errno
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -59,6 +60,42 @@ def whole(path: str | os.PathLike, mode: str = "w", **options: Any) -> Iterator[
         finally:
             with contextlib.suppress(OSError):
                 unfinished.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """A new folder to fill, which takes the name `path` when the block ends.
+
+    Where the block raises, nothing is left. Folders above are made if missing.
+
+    Args:
+      path: of the folder, which must not be there.
+
+    Raises:
+      ValueError: it is there already.
+      OSError: it cannot be written; one line that names the folder above.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "made")
+    >>> with whole_folder(path) as folder:
+    ...     _ = (folder / "note.txt").write_text("all of it")
+    >>> [file.name for file in path.iterdir()]
+    ['note.txt']
+    """
+    path = Path(path)
+    if path.exists() or path.is_symlink():
+        raise ValueError(f"{path} is there already: name another folder or remove it")
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}{UNFINISHED}")
+    with named_in_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.mkdir()
+    try:
+        yield unfinished
+        with named_in_errors(path.parent):
+            unfinished.rename(path)
+        sync_folder(path.parent)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

@@ -23,6 +23,35 @@ def test_a_block_that_fails_leaves_the_file_as_it_was(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["b.txt"]
 
 
+def test_a_folder_is_whole_or_not_there(tmp_path):
+    path = tmp_path / "a" / "made"
+    with pytest.raises(ZeroDivisionError), files.whole_folder(path) as folder:
+        (folder / "half.txt").write_text("half")
+        assert not path.exists()
+        raise ZeroDivisionError
+    assert not list(path.parent.iterdir())
+    with files.whole_folder(path) as folder:
+        (folder / "deeper").mkdir()
+        (folder / "deeper" / "b.txt").write_text("whole")
+    assert [p.name for p in path.parent.iterdir()] == ["made"]
+    assert (path / "deeper" / "b.txt").read_text() == "whole"
+
+
+def test_a_folder_that_is_there_or_cannot_be_made_is_one_line(tmp_path):
+    with (
+        pytest.raises(ValueError, match="is there already: name another folder"),
+        files.whole_folder(tmp_path),
+    ):
+        raise AssertionError("not reached")
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(OSError, match="file.*: .*") as error,
+        files.whole_folder(tmp_path / "file" / "made"),
+    ):
+        raise AssertionError("not reached")
+    assert "\n" not in str(error.value)
+
+
 def test_a_killed_writer_leaves_the_file_and_one_that_is_removed(tmp_path):
     path = tmp_path / "b.txt"
     files.write_text(path, "one")
