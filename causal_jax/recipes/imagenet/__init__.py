@@ -1,0 +1,1 @@
+"""Counterfactual generative networks on natural images."""
