@@ -13,7 +13,7 @@ from causal_jax.graph import suggestion
 
 COMMANDS = (
     *("quickstart", "train", "evaluate", "sample", "counterfactual"),
-    *("sheet", "soundness", "generate", "prepare", "import", "export"),
+    *("sheet", "animate", "soundness", "generate", "prepare", "import", "export"),
 )
 _MODULES = {"import": "import_weights"}  # where the command's name cannot be one
 

@@ -53,7 +53,7 @@ def read_choices(text: str, scm: SCM, folder: str | Path) -> Choices:
     return every | chosen
 
 
-def label_of(name: str) -> str:
+def label_of(name: str, flag: str = "classes") -> str:
     """The label of a part: "shape" and "shape_label" are the same.
 
     Raises:
@@ -61,7 +61,7 @@ def label_of(name: str) -> str:
     """
     by_name = dict(zip(PARTS, LABELS, strict=True)) | dict(zip(LABELS, LABELS))
     if name not in by_name:
-        raise ValueError(f"--classes: unknown part {name!r}: {suggestion(name, PARTS)}")
+        raise ValueError(f"--{flag}: unknown part {name!r}: {suggestion(name, PARTS)}")
     return by_name[name]
 
 
@@ -77,7 +77,19 @@ def read_list(text: str, states: Sequence[str]) -> tuple[int, ...]:
     return tuple(index_of(word, states) for word in words)
 
 
-def index_of(word: str, states: Sequence[str]) -> int:
+def read_ends(text: str | None, states: Sequence[str]) -> tuple[int, int]:
+    """Reads two classes, "lion|pizza"; None takes the first and the last.
+
+    Raises:
+      ValueError: an unknown class, or not two different ones.
+    """
+    found = (0, len(states) - 1) if not text else read_list(text, states)
+    if len(found) != 2 or found[0] == found[1]:
+        raise ValueError('--classes: name two different ones, --classes="lion|pizza"')
+    return found
+
+
+def index_of(word: str, states: Sequence[str], flag: str = "classes") -> int:
     """The number of a class.
 
     Raises:
@@ -87,16 +99,16 @@ def index_of(word: str, states: Sequence[str]) -> int:
         return found
     if word.isdecimal():
         raise ValueError(
-            f"--classes: there is no class {word}: classes are 0 to {len(states) - 1}"
+            f"--{flag}: there is no class {word}: classes are 0 to {len(states) - 1}"
         )
     several = [name for name in states if _plain(word) in _words(name)]
     if several:
         raise ValueError(
-            f"--classes: {word!r} is each of {' | '.join(several[:4])}: name one of "
+            f"--{flag}: {word!r} is each of {' | '.join(several[:4])}: name one of "
             "them whole"
         )
     near = {_shortest(name): name for name in states}
-    raise ValueError(f"--classes: unknown class {word!r}: {suggestion(word, near)}")
+    raise ValueError(f"--{flag}: unknown class {word!r}: {suggestion(word, near)}")
 
 
 def _find(word: str, states: Sequence[str]) -> int | None:
@@ -135,7 +147,9 @@ def _split(text: str, mark: str) -> list[str]:
 def _best(folder: Path, scm: SCM) -> Choices:
     """What the evaluation of a run wrote as its best classes."""
     path = folder / "metrics.json"
-    way_out = f"run causal-jax evaluate --workdir={folder}, or choose --classes yourself"
+    way_out = (
+        f"run causal-jax evaluate --workdir={folder}, or choose --classes yourself"
+    )
     found = files.read_json(path, way_out=way_out).get(BEST_KEY)
     if not isinstance(found, Mapping) or not found.keys() <= set(PARTS) or not found:
         raise ValueError(f"{path} tells no best classes: {way_out}")
@@ -146,5 +160,3 @@ def _best(folder: Path, scm: SCM) -> Choices:
             raise ValueError(f"{path} has no best classes of {part}: {way_out}")
         chosen[label] = tuple(index_of(str(one), scm.states(label)) for one in classes)
     return chosen
-
-

@@ -159,9 +159,7 @@ def _block(scm, params, noise, labels, parts) -> dict[str, Array]:
     found = {}
     for part in parts:
         label = jnp.asarray(labels[LABELS[PARTS.index(part)]])
-        drawn, value = draw_part(
-            scm.mechanisms[part], params[part], label, noise[part]
-        )
+        drawn, value = draw_part(scm.mechanisms[part], params[part], label, noise[part])
         found[_FIELDS[part]] = value
         if part == SHAPE and drawn is not None:
             found["premasks"] = drawn

@@ -171,7 +171,9 @@ def _settings(variables: Params) -> dict:
         if (len(layout.blocks), layout.blocks[0][1]) == first
     ]
     if not sizes:
-        raise ValueError(f"no generator has {first[0]} blocks, {first[1]} times as wide")
+        raise ValueError(
+            f"no generator has {first[0]} blocks, {first[1]} times as wide"
+        )
     return {
         "size": sizes[0],
         "width": width,
@@ -217,5 +219,3 @@ def _other_network(folder: Path, reason: str) -> str:
         f"{folder} holds no network that can be opened ({' '.join(reason.split())}): "
         f"import a checkpoint of five networks with causal-jax import --as={KIND}"
     )
-
-
