@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from causal_jax.networks.cgn import imagenet
+from causal_jax.runs import folder, load, spec
 
 SMALL = {
     "size": 32,
@@ -40,3 +41,11 @@ def random_model(*, seed=0, class_names=NAMES, **settings):
         return jnp.asarray(values, shape.dtype)
 
     return scm, jax.tree_util.tree_map_with_path(leaf, shapes)
+
+
+def save_run(workdir, scm, params):
+    """A run's folder with this model, as training leaves it."""
+    spec.save_spec(workdir, scm)
+    stage = folder.checkpoints(workdir, load.MODEL)
+    stage.save(1, {"step": np.zeros(1)}, params)
+    return workdir

@@ -80,11 +80,10 @@ def timing(
     """
     given = {"midpoints": midpoints, "seconds": seconds, "fps": fps}
     if None not in given.values():
-        raise ValueError(
-            "--midpoints, --seconds and --fps: give two, the third follows"
-        )
+        raise ValueError("--midpoints, --seconds, --fps: give two, the third follows")
     for name, value in given.items():
-        if value is not None and not (0 <= value if name == "midpoints" else 0 < value):
+        # (A leg without a frame between its ends is a step.)
+        if value is not None and (value < 0 or (value == 0 and name != "midpoints")):
             raise ValueError(f"--{name} is {value:g}: give a number above 0")
     if midpoints is None:
         fps = fps or _FPS

@@ -59,7 +59,7 @@ def label_of(name: str, flag: str = "classes") -> str:
     Raises:
       ValueError: there is no such part; the nearest is offered.
     """
-    by_name = dict(zip(PARTS, LABELS, strict=True)) | dict(zip(LABELS, LABELS))
+    by_name = dict(zip((*PARTS, *LABELS), (*LABELS, *LABELS), strict=True))
     if name not in by_name:
         raise ValueError(f"--{flag}: unknown part {name!r}: {suggestion(name, PARTS)}")
     return by_name[name]

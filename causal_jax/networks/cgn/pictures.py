@@ -27,8 +27,8 @@ from causal_jax.networks.cgn.imagenet import NOISE
 from causal_jax.scm import SCM
 from causal_jax.types import Array, Key, Noise, Params
 
-# Pixels that are drawn at once, 4 pictures of 256 x 256: a full-size generator's feature
-# maps of them take about 2 GB.
+# Pixels that are drawn at once: 4 pictures of 256 x 256, of which the feature maps of a
+# full-size generator take about 2 GB.
 _BLOCK_PIXELS = 4 * 256 * 256
 
 

@@ -188,7 +188,7 @@ def _settings(variables: Params) -> dict:
 
 
 def _masker(variables: Params) -> str:
-    """Which saliency network these variables are of, by its deepest stage's channels."""
+    """Which saliency network these variables are of, by its deepest channels."""
     kernel = variables["params"]["stage6"]["rebnconvin"]["conv"]["kernel"]
     stage = list(u2net.STAGES).index("stage6")
     for name, channels in imagenet.MASKERS.items():
