@@ -139,10 +139,14 @@ def blocks(
             raise ValueError(
                 "--per_mask is for digits of all classes: leave it or --classes out"
             )
-        yield from generated.draw_blocks(
+        return generated.draw_blocks(
             scm, params, key, num=num, choices=choices, block=block
         )
-        return
+    digits.require_multiple(num, per_mask)
+    return _digit_blocks(scm, params, key, num=num, per_mask=per_mask)
+
+
+def _digit_blocks(scm, params, key, *, num, per_mask) -> Iterator[Counterfactuals]:
     for drawn in digits.draw_blocks(scm, params, key, num=num, per_mask=per_mask):
         labels = (drawn.shape_labels, drawn.texture_labels, drawn.background_labels)
         named = dict(zip(LABELS, map(np.asarray, labels), strict=True))

@@ -60,8 +60,10 @@ def picture(
     pictures.require_parts(scm, "the model")
     num, done = num or KINDS[kind], interventions(do, scm)
     draw_fn = partial(_DRAWN[kind], scm, params, key, do=done)
-    title = f"do({do})" if do else None
+    title = _TITLES[kind] + (f", do({do})" if do else "")
     part = _part(node)
+    if part:
+        title += f": the {part}"
     if kind == "parts":
         return draw_fn(num, title=title)
     states = scm.states(LABELS[0])
@@ -104,6 +106,13 @@ def _part(node: str | None) -> str | None:
     return PARTS[LABELS.index(classes.label_of(node, "node"))]
 
 
+_TITLES = {
+    "parts": "What images are composed of",
+    "masks": "Masks of objects, which nobody labelled",
+    "backgrounds": "Backgrounds, the object painted over",
+    "counterfactuals": "One part of another class, its noise kept",
+    "classes": "From one class to another, noise kept",
+}
 _DRAWN = {
     "parts": parts.parts_sheet,
     "masks": parts.masks_sheet,

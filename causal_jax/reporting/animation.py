@@ -6,6 +6,7 @@ Files are written whole or not at all, like all others.
 import importlib.util
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -80,7 +81,9 @@ def _save_gif(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
 def _save_mp4(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
     import imageio.v2 as imageio  # optional, and slow to import
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # JAX warns of every fork; this one becomes ffmpeg at once.
+        warnings.filterwarnings("ignore", message=r"os\.fork", category=RuntimeWarning)
         whole = Path(folder, "animation.mp4")
         # H.264 with colours at half the side: even sizes, which every player shows.
         with imageio.get_writer(
