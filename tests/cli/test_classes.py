@@ -8,14 +8,8 @@ from causal_jax.cli import classes
 from causal_jax.networks.cgn import imagenet
 from causal_jax.networks.cgn.composition import LABELS
 
-STATES = (
-    "lion, king of beasts, Panthera leo",
-    "red_panda",
-    "pizza",
-    "crane",
-    "crane (4)",
-)
-STATES += ('odd|one; "a=b"', "king snake, king")
+STATES = ("lion, king of beasts, Panthera leo", "red_panda", "pizza", "crane")
+STATES += ("crane (4)", 'odd|one; "a=b"', "king snake, king")
 
 
 @pytest.fixture(scope="module")

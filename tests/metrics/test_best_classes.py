@@ -19,7 +19,7 @@ def mask(share, inside=1.0, outside=0.0):
         (mask(0.05), 0.0),  # as good as empty
         (mask(0.95), 0.0),  # as good as full
         (mask(0.5, 0.7, 0.3), 0.0),  # undecided everywhere
-        (mask(0.5, 0.95, 0.05), 1.0 - 1e-4),  # 2 min(m, 1 - m) is .1 everywhere
+        (mask(0.5, 0.96, 0.04), 1.0 - 8e-5),  # 2 min(m, 1 - m) is .08 everywhere
     ],
 )
 def test_a_mask_is_neither_empty_nor_full_and_nearly_binary(found, score):

@@ -8,7 +8,7 @@ from causal_jax.importers import imported
 from causal_jax.networks.cgn import imagenet
 from causal_jax.networks.cgn.composition import LABELS, PARTS
 from causal_jax.recipes.imagenet import opened
-from tests.natural_images import NAMES, random_model, save_run
+from tests.natural_images import NAMES, SMALL, random_model, save_run
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +44,8 @@ def test_sizes_of_imported_weights_are_read_off_their_shapes(model, weights):
     ],
 )
 def test_every_setting_that_shapes_tell_is_found(settings):
-    names = NAMES[: settings.get("num_classes", 3)]
-    scm, params = random_model(class_names=names, **settings)
-    found = opened._settings(params)
+    scm = imagenet.scm(**{**SMALL, **settings})
+    found = opened._settings(jax.eval_shape(scm.init, jax.random.key(0)))
     texture = scm.mechanisms["texture"]
     known = {k: v for k, v in found.items() if k != "masker"}
     assert known == {name: getattr(texture, name) for name in known}
