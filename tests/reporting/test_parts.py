@@ -14,7 +14,7 @@ KEY = jax.random.key(1)
 @pytest.fixture(scope="module")
 def model():
     """Digits: the same nodes as natural images, and quick to compile."""
-    scm = mnist.scm(width=2, noise_size=3)
+    scm = mnist.scm(width=2, noise_size=3, init_scale=1.5)
     return scm, scm.init(jax.random.key(0))
 
 

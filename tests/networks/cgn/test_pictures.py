@@ -15,7 +15,7 @@ CLASSES = {name: np.array(classes) for name, classes in CLASSES.items()}
 
 @pytest.fixture(scope="module")
 def digits():
-    scm = mnist.scm(width=2, noise_size=3)
+    scm = mnist.scm(width=2, noise_size=3, init_scale=1.5)
     return scm, scm.init(jax.random.key(0))
 
 
