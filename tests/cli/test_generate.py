@@ -7,14 +7,14 @@ from causal_jax.data import counterfactuals, tfds
 from causal_jax.networks.cgn import mnist
 from causal_jax.networks.cgn.composition import LABELS
 from causal_jax.recipes.digits.generator import draw_blocks
-from causal_jax.recipes.imagenet import generated
+from causal_jax.recipes.imagenet import generated, opened
 from tests.natural_images import NAMES, random_model, save_run
 
 
 @pytest.fixture(scope="module")
-def natural(tmp_path_factory):
-    """A run's folder with a model of natural images that was never trained."""
-    return save_run(tmp_path_factory.mktemp("natural"), *random_model())
+def natural():
+    """A model of natural images that was never trained."""
+    return random_model()
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,8 @@ def test_a_written_set_is_what_a_classifier_would_draw(digits, tmp_path):
 def test_a_natural_set_keeps_sizes_names_and_the_chosen_classes(
     natural, flags_of, tmp_path
 ):
-    flags = {"generator": str(natural), "data_dir": str(tmp_path), "num": 5}
+    run = save_run(tmp_path / "run", *natural)
+    flags = {"generator": str(run), "data_dir": str(tmp_path), "num": 5}
     chosen = {"classes": "shape=lion;background=2|red panda", "truncation": 0.5}
     generate.main(flags_of(generate, **flags, **chosen, name="cfs", batch_size=3))
     features = tfds.features("cfs", data_dir=tmp_path)
@@ -127,9 +128,10 @@ def test_a_model_without_parts_is_refused(flags_of, tmp_path):
     ],
 )
 def test_bad_questions_are_one_line_and_nothing_is_written(
-    natural, flags_of, tmp_path, flags, message
+    natural, flags_of, tmp_path, monkeypatch, flags, message
 ):
-    own = {"generator": str(natural), "data_dir": str(tmp_path), "name": "cfs"}
+    monkeypatch.setattr(opened, "load", lambda path: natural)
+    own = {"generator": str(tmp_path), "data_dir": str(tmp_path), "name": "cfs"}
     with pytest.raises(ValueError, match=message) as raised:
         generate.main(flags_of(generate, **own, **flags))
     assert "\n" not in str(raised.value)

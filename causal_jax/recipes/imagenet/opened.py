@@ -57,6 +57,8 @@ def open_model(
       ValueError: neither of both, a damaged folder, one of other weights, a truncation
         out of range, or names that do not fit.
     """
+    if truncation is not None:
+        _require_truncation(truncation)  # before much is read
     if is_imported(path):
         scm, params = _imported(Path(path), shared_noise)
     elif shared_noise:
@@ -76,8 +78,7 @@ def with_truncation(scm: SCM, truncation: float) -> SCM:
     Raises:
       ValueError: it is not above 0 and at most 1, or no mechanism has one.
     """
-    if not 0 < truncation <= 1:
-        raise ValueError(f"truncation is above 0 and at most 1, not {truncation}")
+    _require_truncation(truncation)
     truncated = {
         name: dataclasses.replace(mechanism, truncation=truncation)
         for name, mechanism in scm.mechanisms.items()
@@ -86,6 +87,11 @@ def with_truncation(scm: SCM, truncation: float) -> SCM:
     if not truncated:
         raise ValueError("no mechanism of this model has a truncation: leave it out")
     return SCM(scm.graph, {**scm.mechanisms, **truncated})
+
+
+def _require_truncation(truncation: float) -> None:
+    if not 0 < truncation <= 1:
+        raise ValueError(f"truncation is above 0 and at most 1, not {truncation}")
 
 
 def with_class_names(scm: SCM, names: Sequence[str]) -> SCM:
