@@ -20,6 +20,7 @@ from pathlib import Path
 from absl import flags
 
 from causal_jax.importers import imported, registry
+from causal_jax.recipes.imagenet.opened import KIND
 
 __doc__ = __doc__.replace(
     "{names}",
@@ -43,5 +44,8 @@ def main(args: flags.FlagValues) -> None:
     variables = registry.load(name, source)
     receipt = imported.save(out, variables, name=name, source=source)
     print(f"imported: {out} ({name}, {receipt['num_values']:,} numbers)")
+    if name == KIND:
+        print(f"Next: causal-jax sheet --workdir={out} --kind=parts --out=parts.png")
+        return
     network = registry.importer_of(name).network
     print(f'Next: variables = imported.load("{out}"), for {network}')
