@@ -4,9 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from causal_jax.networks.cgn import mnist, pictures
+from causal_jax.networks.cgn import imagenet, mnist, pictures
 from causal_jax.networks.cgn.composition import LABELS, PARTS
-from tests.natural_images import random_model
+from tests.natural_images import SMALL, random_model
 
 KEY = jax.random.key(3)
 CLASSES = dict(zip(LABELS, ([0, 1, 2, 0, 1], [2, 2, 1, 0, 0], [1] * 5), strict=True))
@@ -66,18 +66,19 @@ def test_a_class_is_its_own_vector_and_something_lies_between_two(kind, request)
     vectors = {n: np.eye(num_classes, dtype="f4")[c] for n, c in CLASSES.items()}
     ask = {"parts": ("texture",)}
     whole, mixed = drawn(model, **ask), drawn(model, vectors, **ask)
-    np.testing.assert_allclose(whole.textures, mixed.textures, atol=1e-5)
+    # Random weights amplify the rounding of two programs a thousand times.
+    np.testing.assert_allclose(whole.textures, mixed.textures, atol=3e-3)
     half = {name: (v + np.roll(v, 1, axis=1)) / 2 for name, v in vectors.items()}
-    assert np.abs(drawn(model, half, **ask).textures - mixed.textures).max() > 1e-3
+    assert np.abs(drawn(model, half, **ask).textures - mixed.textures).max() > 0.05
 
 
 def test_a_shared_noise_is_the_same_for_all_parts():
-    scm, _ = random_model(shared_noise=True)
+    scm = imagenet.scm(**SMALL, shared_noise=True)
     noise = pictures.unit_noise(scm, KEY, 0, num=2)
     assert set(noise) == set(PARTS)
     for part in PARTS[1:]:
         np.testing.assert_array_equal(noise[part], noise[PARTS[0]])
-    own = pictures.unit_noise(random_model()[0], KEY, 0, num=2)
+    own = pictures.unit_noise(imagenet.scm(**SMALL), KEY, 0, num=2)
     assert np.abs(own[PARTS[1]] - own[PARTS[0]]).min() > 0
 
 
