@@ -83,10 +83,7 @@ def test_a_shared_noise_is_the_same_for_all_parts():
 
 
 def test_what_is_drawn_at_once_is_bounded_by_pixels():
-    sizes = {size: random_model(size=size)[0] for size in (32, 64)}
-    assert {n: pictures.block_size(scm) for n, scm in sizes.items()} == {
-        32: 256,
-        64: 64,
-    }
+    models = [imagenet.scm(**{**SMALL, "size": size}) for size in (32, 64, 256, 512)]
+    assert [pictures.block_size(scm) for scm in models] == [256, 64, 4, 1]
     with pytest.raises(ValueError, match="no counterfactual generative network"):
         pictures.require_parts(mnist.gan(width=2), "it")
