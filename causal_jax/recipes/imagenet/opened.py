@@ -5,7 +5,7 @@ of the model: its sizes are read off the shapes of the arrays, and the names of 
 classes from a file that the user names. The published network was trained with a
 saliency network that sees pictures in [-1, 1], and is opened so (`normalize=False`).
 
-Of a full-size model all that is kept is one float32 copy of its 212 million numbers.
+Of a full-size model all that is kept is one float32 copy of its 219 million numbers.
 """
 
 import dataclasses
