@@ -1,4 +1,4 @@
-r"""Draws an animation: one picture changes its texture, background and shape, and back.
+r"""Draws an animation: a picture changes its texture, background and shape, and back.
 
     causal-jax animate --workdir=DIR --classes="lion|pizza" --out=lion.gif
     causal-jax animate --workdir=DIR --classes="lion|pizza" --truncation=0.4 \
