@@ -13,7 +13,8 @@ from causal_jax.graph import suggestion
 
 COMMANDS = (
     *("quickstart", "train", "evaluate", "sample", "counterfactual"),
-    *("sheet", "soundness", "generate", "mix", "prepare", "import", "export"),
+    *("sheet", "animate", "soundness", "generate", "mix", "prepare", "import"),
+    "export",
 )
 _MODULES = {"import": "import_weights"}  # where the command's name cannot be one
 

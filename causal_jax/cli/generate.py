@@ -2,75 +2,169 @@ r"""Writes counterfactual pictures as a data set that tensorflow-datasets reads.
 
     causal-jax generate --generator=runs/cgn --num=100000 \
         --name=double_colored_counterfactual --data_dir=DIR
+    causal-jax generate --generator=FOLDER --class_names=classes.txt --truncation=0.5 \
+        --classes="shape=lion|red_panda;texture=pizza;background=koala" \
+        --jpeg_quality=90 --name=lions --data_dir=DIR
 
-The generator is the folder of an `mnist_cgn` run or a published checkpoint (ckp.pth).
-Every picture has fresh noise and labels of its own for shape, foreground and
-background; all three are written beside it. Read it with tfds, or train on it:
+The generator is the folder of a run, of weights that `causal-jax import
+--as=cgn-imagenet` wrote, or a published checkpoint of digits (ckp.pth). Every picture
+has fresh noise and labels of its own for shape, foreground and background; all three
+are written beside it. The i-th picture depends on --seed and i alone. Read the set with
+tfds, or train on it:
 
     causal-jax train --config=mnist_classifier \
         --config.counterfactuals=double_colored_counterfactual --config.data_dir=DIR ...
 
 (A classifier that is given a generator draws its pictures itself; nothing is written.)
+
+--classes:
+  random    (the default) each of the three labels is any class, independently
+  PARTS     "shape=lion|red_panda;texture=pizza": classes of parts, by name or number,
+            drawn equally often; a part that is not named has all. Of a name with
+            commas ("lion, king of beasts") one word is enough; names with | ; or =
+            stand in double quotes
+  best      of each part the classes whose pictures are best, as `causal-jax evaluate`
+            wrote them in the run's metrics.json
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import jax
 import numpy as np
 from absl import flags
 
+from causal_jax.cli import classes, opened_parts
 from causal_jax.data import counterfactuals
 from causal_jax.data.counterfactuals import LABELS, Counterfactuals
-from causal_jax.recipes.digits.generator import (
-    draw_blocks,
-    open_generator,
-    require_parts,
-)
+from causal_jax.importers import weight_file
+from causal_jax.networks.cgn import pictures
+from causal_jax.networks.cgn.imagenet import GeneratedPicture
+from causal_jax.recipes.digits import generator as digits
+from causal_jax.recipes.imagenet import generated, opened
 from causal_jax.reporting.grids import to_uint8
+from causal_jax.scm import SCM
+from causal_jax.types import Params
 
 
 def define_flags() -> None:
     """Defines this command's flags."""
     flags.DEFINE_string(
-        "generator", None, "A run's folder, .pth or .safetensors.", required=True
+        "generator", None, "A folder, or digits' .pth or .safetensors.", required=True
     )
     flags.DEFINE_string("name", None, "The data set's name.", required=True)
     flags.DEFINE_string("data_dir", None, "Where data sets lie; else $TFDS_DATA_DIR.")
     flags.DEFINE_integer("num", 100_000, "Number of pictures.")
-    flags.DEFINE_integer("per_mask", 1, "Pictures that share a mask; divides --num.")
+    flags.DEFINE_string("classes", "random", "random, best, or classes of parts.")
+    flags.DEFINE_integer(
+        "per_mask", 1, "Digits: pictures that share a mask; divides --num."
+    )
     flags.DEFINE_integer("seed", 0, "Seed of the draws.")
+    flags.DEFINE_integer("jpeg_quality", None, "1 to 95 writes JPEG; else PNG.")
+    flags.DEFINE_integer(
+        "batch_size", None, "Pictures drawn at once; else by their size."
+    )
+    opened_parts.define_flags()
 
 
 def main(args: flags.FlagValues) -> None:
     """Draws and writes what the flags ask for."""
+    _require_numbers(args)
+    scm, params = open_generator(args.generator, args)
+    choices = classes.read_choices(args.classes, scm, args.generator)
+    names = scm.states(LABELS[0])
     path = counterfactuals.write(
         args.name,
-        blocks(args.generator, num=args.num, per_mask=args.per_mask, seed=args.seed),
+        blocks(
+            scm,
+            params,
+            num=args.num,
+            seed=args.seed,
+            per_mask=args.per_mask,
+            choices=choices,
+            block=args.batch_size,
+        ),
         description="Counterfactual pictures drawn by causal_jax, "
-        f"seed {args.seed}, {args.per_mask} a mask.",
+        f"seed {args.seed}, {args.per_mask} a mask, classes {args.classes}.",
+        size=pictures.picture_size(scm),
+        class_names=None if all(map(str.isdecimal, names)) else names,
+        num_classes=len(names),
+        jpeg_quality=args.jpeg_quality,
         data_dir=args.data_dir,
     )
     print(f"wrote {args.num} pictures to {path}")
-    print(
-        "Next: causal-jax train --config=mnist_classifier --workdir=DIR "
-        f"--config.counterfactuals={args.name} --config.data_dir={path.parents[1]}"
-    )
+    print(_next_step(scm, args.name, path.parents[1]))
+
+
+def open_generator(path: str, args: flags.FlagValues) -> tuple[SCM, Params]:
+    """The model that draws the pictures.
+
+    Raises:
+      ValueError: there is none, or it has no parts.
+    """
+    if path.lower().endswith(weight_file.ENDINGS) and not Path(path).is_dir():
+        scm, params = digits.open_generator(path)
+        if args.truncation is not None:
+            scm = opened.with_truncation(scm, args.truncation)
+    else:
+        scm, params = opened_parts.open_model(path, args)
+    pictures.require_parts(scm, path)
+    return scm, params
 
 
 def blocks(
-    generator: str, *, num: int, per_mask: int, seed: int
+    scm: SCM,
+    params: Params,
+    *,
+    num: int,
+    seed: int,
+    per_mask: int = 1,
+    choices: classes.Choices | None = None,
+    block: int | None = None,
 ) -> Iterator[Counterfactuals]:
     """The pictures that the flags ask for, as they are written.
 
+    Digits of all classes are those that a classifier draws from the same seed, and may
+    share masks.
+
     Raises:
-      ValueError: no such generator, or numbers that do not fit.
+      ValueError: numbers that do not fit.
     """
-    if num < 1 or per_mask < 1:
-        raise ValueError("--num and --per_mask are at least 1")
-    scm, params = open_generator(generator)
-    require_parts(scm, generator)
-    drawn = draw_blocks(scm, params, jax.random.key(seed), num=num, per_mask=per_mask)
-    for block in drawn:
-        labels = (block.shape_labels, block.texture_labels, block.background_labels)
+    key = jax.random.key(seed)
+    every = tuple(range(pictures.num_classes(scm)))
+    choices = choices or dict.fromkeys(LABELS, every)
+    are_all = all(found == every for found in choices.values())
+    if isinstance(scm.mechanisms["shape"], GeneratedPicture) or not are_all:
+        if per_mask != 1:
+            raise ValueError(
+                "--per_mask is for digits of all classes: leave it or --classes out"
+            )
+        return generated.draw_blocks(
+            scm, params, key, num=num, choices=choices, block=block
+        )
+    digits.require_multiple(num, per_mask)
+    return _digit_blocks(scm, params, key, num=num, per_mask=per_mask)
+
+
+def _digit_blocks(scm, params, key, *, num, per_mask) -> Iterator[Counterfactuals]:
+    for drawn in digits.draw_blocks(scm, params, key, num=num, per_mask=per_mask):
+        labels = (drawn.shape_labels, drawn.texture_labels, drawn.background_labels)
         named = dict(zip(LABELS, map(np.asarray, labels), strict=True))
-        yield Counterfactuals(to_uint8(block.images), named)
+        yield Counterfactuals(to_uint8(drawn.images), named)
+
+
+def _require_numbers(args: flags.FlagValues) -> None:
+    for name in ("num", "per_mask", "batch_size"):
+        if (value := getattr(args, name)) is not None and value < 1:
+            raise ValueError(f"--{name} is at least 1, not {value}")
+    if args.jpeg_quality is not None and not 1 <= args.jpeg_quality <= 95:
+        raise ValueError(f"--jpeg_quality is 1 to 95, not {args.jpeg_quality}")
+
+
+def _next_step(scm: SCM, name: str, data_dir: Path) -> str:
+    if isinstance(scm.mechanisms["shape"], GeneratedPicture):
+        return f"Next: read it with tensorflow-datasets, as {name!r} in {data_dir}"
+    return (
+        "Next: causal-jax train --config=mnist_classifier --workdir=DIR "
+        f"--config.counterfactuals={name} --config.data_dir={data_dir}"
+    )

@@ -43,5 +43,8 @@ def main(args: flags.FlagValues) -> None:
     variables = registry.load(name, source)
     receipt = imported.save(out, variables, name=name, source=source)
     print(f"imported: {out} ({name}, {receipt['num_values']:,} numbers)")
+    if name == "cgn-imagenet":  # a whole model: commands open it
+        print(f"Next: causal-jax sheet --workdir={out} --kind=parts --out=parts.png")
+        return
     network = registry.importer_of(name).network
     print(f'Next: variables = imported.load("{out}"), for {network}')

@@ -9,6 +9,9 @@ r"""Draws sheets of pictures of a trained run.
         --out=grid.png
     causal-jax sheet --workdir=DIR --kind=states2d \
         --nodes=shape_label,texture_label --out=digits.png
+    causal-jax sheet --workdir=DIR --kind=masks --classes="lion|pizza" --out=masks.png
+    causal-jax sheet --workdir=DIR --kind=classes --node=texture \
+        --classes="lion|pizza" --out=from_lion_to_pizza.png
 
 --kind:
   do             (the default) rows do(node = state) for every state, all with one
@@ -22,12 +25,25 @@ r"""Draws sheets of pictures of a trained run.
                  units; all other labels are those of the nearest intervention
   states2d       the same, state by state, for any model with an image
 
+for models with parts (natural images, digits; --workdir may be a folder that
+`causal-jax import --as=cgn-imagenet` wrote), under --do of labels:
+  parts            a unit a row: what its mask was made of, mask, texture, background
+                   and image
+  masks            object masks nobody labelled: pictures beside them, a class a row
+  backgrounds      inpainted backgrounds: pictures beside them, a class a row
+  counterfactuals  a unit a row: as it is, then with other --classes of one part
+                   (--node; of each in turn without), its noise kept
+  classes          from one of --classes to the other, noise kept, --num pictures
+                   between; of all parts or one, --node=texture
+--classes are names or numbers between |, "lion|red_panda|207".
+
 --node=all writes a file KIND_NODE.png for every label into the folder --out.
 """
 
 import hashlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from urllib.parse import quote
@@ -37,7 +53,8 @@ from absl import flags
 from PIL import Image
 
 from causal_jax import graph as graphs
-from causal_jax.cli import assignments
+from causal_jax.cli import assignments, opened_parts, part_sheets
+from causal_jax.recipes.imagenet.opened import is_imported
 from causal_jax.reporting import grids, interpolation, sheets
 from causal_jax.runs.load import IMAGE, load
 from causal_jax.runs.spec import load_spec
@@ -46,6 +63,7 @@ from causal_jax.types import Params
 
 # Pictures a row, in all, or units a cell, where --num says nothing.
 KINDS = {"do": 8, "interpolation": 8, "diversity": 256, "grid2d": 4, "states2d": 1}
+KINDS |= part_sheets.KINDS
 _TWO_LABELS = {
     "grid2d": interpolation.two_labels_sheet,
     "states2d": interpolation.two_states_sheet,
@@ -56,13 +74,18 @@ _MAX_STEM = 180  # letters of a file's name: file systems take 255 bytes
 
 def define_flags() -> None:
     """Defines this command's flags."""
-    flags.DEFINE_string("workdir", None, "Folder of a trained run.", required=True)
+    flags.DEFINE_string(
+        "workdir", None, "Folder of a run or of imported weights.", required=True
+    )
     flags.DEFINE_string("kind", "do", "; ".join(KINDS))
     flags.DEFINE_string("node", None, "A label, or all: one file per label.")
     flags.DEFINE_string("nodes", None, "Two labels: of the rows, of the columns.")
     flags.DEFINE_string("out", None, "File, .png; a folder for all.", required=True)
     flags.DEFINE_integer("num", None, "Pictures per row, in all or per cell; by kind.")
+    flags.DEFINE_string("classes", None, 'Of models with parts: "lion|red_panda".')
+    flags.DEFINE_string("do", "", 'Of models with parts: "texture_label=pizza".')
     flags.DEFINE_integer("seed", 0, "Seed; the same seed gives the same units.")
+    opened_parts.define_flags()
 
 
 def main(args: flags.FlagValues) -> None:
@@ -75,9 +98,15 @@ def main(args: flags.FlagValues) -> None:
         nodes=args.nodes,
         num=args.num,
         seed=args.seed,
+        classes=args.classes,
+        do=args.do,
+        open_fn=partial(opened_parts.open_model, args=args),
     )
     for path in written:
         print(f"wrote {path}")
+    if args.kind in part_sheets.KINDS or is_imported(args.workdir):
+        print(f"Next: causal-jax animate --workdir={args.workdir} --out=classes.gif")
+        return
     node = None if args.node == ALL else args.node
     do = assignments.suggested("do", load_spec(args.workdir), node)
     print(
@@ -94,6 +123,9 @@ def write(
     nodes: str | None = None,
     num: int | None = None,
     seed: int = 0,
+    classes: str | None = None,
+    do: str = "",
+    open_fn: Callable[[str | Path], tuple[SCM, Params]] | None = None,
 ) -> list[Path]:
     """Draws the sheets that are asked for and writes each whole or not at all.
 
@@ -104,13 +136,21 @@ def write(
       ValueError: a question that does not fit; see the module for those that do.
     """
     _require_question(kind, node, nodes, num)
-    _require_out(out, is_folder=node == ALL)
-    scm, params = load(workdir)
+    has_parts = kind in part_sheets.KINDS
+    _require_part_question(kind, node, classes, do)
+    _require_out(out, is_folder=node == ALL and not has_parts)
+    scm, params = (open_fn or load)(workdir)
     if IMAGE not in scm.nodes:
         raise ValueError(
             f"{workdir} has no images to draw: causal-jax sample --workdir={workdir} "
             "--out=FILE.csv gives its labels, and evaluate its report"
         )
+    if has_parts:
+        print("drawing (a first call compiles) ...", file=sys.stderr)
+        ask = {"num": num, "node": node, "chosen": classes, "do": do}
+        key = jax.random.key(seed)
+        grids.save_png(out, part_sheets.picture(scm, params, key, kind, **ask))
+        return [Path(out)]
     pair = assignments.names(nodes or "", "nodes")
     for name in pair if node in (None, ALL) else (node,):
         graphs.require_node(scm.graph, name)
@@ -181,8 +221,10 @@ def _require_question(kind, node, nodes, num) -> None:
     if kind not in KINDS:
         raise ValueError(f"--kind={kind}: {graphs.suggestion(kind, KINDS)}")
     wanted = {"diversity": None, **dict.fromkeys(_TWO_LABELS, "nodes")}
+    wanted |= dict.fromkeys(part_sheets.KINDS)
     wanted = wanted.get(kind, "node")
-    for flag, value in (("node", node), ("nodes", nodes)):
+    asked = {"node": None if kind in part_sheets.KINDS else node, "nodes": nodes}
+    for flag, value in asked.items():
         if flag == wanted and not value:
             example = "Male,Mustache" if flag == "nodes" else "Mustache or --node=all"
             raise ValueError(f"--kind={kind} needs labels: give --{flag}={example}")
@@ -190,6 +232,15 @@ def _require_question(kind, node, nodes, num) -> None:
             raise ValueError(f"--kind={kind} takes no --{flag}: leave it out")
     if num is not None and num < 1:
         raise ValueError(f"--num is {num}: ask for at least one picture")
+
+
+def _require_part_question(kind, node, classes, do) -> None:
+    if kind in part_sheets.KINDS:
+        part_sheets.require_question(kind, node, classes)
+        return
+    for flag, value in (("classes", classes), ("do", do)):
+        if value:
+            raise ValueError(f"--kind={kind} takes no --{flag}: leave it out")
 
 
 def _require_out(out: str | Path, *, is_folder: bool) -> None:

@@ -5,6 +5,7 @@ from PIL import Image
 
 import causal_jax
 from causal_jax.cli import sheet
+from causal_jax.networks.cgn import mnist
 from causal_jax.networks.controller import controller
 from causal_jax.networks.image import ImageGenerator
 from causal_jax.reporting import sheets
@@ -95,6 +96,10 @@ def test_a_run_of_a_table_alone_says_what_shows_it(tmp_path, monkeypatch):
         ("x.png", {"node": "Male", "num": 0}, "at least one picture"),
         ("x.jpg", {"node": "Male"}, "must end in .png"),
         ("x.png", {"node": "all"}, "writes a folder"),
+        ("x.png", {"node": "Male", "do": "Male=1"}, "kind=do takes no --do"),
+        ("x.png", {"node": "Male", "classes": "1"}, "takes no --classes"),
+        ("x.png", {"kind": "parts"}, "no counterfactual generative network"),
+        ("x.png", {"kind": "mask"}, "did you mean 'masks'"),
     ],
 )
 def test_bad_questions_are_one_line_and_nothing_is_written(
@@ -102,5 +107,55 @@ def test_bad_questions_are_one_line_and_nothing_is_written(
 ):
     with pytest.raises(ValueError, match=message) as raised:
         sheet.write("run", tmp_path / out, **settings)
+    assert "\n" not in str(raised.value)
+    assert not list(tmp_path.iterdir())
+
+
+# --- models with parts ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Digits that were never trained: labels, parts and image."""
+    scm = mnist.scm(width=2, noise_size=3, init_scale=1.5)
+    return scm, scm.init(jax.random.key(0))
+
+
+@pytest.mark.parametrize(
+    ("settings", "num_cells"),
+    [
+        ({"kind": "parts", "num": 2, "do": "shape_label=3"}, (2, 4)),
+        ({"kind": "masks", "classes": "3|8", "num": 1}, (2, 2)),
+        ({"kind": "backgrounds", "num": 1}, (8, 2)),
+        ({"kind": "counterfactuals", "num": 2}, (2, 7)),
+        ({"kind": "counterfactuals", "node": "shape", "classes": "1,2,3"}, (4, 4)),
+        ({"kind": "classes", "num": 2, "classes": "0|9", "node": "all"}, (3, 4)),
+    ],
+)
+def test_every_kind_of_parts_is_one_file(digits, tmp_path, settings, num_cells):
+    out = tmp_path / "sheet.png"
+    assert sheet.write("run", out, open_fn=lambda _: digits, **settings) == [out]
+    width, height = Image.open(out).size
+    rows, columns = num_cells
+    assert height // 136 == rows and (width - 24) // 136 >= columns
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"kind": "parts", "classes": "1"}, "kind=parts takes no --classes"),
+        ({"kind": "masks", "node": "shape"}, "kind=masks takes no --node"),
+        ({"kind": "classes", "node": "shap"}, "did you mean 'shape'"),
+        ({"kind": "classes", "nodes": "a,b"}, "takes no --nodes"),
+        ({"kind": "classes", "classes": "1|12"}, "there is no class 12"),
+        ({"kind": "parts", "do": "shape=1"}, "--do sets labels here: shape_label"),
+        ({"kind": "parts", "do": "shape_label=10"}, "--do: there is no class 10"),
+        ({"kind": "parts", "do": "shape_lable=1"}, "did you mean 'shape_label'"),
+        ({"kind": "parts", "num": 0}, "at least one picture"),
+    ],
+)
+def test_bad_questions_to_parts_are_one_line(digits, tmp_path, settings, message):
+    with pytest.raises(ValueError, match=message) as raised:
+        sheet.write("run", tmp_path / "x.png", open_fn=lambda _: digits, **settings)
     assert "\n" not in str(raised.value)
     assert not list(tmp_path.iterdir())

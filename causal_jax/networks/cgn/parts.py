@@ -59,14 +59,18 @@ class _PartNetwork(nn.Module):
         return 1 + self.init_scale * jax.random.normal(key, shape, dtype)
 
     def first(self, z: Array, labels: Array) -> Array:
-        """[B, k] noise and [B] labels -> [B, 8, 8, 2 width]."""
+        """[B, k] noise, [B] labels or [B, C] weights of them -> [B, 8, 8, 2 width]."""
         embedding = nn.Embed(
             self.num_classes,
             self.num_classes,
             embedding_init=nn.initializers.normal(1.0),  # PyTorch's
             name="label_embedding",
         )
-        x = jnp.concatenate([z, embedding(labels)], axis=-1)
+        if jnp.issubdtype(jnp.result_type(labels), jnp.floating):
+            embedded = labels @ embedding.embedding
+        else:
+            embedded = embedding(labels)
+        x = jnp.concatenate([z, embedded], axis=-1)
         features = 2 * self.width
         dense = nn.Dense(
             _FIRST_SIZE**2 * features, kernel_init=self.kernel_init, name="linear"
