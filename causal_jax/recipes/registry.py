@@ -19,6 +19,7 @@ RECIPES = {
     "cgn": "causal_jax.recipes.digits.recipe:NETWORK",
     "classifier": "causal_jax.recipes.digits.recipe:CLASSIFIER",
     "imagenet_biggan": "causal_jax.recipes.imagenet.recipe:GENERATOR",
+    "imagenet_cgn": "causal_jax.recipes.imagenet.recipe:NETWORK",
 }
 
 _SHARED = ("__init__", "defaults")  # files beside the configs of a family

@@ -161,8 +161,18 @@ def _imported(folder: Path, shared_noise: bool) -> tuple[SCM, Params]:
 
 
 def _settings(variables: Params) -> dict:
-    """The generators' settings and the masker's name, from the shapes of arrays."""
-    generator = variables[SHAPE]["generator"]
+    """The generators' settings and the masker's name."""
+    found = generator_settings(variables[SHAPE]["generator"])
+    return found | {"masker": _masker(variables[SHAPE]["masker"])}
+
+
+def generator_settings(generator: Params) -> dict:
+    """What `GeneratedPicture` a generator's variables are of, from arrays' shapes.
+
+    Raises:
+      ValueError: no generator has such arrays; also KeyError, AttributeError and
+        TypeError where arrays are missing.
+    """
     params = generator["params"]
     num_classes, embedding_size = params["label_embedding"]["embedding"].shape
     inputs, outputs = params["linear"]["kernel"].shape
@@ -189,7 +199,6 @@ def _settings(variables: Params) -> dict:
         "num_levels": generator["batch_stats"]["norm"]["means"].shape[0],
         "spectral_norm": "spectral" in generator,
         "rgb_features": None if rgb_features == width else rgb_features,
-        "masker": _masker(variables[SHAPE]["masker"]),
     }
 
 

@@ -1,6 +1,6 @@
 """The family of natural images: a generator, and the counterfactual network from it."""
 
-from causal_jax.recipes.imagenet import data, measures, model, report, stages
+from causal_jax.recipes.imagenet import data, measures, model, report, stages, start
 from causal_jax.recipes.recipe import Recipe
 
 GENERATOR = Recipe(
@@ -10,4 +10,13 @@ GENERATOR = Recipe(
     stages=stages.generator_stages,
     measure=measures.measure_generator,
     page=report.generator_page,
+)
+
+NETWORK = Recipe(
+    check=stages.check_network,
+    data=start.read,
+    model=start.model,
+    stages=stages.network_stages,
+    measure=measures.measure_network,
+    page=report.network_page,
 )

@@ -1,19 +1,26 @@
-"""The stages of this family: a generator's fit."""
+"""The stages of this family: a generator's fit, or a counterfactual network's."""
 
 from collections.abc import Iterator
 
 import jax
+import jax.numpy as jnp
 
+from causal_jax.networks import vgg
 from causal_jax.networks.biggan_layouts import DISCRIMINATORS, GENERATORS
+from causal_jax.networks.cgn.composition import PARTS
 from causal_jax.recipes.imagenet import model as models
+from causal_jax.recipes.imagenet import start as starts
 from causal_jax.recipes.imagenet.data import Pictures
 from causal_jax.recipes.recipe import Stage
-from causal_jax.recipes.settings import Settings, require_known
+from causal_jax.recipes.settings import Settings, require_known, require_one_of
 from causal_jax.runs.load import MODEL
 from causal_jax.scm import SCM
 from causal_jax.training import parallel
 from causal_jax.training.augmentation import KINDS
 from causal_jax.training.biggan import biggan
+from causal_jax.training.cgn_imagenet import Weights, cgn_imagenet
+
+# --- a generator ----------------------------------------------------------------------
 
 
 def check_generator(config: Settings) -> None:
@@ -51,4 +58,61 @@ def generator_stages(config: Settings, data: Pictures, model: SCM) -> Iterator[S
         num_steps=config.num_steps,
         key_number=0,
         steps_per_dispatch=config.steps_per_dispatch,
+    )
+
+
+# --- the counterfactual network -------------------------------------------------------
+
+_DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+_GIVEN = ("batch_size", "num_accumulated", "dtype")
+
+
+def check_network(config: Settings) -> None:
+    """Raises ValueError before anything is read where a setting cannot be right."""
+    starts.require_folders(config)
+    if config.num_steps < 1 or config.batch_size < 1:
+        raise ValueError("num_steps and batch_size are at least 1")
+    per_part = config.num_accumulated * jax.device_count()
+    if config.num_accumulated < 1 or config.batch_size % per_part:
+        raise ValueError(
+            f"batch_size={config.batch_size} is no multiple of num_accumulated="
+            f"{config.num_accumulated} parts on {jax.device_count()} devices"
+        )
+    if not 0 < config.truncation <= 1:
+        raise ValueError(
+            f"truncation is above 0 and at most 1, not {config.truncation}"
+        )
+    require_one_of("dtype", config.dtype, _DTYPES)
+    require_known("cgn", cgn_imagenet, config.cgn, _GIVEN)
+    unknown = [name for name in vars(config.cgn.weights) if name not in Weights._fields]
+    if unknown:
+        raise ValueError(
+            f"weights has no {unknown[0]!r}: there are {', '.join(Weights._fields)}"
+        )
+    if set(vars(config.cgn.learning_rates)) != set(PARTS):
+        raise ValueError(f"learning_rates has {', '.join(PARTS)}, and no others")
+
+
+def network_stages(config: Settings, data: starts.Start, model: SCM) -> Iterator[Stage]:
+    """One stage; its data are the classes, each equally likely."""
+    settings = dict(vars(config.cgn))
+    settings["weights"] = Weights(**vars(settings["weights"]))
+    settings["learning_rates"] = vars(settings["learning_rates"])
+    settings["collage"] = vars(settings["collage"])
+    yield Stage(
+        name=MODEL,
+        algorithm_fn=lambda _: cgn_imagenet(
+            model,
+            lambda key: starts.params(model, data),
+            vgg.VGG16Features().apply,
+            batch_size=config.batch_size,
+            num_accumulated=config.num_accumulated,
+            dtype=_DTYPES[config.dtype],
+            **settings,
+        ),
+        data={"labels": jnp.arange(data.picture.num_classes)},
+        num_steps=config.num_steps,
+        key_number=0,
+        steps_per_dispatch=config.steps_per_dispatch,
+        alone="runs of natural images fill a device",
     )
