@@ -18,6 +18,7 @@ RECIPES = {
     "images": "causal_jax.recipes.labels_images.recipe:RECIPE",
     "cgn": "causal_jax.recipes.digits.recipe:NETWORK",
     "classifier": "causal_jax.recipes.digits.recipe:CLASSIFIER",
+    "ensemble": "causal_jax.recipes.ensemble.recipe:RECIPE",
 }
 
 _SHARED = ("__init__", "defaults")  # files beside the configs of a family

@@ -19,7 +19,7 @@ Differences from the reference code: the rate may fall along a cosine after a wa
 those that are too few.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -263,31 +263,22 @@ def augmented(
 
 
 def read_logits(
-    network: ResNet, variables: Params, batches: Iterable[np.ndarray]
+    network: ResNet, variables: Params, images: np.ndarray, batch_size: int
 ) -> dict[str, np.ndarray]:
-    """Logits of each head, float32 [N, K], and of their means (`resnet.combined`).
+    """Logits of each head, float32 [B, K], and of their means (`resnet.combined`).
 
-    With running statistics. Every picture counts once, whatever the last batch is.
+    With running statistics.
 
     Args:
       network: as it was trained.
       variables: what `ensemble` trained.
-      batches: uint8 [B, H, W, 3], of which none is larger than the first.
-
-    Raises:
-      ValueError: no batch.
+      images: uint8 [B, H, W, 3], at most `batch_size` of them.
+      batch_size: a smaller batch is filled up to it: one program reads all.
     """
-    found: list[dict[str, np.ndarray]] = []
-    size = 0
-    for images in batches:
-        size = size or len(images)  # one program: a smaller batch is filled up
-        filled = np.resize(images, (size, *images.shape[1:]))
-        logits = jax.device_get(_logits(network, variables, filled))
-        found.append({head: x[: len(images)] for head, x in logits.items()})
-    if not found:
-        raise ValueError("there are no pictures to read: give at least one")
-    joined = {head: np.concatenate([x[head] for x in found]) for head in found[0]}
-    return resnet.combined(joined) if set(joined) == set(ENSEMBLE) else joined
+    filled = np.resize(images, (batch_size, *images.shape[1:]))
+    logits = jax.device_get(_logits(network, variables, filled))
+    found = {head: x[: len(images)] for head, x in logits.items()}
+    return resnet.combined(found) if set(found) == set(ENSEMBLE) else found
 
 
 @partial(jax.jit, static_argnames="network")

@@ -17,9 +17,7 @@ def test_a_share_is_of_the_pictures_that_were_read():
 def test_its_error_is_binomial_and_never_zero():
     found = shares.share(np.array([1, 0, 0, 0]))
     assert found.error == pytest.approx(math.sqrt(2 / 6 * 4 / 6 / 4))
-    assert shares.share(np.ones(98)).error == pytest.approx(
-        math.sqrt(0.99 * 0.01 / 98)
-    )
+    assert shares.share(np.ones(98)).error == pytest.approx(math.sqrt(0.99 * 0.01 / 98))
     assert shares.share(np.array([])) == shares.Share(value=None, error=None)
 
 
