@@ -1,6 +1,6 @@
 r"""The invariant classifier ensemble on ImageNet, and a plain classifier beside it.
 
-    causal-jax import --name=resnet50 --file=resnet50-11ad3fa6.pth --out=resnet50
+    causal-jax import --as=resnet50 --from=resnet50-11ad3fa6.pth --out=resnet50
     causal-jax train --config=imagenet_ensemble --config.weights=resnet50 \
         --config.counterfactuals=NAME --config.data_dir=DIR --workdir=runs/ensemble
     causal-jax evaluate --workdir=runs/ensemble --cue_conflict=DIR --backgrounds=DIR
