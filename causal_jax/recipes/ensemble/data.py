@@ -5,6 +5,7 @@ import dataclasses
 import itertools
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -239,6 +240,17 @@ def class_map(
             "it at least one class"
         )
     return found
+
+
+def names_in(root: str, own: Classes, option: str) -> tuple[str, ...]:
+    """The network's classes as a folder's folders are named: by words or by names.
+
+    Raises:
+      ValueError: a folder that is named after none of them.
+    """
+    folders = [p.name for p in sorted(Path(root).glob("[!.]*")) if p.is_dir()]
+    _same_names(folders, own, root, option)
+    return own.names if set(folders) <= set(own.names) else own.words
 
 
 def _same_names(names, own: Classes, root: str, option: str) -> np.ndarray:

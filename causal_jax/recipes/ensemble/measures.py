@@ -108,7 +108,10 @@ def _require_folders(cue_conflict, cue_conflict_map, backgrounds, backgrounds_ma
 
 
 def _asked_conflicts(root: str, path: str | None, own: Classes) -> _Asked:
-    found = picture_folders.cue_conflict(root)
+    names = None if path else data.names_in(root, own, "cue_conflict")
+    found = picture_folders.cue_conflict(root, names=names)
+    if names:  # a texture may be of a class that is no shape
+        return _Asked(found, np.arange(len(names)))
     return _Asked(found, data.class_map(found.names, own, root, "cue_conflict", path))
 
 
