@@ -155,9 +155,12 @@ def train_steps(
             body, inputs = partial(one_fed_step, algorithm, key), (indices, data)
         else:
             body, inputs = partial(one_step, algorithm, data, key), indices
-        # A single step without a loop, in which a CPU is slow at the compiler's own
-        # convolutions.
-        state, infos = jax.lax.scan(body, state, inputs, unroll=num_steps == 1)
+        if num_steps == 1:
+            # Not in a loop: what is in one, or was, the CPU's compiler takes apart too
+            # late to see its convolutions' gradients (45 times as slow).
+            state, infos = body(state, jax.tree.map(lambda leaf: leaf[0], inputs))
+        else:
+            state, infos = jax.lax.scan(body, state, inputs)
         return state, mean(jax.tree.map(jnp.mean, infos))
 
     if len(devices) == 1:

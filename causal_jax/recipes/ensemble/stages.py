@@ -63,7 +63,7 @@ def stages(config: Settings, read: Sets, _: None) -> Iterator[Stage]:
         algorithm_fn=lambda _: algorithm,
         data=read.rows,
         num_steps=num_steps,
-        # In a loop a CPU is tens of times slower at the compiler's own convolutions.
+        # In a loop a CPU is tens of times slower, see `parallel.train_steps`.
         steps_per_dispatch=1 if _is_cpu() else _STEPS_PER_DISPATCH,
         alone="a stream feeds one run" if is_stream else "",
     )
