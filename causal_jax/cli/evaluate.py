@@ -10,6 +10,11 @@ DIR/judge.npz; --judge=FILE takes one that another run has trained.
 Of a network of digits: how well its masks are read, how much they differ, whether it
 has collapsed. Of a digit classifier: accuracy where colours tell nothing, and in
 domain.
+
+Of a classifier of natural pictures: the accuracy of each head; with --cue_conflict=DIR
+its shape bias, with --backgrounds=DIR what other backgrounds cost. Where the network's
+classes are finer than the pictures', a map says which belongs to which: JSON,
+{"0": 3, "1": -1, ...}, of the network's class to the folder's (-1 for none).
 """
 
 from pathlib import Path
@@ -21,6 +26,10 @@ from causal_jax.recipes import recipe
 from causal_jax.runs.spec import load_spec
 from causal_jax.scm import SCM
 
+# Flags that a family may have.
+OPTIONS = ("judge", "cue_conflict", "cue_conflict_map", "backgrounds")
+OPTIONS += ("backgrounds_map",)
+
 
 def define_flags() -> None:
     """Defines this command's flags."""
@@ -28,11 +37,24 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "judge", None, "A judge's .npz; else trained or the faces' own."
     )
+    flags.DEFINE_string(
+        "cue_conflict", None, "Folder of SHAPE/SHAPE1-TEXTURE2.png pictures."
+    )
+    flags.DEFINE_string(
+        "cue_conflict_map", None, "The network's classes to theirs, JSON."
+    )
+    flags.DEFINE_string(
+        "backgrounds", None, "Folder of original, mixed_same and mixed_rand."
+    )
+    flags.DEFINE_string(
+        "backgrounds_map", None, "The network's classes to theirs, JSON."
+    )
 
 
 def main(args: flags.FlagValues) -> None:
     """Evaluates the run that the flags name."""
-    metrics = recipe.evaluate(args.workdir, judge=args.judge)
+    options = {name: getattr(args, name) for name in OPTIONS}
+    metrics = recipe.evaluate(args.workdir, **options)
     print(summary(metrics))
     report = (Path(args.workdir).absolute() / "report.html").as_uri()
     print(f"wrote {args.workdir}/metrics.json and report.html: open {report}")

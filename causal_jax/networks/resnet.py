@@ -12,8 +12,10 @@ keep the statistics that they have (`train=False` in training too).
 
 Differences. Images are [B, H, W, 3]; torchvision's weights want them as `normalized`
 makes them. `small_images=True` begins with a 3x3 convolution of stride 1 and no
-pooling, for pictures of 32 or 64 pixels. Convolutions are the compiler's own on a CPU
-too: as fast there as the library's at 64 pixels, and nine times as fast to compile.
+pooling, for pictures of 32 or 64 pixels; `stem=3` is between the two, a convolution of
+3x3 with the stride and the pooling of large ones. Convolutions are the compiler's own
+on a CPU too: as fast there as the library's at 64 pixels, and nine times as fast to
+compile, but tens of times slower in a loop of several steps.
 """
 
 from collections.abc import Mapping
@@ -50,6 +52,7 @@ class ResNet(nn.Module):
       heads: their names.
       width: channels of the first convolution, twice as many at every further stage.
       small_images: whether it begins at the pictures' own size, see the module.
+      stem: side of the first convolution's kernel, where images are not small.
       axis_name: mapped axes over which the batch is spread, for training.
 
     >>> network = ResNet((1, 1), num_classes=5, heads=ENSEMBLE, width=4)
@@ -66,6 +69,7 @@ class ResNet(nn.Module):
     heads: tuple[str, ...] = ("fc",)
     width: int = 64
     small_images: bool = False
+    stem: int = 7
     axis_name: AxisName = None
 
     def setup(self):
@@ -74,6 +78,7 @@ class ResNet(nn.Module):
             is_bottleneck=self.is_bottleneck,
             width=self.width,
             small_images=self.small_images,
+            stem=self.stem,
             axis_name=self.axis_name,
         )
         init = uniform_by_fan_in(self.num_features)
@@ -130,6 +135,7 @@ class Backbone(nn.Module):
     is_bottleneck: bool = False
     width: int = 64
     small_images: bool = False
+    stem: int = 7
     axis_name: AxisName = None
 
     @nn.compact
@@ -139,7 +145,7 @@ class Backbone(nn.Module):
         if self.small_images:
             x = _conv(self.width, 3, 1, "conv1")(images)
         else:
-            x = _conv(self.width, 7, 2, "conv1")(images)
+            x = _conv(self.width, self.stem, 2, "conv1")(images)
         x = nn.relu(norm(name="bn1")(x, use_running_average=not train))
         x = x if self.small_images else max_pool(x, 3, 2, padding=1)
         for stage, num_blocks in enumerate(self.stage_sizes):

@@ -20,6 +20,7 @@ RECIPES = {
     "classifier": "causal_jax.recipes.digits.recipe:CLASSIFIER",
     "imagenet_biggan": "causal_jax.recipes.imagenet.recipe:GENERATOR",
     "imagenet_cgn": "causal_jax.recipes.imagenet.recipe:NETWORK",
+    "ensemble": "causal_jax.recipes.ensemble.recipe:RECIPE",
 }
 
 _SHARED = ("__init__", "defaults")  # files beside the configs of a family

@@ -1,6 +1,7 @@
 """The interface of a training algorithm: two pure functions and how data is read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -23,6 +24,8 @@ class Algorithm(NamedTuple):
       batch_shape: rows of data a step reads, over all devices; the last axis is split.
       in_epochs: each row is read once before any is read again; else rows are drawn
         with replacement.
+      sets: {name: rows that a step reads} of further data, which have a number of rows
+        of their own: {"name": {...}} in the data, and in a batch.
     """
 
     init: Callable[[Key], Any]
@@ -30,6 +33,7 @@ class Algorithm(NamedTuple):
     params: Callable[[Any], Params]
     batch_shape: tuple[int, ...]
     in_epochs: bool = False
+    sets: Mapping[str, int] = MappingProxyType({})
 
 
 def averaged(average: Params, params: Params, rate: float) -> Params:

@@ -8,8 +8,10 @@ batches of the next dispatch are read and copied while the devices work on this 
 import concurrent.futures
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, Protocol
 
+import jax
 import numpy as np
 
 from causal_jax.training import hosts, parallel
@@ -80,7 +82,8 @@ class Feed:
     def take(self, num_steps: int) -> Batch:
         """The batches of the next dispatch, with a leading device axis.
 
-        {name: [devices, num_steps, *lead, B / all devices, ...]}.
+        {name: [devices, num_steps, *lead, B / all devices, ...]}; a further set of data
+        (`Algorithm.sets`) is such a dict under its name.
         """
         if self._thread is None:
             return self._read(num_steps)
@@ -104,14 +107,10 @@ class Feed:
     def _read(self, num_steps: int) -> Batch:
         count = num_steps * math.prod(self._lead)
         rows = [next(self._batches) for _ in range(count)]
-        return parallel.placed(
-            {
-                name: self._split([row[name] for row in rows], num_steps)
-                for name in rows[0]
-            }
-        )
+        split = partial(self._split, num_steps)
+        return parallel.placed(jax.tree.map(split, *rows))
 
-    def _split(self, rows: list[np.ndarray], num_steps: int) -> np.ndarray:
+    def _split(self, num_steps: int, *rows: np.ndarray) -> np.ndarray:
         """Batches [B, ...] as [devices, steps, *lead, B / devices, ...]."""
         devices = parallel.num_local_devices()
         stacked = np.stack(rows)

@@ -6,7 +6,7 @@ averaged with `pmean`, so that N devices compute what one would. Arrays with a d
 axis hold this process's devices alone: `replicate`, `spread`, what the steps return.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -96,11 +96,22 @@ def _num_rows(data: Batch) -> int:
 def one_step(algorithm: Algorithm, data: Batch, key: Key, state: Any, index: Array):
     """Step `index` of the run whose key is `key`: reads its batch, returns its info."""
     key_data, key_step = jax.random.split(jax.random.fold_in(key, index))
-    if algorithm.in_epochs:
-        key_order = jax.random.fold_in(key, _SHUFFLING_NUMBER)
-        batch = draw_in_epochs(data, key_order, index, algorithm.batch_shape)
-    else:
-        batch = draw(data, key_data, algorithm.batch_shape)
+    key_order = jax.random.fold_in(key, _SHUFFLING_NUMBER)
+
+    def read(rows: Batch, batch_shape: tuple[int, ...], number: int) -> Batch:
+        keys = key_data, key_order
+        if number:  # of a further set: it has an order of its own
+            keys = (jax.random.fold_in(one, _SHUFFLING_NUMBER - number) for one in keys)
+        of_step, of_run = keys
+        if algorithm.in_epochs:
+            return draw_in_epochs(rows, of_run, index, batch_shape)
+        return draw(rows, of_step, batch_shape)
+
+    sets = algorithm.sets
+    main = {name: leaf for name, leaf in data.items() if name not in sets}
+    batch = read(main, algorithm.batch_shape, 0)
+    for number, (name, size) in enumerate(sets.items(), 1):
+        batch[name] = read(data[name], (size,), number)
     return algorithm.step(state, batch, key_step)
 
 
@@ -135,7 +146,8 @@ def train_steps(
       ValueError: the batch does not divide by the number of devices.
     """
     devices = devices or all_devices()
-    require_divisible(algorithm.batch_shape[-1], len(devices))
+    for size in (algorithm.batch_shape[-1], *algorithm.sets.values()):
+        require_divisible(size, len(devices))
 
     def steps(state, data, key, first_step):
         indices = first_step + jnp.arange(num_steps)
@@ -143,7 +155,12 @@ def train_steps(
             body, inputs = partial(one_fed_step, algorithm, key), (indices, data)
         else:
             body, inputs = partial(one_step, algorithm, data, key), indices
-        state, infos = jax.lax.scan(body, state, inputs)
+        if num_steps == 1:
+            # Not in a loop: what is in one, or was, the CPU's compiler takes apart too
+            # late to see its convolutions' gradients (45 times as slow).
+            state, infos = body(state, jax.tree.map(lambda leaf: leaf[0], inputs))
+        else:
+            state, infos = jax.lax.scan(body, state, inputs)
         return state, mean(jax.tree.map(jnp.mean, infos))
 
     if len(devices) == 1:
@@ -208,7 +225,8 @@ def spread(data: Batch, devices: list | None = None) -> Batch:
     `shards`: a host's devices keep its part. Steps read the same rows either way.
 
     Args:
-      data: {name: [N, ...]}, in every process; `cumulated` may be among them.
+      data: {name: [N, ...]}, in every process; `cumulated` may be among them, and
+        further sets (`Algorithm.sets`).
       devices: as `train_steps` has them.
     """
     if hosts.num_processes() == 1:
@@ -220,14 +238,16 @@ def in_shards(data: Batch, devices: list | None = None) -> Batch:
     """The same, every device with its shard of the rows, in one process too."""
     devices = devices or all_devices()
     layout = _layout(devices)
+    sets = {k: in_shards(v, devices) for k, v in data.items() if isinstance(v, Mapping)}
+    rows = {name: leaf for name, leaf in data.items() if name not in sets}
     kept = {
         name: jax.device_put(hosts.own_rows(leaf, devices), layout)
-        for name, leaf in data.items()
+        for name, leaf in rows.items()
         if name != _CUMULATED
     }
-    weights = {name: leaf for name, leaf in data.items() if name == _CUMULATED}
-    shards = Shards(kept=kept, num_rows=_num_rows(data))
-    return {**replicate(weights, devices), _SHARDS: shards}
+    weights = {name: leaf for name, leaf in rows.items() if name == _CUMULATED}
+    shards = Shards(kept=kept, num_rows=_num_rows(rows))
+    return {**replicate(weights, devices), _SHARDS: shards, **sets}
 
 
 def placed(tree: Any) -> Any:

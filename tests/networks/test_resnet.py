@@ -85,6 +85,13 @@ def test_small_images_are_not_halved_twice_before_the_first_block():
     assert sizes(NARROW) == [16, 8] and sizes(small) == [64, 32]
 
 
+def test_a_stem_is_the_side_of_the_first_kernel():
+    init = NARROW.clone(stem=3).init
+    shapes = jax.eval_shape(init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
+    kernel = shapes["params"]["backbone"]["conv1"]["kernel"]
+    assert kernel.shape == (3, 3, 3, 4)
+
+
 def test_one_wide_step_between_stages():
     bottleneck = ResNet((2, 1), is_bottleneck=True, num_classes=3, width=4)
     shapes = jax.eval_shape(

@@ -14,6 +14,7 @@ QUICK = {
     "cgn": {"num_steps": 2, "batch_size": 4, "dataset": "embedded"},
     "classifier": {"num_epochs": 1, "batch_size": 8, "num_digits": 80}
     | {"dataset": "embedded", "num_counterfactuals": 80},
+    "ensemble": {"num_steps": 2, "batch_size": 4, "width": 4},
 }
 
 
@@ -36,6 +37,7 @@ def test_all_configs_are_found():
         "faces_causal_began",
         "faces_causal_gan",
         "faces_labels",
+        "imagenet_ensemble",
         "mnist_cgn",
         "mnist_classifier",
         "networks_labels",

@@ -152,6 +152,21 @@ def test_train_steps_refuses_a_batch_that_does_not_divide(tiny_scm):
         parallel.train_steps(algorithm, num_steps=1, devices=jax.devices() * 2)
 
 
+def test_single_steps_equal_those_of_a_loop(tiny_scm):
+    algorithm = label_mle(tiny_scm, num_steps=2, batch_size=4)
+    rows = np.zeros((9, len(tiny_scm.nodes)), np.int32)
+    data = parallel.replicate({"rows": rows})
+    found = []
+    for size in (1, 2):
+        state = parallel.replicate(algorithm.init(jax.random.key(0)))
+        steps = parallel.train_steps(algorithm, num_steps=size)
+        for first in range(0, 2, size):
+            state, info = steps(state, data, jax.random.key(1), first)
+        assert all(leaf.shape == (1,) for leaf in jax.tree.leaves(info))
+        found.append(state)
+    chex.assert_trees_all_close(*found, atol=1e-6)
+
+
 def test_a_batch_is_drawn_with_replacement_from_all_rows():
     data = {"rows": np.arange(7), "twice": 2 * np.arange(7)}
     batch = on_one_device(

@@ -1,0 +1,1 @@
+"""Classifiers of natural pictures: the invariant ensemble, and a plain one."""
