@@ -72,7 +72,12 @@ def picture_size(scm: SCM) -> int:
 
 def block_size(scm: SCM) -> int:
     """How many units are drawn at once, by the size of their images."""
-    return max(1, _BLOCK_PIXELS // picture_size(scm) ** 2)
+    return block_size_of(picture_size(scm))
+
+
+def block_size_of(size: int) -> int:
+    """The same, of pictures of `size` pixels a side."""
+    return max(1, _BLOCK_PIXELS // size**2)
 
 
 @partial(jax.jit, static_argnames=("scm", "num"))

@@ -28,7 +28,7 @@ def class_names(config: Settings) -> tuple[str, ...]:
       ValueError: no such data set, or it has no classes.
     """
     words = labelled_pictures.classes(
-        config.data, data_dir=config.data_dir or None
+        config.dataset, data_dir=config.data_dir or None
     ).words
     return tuple(
         word if words.count(word) == 1 else f"{word} ({number})"
@@ -42,7 +42,9 @@ def training(config: Settings) -> Pictures:
     Raises:
       ValueError: no such data set, or one without pictures or classes.
     """
-    opened = open_split(config, config.split, config.batch_size, shuffle=True)
+    opened = open_split(
+        config, config.train_split, config.batch_size, size=config.model.size
+    )
     batches = opened.arrays
     return Pictures(
         batches=opened if batches is None else batches,
@@ -51,13 +53,13 @@ def training(config: Settings) -> Pictures:
 
 
 def open_split(
-    config: Settings, split: str, batch_size: int, **settings: Any
+    config: Settings, split: str, batch_size: int, *, size: int, **settings: Any
 ) -> streams.Stream:
-    """A split of the config's data set at the config's size, this host's part."""
+    """A split of the config's data set at a size, this host's part."""
     return streams.open_stream(
-        config.data,
+        config.dataset,
         split,
-        size=config.model.size,
+        size=size,
         batch_size=batch_size,
         num_workers=config.num_workers,
         seed=config.seed,

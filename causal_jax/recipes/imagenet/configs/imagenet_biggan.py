@@ -24,10 +24,11 @@ def get_config(variant=""):
     config.name = "imagenet_biggan"
     config.stage = "imagenet_biggan"
     config.seed = 0
-    config.data = "imagenet2012"  # any set with pictures `image` and classes `label`
+    config.dataset = "imagenet2012"  # any set with pictures `image` and classes `label`
     config.data_dir = ""  # tfds folder; $TFDS_DATA_DIR if empty
-    config.split = "train"
-    config.held_out = "validation"
+    config.train_split = "train"
+    config.validation_split = "validation"
+    config.judge_steps = 20_000  # of the classifier that reads samples in evaluation
     config.num_workers = 8  # that decode, where the pictures do not fit into memory
     # Brock et al. 2019, section 3 and appendix C; a set of one's own trains smaller.
     config.num_steps = 150_000
@@ -45,11 +46,11 @@ def get_config(variant=""):
         if part == "tiny":
             _tiny(config)
         elif part == QUICKTEST:
-            config.data, config.num_workers = "tiny_imagenet_20", 0
+            config.dataset, config.num_workers = "tiny_imagenet_20", 0
             config.num_steps, config.batch_size = 2, 4
             config.model.update(size=32, width=4, noise_size=4, embedding_size=4)
             config.model.num_levels = 1
-            config.discriminator_width = 4
+            config.discriminator_width, config.judge_steps = 4, 2
         else:
             raise unknown_variant(part, EXISTING)
     return config
@@ -57,9 +58,9 @@ def get_config(variant=""):
 
 def _tiny(config) -> None:
     """10,000 pictures: without augmentation the discriminator learns them by heart."""
-    config.data, config.num_workers = "tiny_imagenet_20", 0
+    config.dataset, config.num_workers = "tiny_imagenet_20", 0
     config.num_steps, config.batch_size = 6000, 32
-    config.decay = True
+    config.decay, config.judge_steps = True, 1100
     config.model.update(size=64, width=24, noise_size=64, embedding_size=64)
     config.model.num_levels = 3
     config.discriminator_width = 16

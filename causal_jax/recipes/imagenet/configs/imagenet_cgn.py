@@ -39,6 +39,10 @@ def get_config(variant=""):
     config.masker = ""  # folder: imported, u2net or u2netp
     config.features = ""  # folder: imported, vgg16
     config.class_names = ""  # file, one name a line; else the generator's, or numbers
+    # Real pictures of the same classes, by which an evaluation reads samples; "": none.
+    config.dataset, config.data_dir = "", ""
+    config.train_split, config.validation_split = "train", "validation"
+    config.num_workers, config.judge_steps = 8, 20_000
     config.truncation = 1.0
     config.reference = False  # the published port's interpolation of statistics
     config.shared_noise = False  # one noise for the three parts
@@ -64,6 +68,7 @@ def get_config(variant=""):
             config.cgn.weights.update(_WITHOUT[part])
         elif part == QUICKTEST:
             config.num_steps, config.batch_size, config.num_accumulated = 2, 2, 1
+            config.judge_steps = 2
         else:
             raise unknown_variant(part, EXISTING)
     return config
@@ -71,6 +76,8 @@ def get_config(variant=""):
 
 def _tiny(config) -> None:
     """64 pixels: masks are found when pictures are enlarged."""
+    config.dataset, config.num_workers = "tiny_imagenet_20", 0
+    config.judge_steps = 1100
     config.masker_size = 112
     config.num_steps, config.batch_size, config.num_accumulated = 700, 16, 1
     config.steps_per_dispatch = 10

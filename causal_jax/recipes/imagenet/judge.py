@@ -1,0 +1,119 @@
+"""The classifier of real pictures that reads samples; it has no part in training."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from causal_jax.metrics.shares import Share, share, top_hits
+from causal_jax.networks.resnet import ResNet, normalized
+from causal_jax.recipes.settings import Settings
+from causal_jax.training import loop
+from causal_jax.training.ensemble import ensemble
+from causal_jax.types import Params
+
+KEY = 81  # the same for every run
+HEAD = "class"
+_BATCH, _READ_AT_ONCE = 64, 200
+_RATE = 0.05  # as of the plain classifier of `imagenet_ensemble:tiny`
+_FEW = 10  # steps of a quicktest, whose network is small
+
+
+class Judge(NamedTuple):
+    """A trained classifier.
+
+    Attributes:
+      network: its module.
+      variables: its variables.
+      accuracy: on held-out pictures.
+    """
+
+    network: ResNet
+    variables: Params
+    accuracy: Share
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Of uint8 [N, H, W, 3]: float32 [N, K]."""
+        return _in_blocks(
+            lambda v, x: self.network.apply(v, x)[HEAD], self.variables, images
+        )
+
+    def features(self, images: np.ndarray) -> np.ndarray:
+        """Of uint8 [N, H, W, 3]: float32 [N, D], what its head reads."""
+        return _in_blocks(
+            lambda v, x: self.network.apply(v, x, method=ResNet.features),
+            self.variables,
+            images,
+        )
+
+
+class Rows(NamedTuple):
+    """Pictures in memory and their classes.
+
+    Attributes:
+      images: uint8 [N, H, W, 3].
+      labels: int [N].
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+def trained(
+    config: Settings, folder: Path, name: str, training: Rows, held_out: Rows
+) -> Judge:
+    """Trains a classifier, or reads the one that an earlier evaluation trained.
+
+    Args:
+      config: with `judge_steps`.
+      folder: where it is kept.
+      name: of its progress bar.
+      training: what it learns from.
+      held_out: what its accuracy is of.
+    """
+    num_classes = int(max(training.labels.max(), held_out.labels.max())) + 1
+    small = config.judge_steps < _FEW
+    network = ResNet(
+        (1,) if small else (2, 2, 2),
+        num_classes=num_classes,
+        heads=(HEAD,),
+        width=4 if small else 32,
+        stem=3,
+    )
+    algorithm = ensemble(
+        network,
+        num_steps=config.judge_steps,
+        batch_size=_BATCH,
+        learning_rate=_RATE,
+        nesterov=True,
+        weight_decay=5e-4,
+        warm_up=config.judge_steps // 20,
+        shift=training.images.shape[1] // 10,
+    )
+    fit = loop.fit(
+        algorithm,
+        {"image": training.images, "label": training.labels.astype(np.int32)},
+        key=jax.random.key(KEY),
+        num_steps=config.judge_steps,
+        stage=name,
+        workdir=folder,
+        steps_per_dispatch=1 if jax.default_backend() == "cpu" else 50,
+    )
+    judge = Judge(network=network, variables=fit.params, accuracy=Share(None, None))
+    hits = top_hits(judge.logits(held_out.images), held_out.labels, 1)
+    return judge._replace(accuracy=share(hits))
+
+
+def _in_blocks(read_fn: Callable, variables: Params, images: np.ndarray) -> np.ndarray:
+    read = jax.jit(
+        lambda v, x: read_fn(v, normalized(x.astype(jnp.float32) / 127.5 - 1))
+    )
+    found = []
+    for first in range(0, len(images), _READ_AT_ONCE):
+        block = images[first : first + _READ_AT_ONCE]
+        filled = np.resize(block, (_READ_AT_ONCE, *block.shape[1:]))
+        found.append(np.asarray(read(variables, filled))[: len(block)])
+    return np.concatenate(found)
