@@ -70,6 +70,8 @@ def next_step(metrics: dict, workdir: str | Path, scm: SCM | None) -> str:
     if scm is not None and "labels" in metrics:
         do = assignments.suggested("do", scm)
         return f"causal-jax sample --workdir={workdir} {do} --out=do.csv"
+    if "best_classes" in metrics:
+        return f"causal-jax sheet --workdir={workdir} --kind=parts --out=parts.png"
     if any(name.startswith("mask_") for name in metrics):
         return (
             f'causal-jax sample --workdir={workdir} --do="texture_label=3" '

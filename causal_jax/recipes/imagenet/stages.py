@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from causal_jax.networks import vgg
 from causal_jax.networks.biggan_layouts import DISCRIMINATORS, GENERATORS
+from causal_jax.networks.biggan_parts import REDUCTION
 from causal_jax.networks.cgn.composition import PARTS
 from causal_jax.recipes.imagenet import model as models
 from causal_jax.recipes.imagenet import start as starts
@@ -32,6 +33,12 @@ def check_generator(config: Settings) -> None:
             f"model.size is one of {', '.join(map(str, sizes))}, not "
             f"{config.model.size}"
         )
+    for name, width in (
+        ("model.width", config.model.width),
+        ("discriminator_width", config.discriminator_width),
+    ):
+        if width < REDUCTION or width % REDUCTION:
+            raise ValueError(f"{name} is a multiple of {REDUCTION}, not {width}")
     if config.num_steps < 1 or config.batch_size < 1:
         raise ValueError("num_steps and batch_size are at least 1")
     parallel.require_divisible(config.batch_size, jax.device_count())
