@@ -27,13 +27,14 @@ def test_the_command_measures_the_run_with_its_judge(flags_of, monkeypatch, caps
     asked = []
 
     def measured(workdir, **options):
-        asked.append((workdir, options))
+        given = {name: value for name, value in options.items() if value is not None}
+        asked.append((workdir, given))
         return {"labels": {"tvd": 0.25}}
 
     monkeypatch.setattr(recipe, "evaluate", measured)
     evaluate.main(flags_of(evaluate, workdir="runs/a"))
     evaluate.main(flags_of(evaluate, workdir="runs/a", judge="judge.npz"))
-    assert asked == [("runs/a", {"judge": None}), ("runs/a", {"judge": "judge.npz"})]
+    assert asked == [("runs/a", {}), ("runs/a", {"judge": "judge.npz"})]
     printed = capsys.readouterr().out
     assert "wrote runs/a/metrics.json and report.html" in printed
     assert "Next: causal-jax train --help" in printed  # there is no such run
@@ -45,6 +46,7 @@ def test_the_command_measures_the_run_with_its_judge(flags_of, monkeypatch, caps
         ({"labels": {}, "images": {"diversity": 1.0}}, "sheet --workdir=a --node=all"),
         ({"labels": {"tvd": 0.1}}, """--do='"Ill, now"=yes'"""),
         ({"mask_mean": 0.1}, '--do="texture_label=3"'),
+        ({"mask_mean": 0.1, "best_classes": {}}, "sheet --workdir=a --kind=parts"),
         ({"accuracy_t10k": 0.5}, "causal-jax train --help"),
     ],
 )
