@@ -80,7 +80,6 @@ def _tiny(config) -> None:
     config.judge_steps = 1100
     config.masker_size = 112
     config.num_steps, config.batch_size, config.num_accumulated = 700, 16, 1
-    config.steps_per_dispatch = 10
     config.cgn.remat = False
     config.cgn.learning_rates.update(shape=5e-5, texture=2e-4, background=1e-4)
     config.cgn.collage = ml_collections.ConfigDict(
