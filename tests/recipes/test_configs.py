@@ -37,6 +37,8 @@ def test_all_configs_are_found():
         "faces_causal_began",
         "faces_causal_gan",
         "faces_labels",
+        "imagenet_biggan",
+        "imagenet_cgn",
         "imagenet_ensemble",
         "mnist_cgn",
         "mnist_classifier",

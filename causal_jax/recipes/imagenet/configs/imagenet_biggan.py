@@ -6,7 +6,7 @@ r"""A BigGAN-deep of one's own, which `imagenet_cgn` starts from.
 Hardware: `tiny` two CPU cores; the default a pod (the paper's took 512 TPU v3 cores).
 Time: not measured yet (`tiny`).
 Expected: pictures whose classes are read more often than by chance.
-Measured: not yet.
+Measured: nothing yet, no run has been finished.
 
 Variants, combined with commas: `tiny` (20 classes of ImageNet at 64 pixels, the data
 set `tiny_imagenet_20`), `quicktest`.

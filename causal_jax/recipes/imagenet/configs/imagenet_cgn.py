@@ -13,7 +13,7 @@ No pictures are read: the generator draws them. It may also be the folder of an
 Hardware: `tiny` two CPU cores; the default one GPU of 24 GB or more.
 Time: not measured yet.
 Expected: masks whose mean is between .1 and .9, backgrounds without an object.
-Measured: not yet.
+Measured: nothing yet, no run has been finished.
 
 Variants, combined with commas: `tiny` (for a generator of 64 pixels), `reference` (one
 noise for the three parts, pictures masked as they are, statistics interpolated as the
