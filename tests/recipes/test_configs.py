@@ -15,6 +15,8 @@ QUICK = {
     "classifier": {"num_epochs": 1, "batch_size": 8, "num_digits": 80}
     | {"dataset": "embedded", "num_counterfactuals": 80},
     "ensemble": {"num_steps": 2, "batch_size": 4, "width": 4},
+    "imagenet_biggan": {"num_steps": 2, "batch_size": 4, "judge_steps": 2},
+    "imagenet_cgn": {"num_steps": 2, "batch_size": 2, "judge_steps": 2},
 }
 
 
