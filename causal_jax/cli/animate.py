@@ -21,10 +21,10 @@ from absl import flags
 from causal_jax.cli import classes, opened_parts
 from causal_jax.networks.cgn import pictures
 from causal_jax.networks.cgn.composition import LABELS
-from causal_jax.reporting import animation, mixtures
+from causal_jax.reporting import animation, between_classes
 
 _SECONDS, _FPS = 8.0, 25.0  # where nothing is said
-_LEGS = len(mixtures.LEGS)
+_LEGS = len(between_classes.LEGS)
 _MAX_FRAMES = 10_000
 
 
@@ -53,7 +53,7 @@ def main(args: flags.FlagValues) -> None:
     pictures.require_parts(scm, args.workdir)
     ends = classes.read_ends(args.classes, scm.states(LABELS[0]))
     print("drawing (a first call compiles) ...", file=sys.stderr)
-    frames = mixtures.animation_frames(
+    frames = between_classes.animation_frames(
         scm, params, jax.random.key(args.seed), ends, args.num, midpoints=midpoints
     )
     animation.save(args.out, frames, fps)

@@ -9,7 +9,7 @@ from causal_jax import graph as graphs
 from causal_jax.cli import assignments, classes
 from causal_jax.networks.cgn import pictures
 from causal_jax.networks.cgn.composition import LABELS, PARTS
-from causal_jax.reporting import mixtures, parts
+from causal_jax.reporting import between_classes, parts
 from causal_jax.scm import SCM
 from causal_jax.types import Key, Params
 
@@ -25,7 +25,7 @@ def require_question(kind: str, node: str | None, chosen: str | None) -> None:
     """Raises ValueError where a kind is asked what it does not take."""
     if node and kind not in _TAKE_NODE:
         raise ValueError(f"--kind={kind} takes no --node: leave it out")
-    if node and node != mixtures.ALL:
+    if node and node != between_classes.ALL:
         classes.label_of(node, "node")
     if chosen and kind not in _TAKE_CLASSES:
         raise ValueError(f"--kind={kind} takes no --classes: leave it out")
@@ -70,7 +70,11 @@ def picture(
     if kind == "classes":
         ends = classes.read_ends(chosen, states)
         return draw_fn(
-            ends, _NUM_UNITS, part=part or mixtures.ALL, midpoints=num, title=title
+            ends,
+            _NUM_UNITS,
+            part=part or between_classes.ALL,
+            midpoints=num,
+            title=title,
         )
     most = _NUM_COLUMNS if kind == "counterfactuals" and not part else _NUM_ROWS
     found = parts.spread_classes(scm, most)
@@ -101,7 +105,7 @@ def interventions(text: str, scm: SCM) -> Mapping[str, str]:
 
 def _part(node: str | None) -> str | None:
     """The part that --node names; None for all."""
-    if not node or node == mixtures.ALL:
+    if not node or node == between_classes.ALL:
         return None
     return PARTS[LABELS.index(classes.label_of(node, "node"))]
 
@@ -118,5 +122,5 @@ _DRAWN = {
     "masks": parts.masks_sheet,
     "backgrounds": parts.backgrounds_sheet,
     "counterfactuals": parts.counterfactuals_sheet,
-    "classes": mixtures.classes_sheet,
+    "classes": between_classes.classes_sheet,
 }

@@ -168,8 +168,6 @@ def biggan(
             loss += jnp.mean(jax.nn.relu(1 + fake_logits))
             return loss, (after, jnp.mean(real_logits))
 
-        fixed = jax.lax.stop_gradient
-        images = fixed(images)
         (loss, (judging, real_logits)), gradients = jax.value_and_grad(
             loss_fn, has_aux=True
         )(judging["params"])
@@ -184,13 +182,9 @@ def biggan(
         key_discriminator, key_draw, key_fake = jax.random.split(key, 3)
         keys = jax.random.split(key_discriminator, num_discriminator_steps)
         carry = state.generator, state.discriminator, state.discriminator_optimizer
-        losses, real_logits = [], []
-        for i in range(num_discriminator_steps):  # no loop: see `parallel.train_steps`
-            read = jax.tree.map(lambda leaf, i=i: leaf[i], batch), keys[i]
-            carry, (loss, real_logit) = step_discriminator(carry, read)
-            losses.append(loss)
-            real_logits.append(real_logit)
-        made, judging, discriminator_state = carry
+        (made, judging, discriminator_state), (losses, real_logits) = jax.lax.scan(
+            step_discriminator, carry, (batch, keys)
+        )
 
         def loss_fn(params):
             fake, labels, after = drawn({**made, "params": params}, key_draw)
@@ -213,9 +207,9 @@ def biggan(
             discriminator_optimizer=discriminator_state,
         )
         info = BigGANInfo(
-            discriminator_loss=jnp.mean(jnp.stack(losses)),
+            discriminator_loss=jnp.mean(losses),
             generator_loss=loss,
-            real_logits=jnp.mean(jnp.stack(real_logits)),
+            real_logits=jnp.mean(real_logits),
         )
         return new_state, parallel.mean(info)
 

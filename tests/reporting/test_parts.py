@@ -6,7 +6,7 @@ import pytest
 
 from causal_jax.networks.cgn import mnist, pictures
 from causal_jax.networks.cgn.composition import LABELS, PARTS
-from causal_jax.reporting import mixtures, parts
+from causal_jax.reporting import between_classes, parts
 
 KEY = jax.random.key(1)
 
@@ -27,7 +27,7 @@ def shown(monkeypatch):
         found.update(settings, cells=np.array(cells))
 
     monkeypatch.setattr(parts, "compose", composed)
-    monkeypatch.setattr(mixtures, "compose", composed)
+    monkeypatch.setattr(between_classes, "compose", composed)
     return found
 
 
@@ -107,7 +107,7 @@ def test_a_name_is_shown_by_its_first_word(model):
 
 @pytest.mark.parametrize("part", ["all", "background"])
 def test_a_row_runs_from_one_class_to_the_other_with_its_noise(model, shown, part):
-    mixtures.classes_sheet(*model, KEY, (2, 6), 2, part=part, midpoints=2)
+    between_classes.classes_sheet(*model, KEY, (2, 6), 2, part=part, midpoints=2)
     moved = LABELS if part == "all" else (f"{part}_label",)
     for column, one in ((0, 2), (-1, 6)):
         scm, params = model
@@ -125,7 +125,7 @@ def test_a_row_runs_from_one_class_to_the_other_with_its_noise(model, shown, par
 
 def test_an_animation_goes_leg_by_leg_and_comes_back(model):
     scm, params = model
-    frames = list(mixtures.animation_frames(*model, KEY, (2, 6), 2, midpoints=1))
+    frames = list(between_classes.animation_frames(*model, KEY, (2, 6), 2, midpoints=1))
     assert len(frames) == 8 and {frame.shape for frame in frames} == {(128, 256, 3)}
     noise = pictures.unit_noise(scm, KEY, 0, num=2)
     # Shape, texture and background at the beginning of each leg, and half back.
@@ -134,6 +134,6 @@ def test_an_animation_goes_leg_by_leg_and_comes_back(model):
         labels = {n: np.full(2, one) for n, one in zip(LABELS, row, strict=True)}
         images = pictures.draw(scm, params, noise, labels).images
         close(frames[place][::4, ::4], np.concatenate(images, axis=1))
-    weights = np.tile(mixtures.weights_between(10, (2, 6), 3)[1], (2, 1))
+    weights = np.tile(between_classes.weights_between(10, (2, 6), 3)[1], (2, 1))
     half = pictures.draw(scm, params, noise, dict.fromkeys(LABELS, weights)).images
     close(frames[7][::4, ::4], np.concatenate(half, axis=1))

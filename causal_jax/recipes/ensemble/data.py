@@ -73,7 +73,8 @@ def _other_classes(name, label, found, dataset, own) -> str:
     i = next(i for i, one in enumerate(found.names) if one != own.names[i])
     return (
         f"class {i} of {label} of {name!r} is {found.names[i]!r}, that of {dataset!r} "
-        f"is {own.names[i]!r}: name a set whose classes stand in the same order"
+        f"is {own.names[i]!r}: name a set of the same classes in the same order "
+        "(causal-jax generate --class_names=FILE)"
     )
 
 

@@ -36,6 +36,27 @@ def class_names(config: Settings) -> tuple[str, ...]:
     )
 
 
+def require_same_classes(config: Settings, names: tuple[str, ...]) -> None:
+    """Raises ValueError unless the config's data set has a model's classes.
+
+    A judge of other classes would read samples wrongly. A model whose classes have no
+    names has numbers: there as many are asked for.
+    """
+    found = class_names(config)
+    if len(names) != len(found):
+        wrong = f"it has {len(found)} classes, the model {len(names)}"
+    else:
+        numbers = tuple(map(str, range(len(names))))
+        if names in (numbers, found):
+            return
+        i = next(i for i, name in enumerate(names) if name != found[i])
+        wrong = f"its class {i} is {found[i]!r}, the model's {names[i]!r}"
+    raise ValueError(
+        f"dataset={config.dataset!r} cannot judge this model's pictures: {wrong}; name "
+        "a set of the same classes, or none: --config.dataset="
+    )
+
+
 def training(config: Settings) -> Pictures:
     """Opens the split that is trained on.
 

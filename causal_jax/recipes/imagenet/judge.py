@@ -16,7 +16,7 @@ from causal_jax.training.ensemble import ensemble
 from causal_jax.types import Params
 
 KEY = 81  # the same for every run
-HEAD = "class"
+HEAD, STAGE = "class", "judge"
 _BATCH, _READ_AT_ONCE = 64, 200
 _RATE = 0.05  # as of the plain classifier of `imagenet_ensemble:tiny`
 _FEW = 10  # steps of a quicktest, whose network is small
@@ -63,18 +63,22 @@ class Rows(NamedTuple):
 
 
 def trained(
-    config: Settings, folder: Path, name: str, training: Rows, held_out: Rows
+    config: Settings,
+    folder: Path,
+    training: Rows,
+    held_out: Rows,
+    *,
+    num_classes: int,
 ) -> Judge:
     """Trains a classifier, or reads the one that an earlier evaluation trained.
 
     Args:
       config: with `judge_steps`.
       folder: where it is kept.
-      name: of its progress bar.
       training: what it learns from.
       held_out: what its accuracy is of.
+      num_classes: of the data set, also those that no picture is of.
     """
-    num_classes = int(max(training.labels.max(), held_out.labels.max())) + 1
     small = config.judge_steps < _FEW
     network = ResNet(
         (1,) if small else (2, 2, 2),
@@ -98,7 +102,7 @@ def trained(
         {"image": training.images, "label": training.labels.astype(np.int32)},
         key=jax.random.key(KEY),
         num_steps=config.judge_steps,
-        stage=name,
+        stage=STAGE,
         workdir=folder,
         steps_per_dispatch=1 if jax.default_backend() == "cpu" else 50,
     )

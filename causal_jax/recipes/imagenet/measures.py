@@ -80,7 +80,7 @@ def measure_generator(run: Run) -> Measured:
     """
     scm, params = load(run.workdir)
     training, held_out = rows(run, scm.mechanisms[IMAGE].size)
-    reader = judge.trained(run.config, run.workdir / "judge", LABEL, training, held_out)
+    reader = _judge(run, scm, LABEL, training, held_out)
     samples = drawn_samples(scm, params, _num_samples(run))
     nearest = nearest_neighbours(
         samples.images, training.images, held_out.images, mirror=True
@@ -104,16 +104,25 @@ def rows(run: Run, size: int) -> tuple[Rows, Rows]:
       ValueError: there is no such set, or it is too large for that.
     """
     found = []
-    for split in (run.config.train_split, run.config.validation_split):
+    for key in ("train_split", "validation_split"):
+        split = getattr(run.config, key)
         opened = data.open_split(run.config, split, 1, size=size, shuffle=False)
         arrays = opened.arrays
         if arrays is None:
             raise ValueError(
-                f"the pictures of {run.config.dataset} do not fit into memory: give a "
-                'part of them, such as --config.train_split="train[:5%]"'
+                f"the pictures of {run.config.dataset}, split {split}, do not fit into "
+                f'memory: train with a part of them, --config.{key}="{split}[:5%]"'
             )
         found.append(Rows(images=arrays["image"], labels=arrays["label"]))
     return found[0], found[1]
+
+
+def _judge(run: Run, scm: SCM, label: str, training: Rows, held_out: Rows) -> Judge:
+    num_classes = len(scm.states(label))
+    folder = run.workdir / "judge"
+    return judge.trained(
+        run.config, folder, training, held_out, num_classes=num_classes
+    )
 
 
 def drawn_samples(scm: SCM, params: Params, num: int) -> Rows:
@@ -134,8 +143,12 @@ def drawn_samples(scm: SCM, params: Params, num: int) -> Rows:
 def _distances(
     reader: Judge, samples: Rows, training: Rows, held_out: Rows
 ) -> dict[str, float]:
-    """Frechet distances by the judge's features, to the held-out pictures."""
-    num = min(len(samples.images), len(held_out.images))
+    """Frechet distances by the judge's features, each of two sets of one size.
+
+    Fewer pictures are farther apart by chance: half of the held-out pictures is held
+    against the other half, against as many samples and as many class-blind pictures.
+    """
+    num = min(len(samples.images), len(held_out.images) // 2)
     components = min(_NUM_COMPONENTS, num - 1, len(training.images) - 1)
     blind = gaussian_pictures(
         training.images,
@@ -144,7 +157,8 @@ def _distances(
         num_components=components,
     )
     real = reader.features(held_out.images)
-    floor = frechet_floor(real)
+    floor = frechet_floor(real, num=num)
+    real = real[np.random.default_rng(KEY).permutation(len(real))[:num]]
     distance = frechet_distance(reader.features(samples.images[:num]), real)
     return {
         "frechet": distance,
@@ -233,7 +247,7 @@ def loss_changes(entries: list[dict]) -> dict[str, Any]:
 def _read(run: Run, scm: SCM, images: np.ndarray, labels: dict) -> dict[str, float]:
     """What the judge reads in composed images."""
     training, held_out = rows(run, pictures.picture_size(scm))
-    reader = judge.trained(run.config, run.workdir / "judge", LABEL, training, held_out)
+    reader = _judge(run, scm, LABELS[0], training, held_out)
     logits = reader.logits(images)
     score = class_score(
         np.asarray(jax.nn.softmax(logits)), num_splits=min(10, len(images) // 2)

@@ -8,7 +8,7 @@ from causal_jax.importers import imported
 from causal_jax.networks.cgn import imagenet
 from causal_jax.networks.cgn.composition import PARTS, SHAPE
 from causal_jax.networks.cgn.imagenet import IMAGE, GeneratedPicture
-from causal_jax.recipes.imagenet import opened
+from causal_jax.recipes.imagenet import data, opened
 from causal_jax.recipes.settings import Settings
 from causal_jax.runs.load import load
 from causal_jax.scm import SCM
@@ -59,11 +59,14 @@ def read(config: Settings) -> Start:
 
     Raises:
       ValueError: a folder that is missing, damaged or of another network; names that
-        do not fit.
+        do not fit, or a data set of other classes.
     """
     picture, variables, names = _generator(Path(config.generator))
     if config.class_names:
         names = opened.read_class_names(config.class_names)
+    if config.dataset:
+        numbers = tuple(map(str, range(picture.num_classes)))
+        data.require_same_classes(config, names or numbers)
     picture = dataclasses.replace(
         picture, truncation=config.truncation, reference=config.reference
     )

@@ -3,6 +3,7 @@
 import pytest
 
 from causal_jax.recipes import recipe, registry, settings
+from causal_jax.recipes.imagenet import data
 from causal_jax.recipes.imagenet.measures import loss_changes
 from causal_jax.training.cgn_imagenet import WITHOUT
 
@@ -66,6 +67,22 @@ def test_each_ablation_switches_its_losses_off(name):
             if isinstance(value, tuple)
             else (weights[key] == value)
         )
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("a", "b"), "it has 3 classes, the model 2"),
+        (("cat", "owl", "dog"), "its class 1 is 'dog', the model's 'owl'"),
+    ],
+)
+def test_a_data_set_of_other_classes_cannot_judge(names, words, monkeypatch):
+    monkeypatch.setattr(data, "class_names", lambda config: ("cat", "dog", "owl"))
+    config = settings.Settings(dataset="animals")
+    with pytest.raises(ValueError, match=f"{words}; name a set of the same classes"):
+        data.require_same_classes(config, names)
+    data.require_same_classes(config, ("cat", "dog", "owl"))
+    data.require_same_classes(config, ("0", "1", "2"))  # no names to compare
 
 
 def test_losses_at_the_end_are_held_against_those_at_the_start():
