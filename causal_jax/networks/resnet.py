@@ -105,6 +105,10 @@ class ResNet(nn.Module):
 
     def features(self, images: Array, *, train: bool = False) -> Array:
         """[B, num_features], non-negative: the last maps' averages."""
+        return self.backbone(images, train=train)[-1].mean((1, 2))
+
+    def maps(self, images: Array, *, train: bool = False) -> list[Array]:
+        """What each stage sees, non-negative: [B, H, W, C] each."""
         return self.backbone(images, train=train)
 
 
@@ -139,8 +143,8 @@ class Backbone(nn.Module):
     axis_name: AxisName = None
 
     @nn.compact
-    def __call__(self, images: Array, *, train: bool = False) -> Array:
-        """[B, H, W, 3] -> [B, C]."""
+    def __call__(self, images: Array, *, train: bool = False) -> list[Array]:
+        """[B, H, W, 3] -> each stage's [B, H', W', C]."""
         norm = partial(BatchNorm, axis_name=self.axis_name)
         if self.small_images:
             x = _conv(self.width, 3, 1, "conv1")(images)
@@ -148,6 +152,7 @@ class Backbone(nn.Module):
             x = _conv(self.width, self.stem, 2, "conv1")(images)
         x = nn.relu(norm(name="bn1")(x, use_running_average=not train))
         x = x if self.small_images else max_pool(x, 3, 2, padding=1)
+        maps = []
         for stage, num_blocks in enumerate(self.stage_sizes):
             for i in range(num_blocks):
                 x = Block(
@@ -157,7 +162,8 @@ class Backbone(nn.Module):
                     axis_name=self.axis_name,
                     name=f"layer{stage + 1}_{i}",
                 )(x, train=train)
-        return x.mean((1, 2))
+            maps.append(x)
+        return maps
 
 
 class Block(nn.Module):

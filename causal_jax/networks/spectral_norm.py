@@ -31,12 +31,13 @@ _ORTHOGONAL = nn.initializers.orthogonal()  # BigGAN, section 3
 
 
 class SpectralConv(nn.Module):
-    """A SAME convolution, 1x1 or 3x3.
+    """A SAME convolution.
 
     Attributes:
       features: number of output channels.
       kernel_size: side of the kernel.
       doubled: whether every pixel of the image is doubled before (3x3 only).
+      strides: the step along both image axes.
       use_bias: whether a bias is added.
       spectral_norm: whether the kernel is normalised, as a matrix [O, kh kw I].
       num_kept: how many of the output channels are computed; None for all.
@@ -45,25 +46,28 @@ class SpectralConv(nn.Module):
     features: int
     kernel_size: int = 3
     doubled: bool = False
+    strides: int = 1
     use_bias: bool = True
     spectral_norm: bool = True
     num_kept: int | None = None
 
     @nn.compact
     def __call__(self, x: Array, train: bool = False) -> Array:
-        """[B, H, W, I] -> [B, H, W, O], or [B, 2 H, 2 W, O] where it doubles.
+        """[B, H, W, I] -> [B, H / strides, W / strides, O], 2 H, 2 W where it doubles.
 
         Computed in the type of `x`; parameters and power iterations are float32.
         """
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", _ORTHOGONAL, shape)
         kernel = normalised(self, kernel, train)[..., : self.num_kept].astype(x.dtype)
-        if self.kernel_size == 1:
+        if self.kernel_size == self.strides == 1:
             # Rows of one matrix: on a CPU up to three times as fast.
             rows = x.reshape(-1, x.shape[-1]) @ kernel[0, 0]
             y = rows.reshape(*x.shape[:-1], kernel.shape[-1])
+        elif self.doubled:
+            y = conv_of_doubled(x, kernel)
         else:
-            y = conv_of_doubled(x, kernel) if self.doubled else conv(x, kernel)
+            y = conv(x, kernel, strides=self.strides)
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.features,))
             y = y + bias[: self.num_kept].astype(x.dtype)

@@ -24,6 +24,11 @@ from causal_jax.networks.biggan import (
     standing_statistics,
 )
 from causal_jax.networks.cgn.imagenet import IMAGE, LABEL
+from causal_jax.networks.feature_discriminator import (
+    FEATURES,
+    FIXED,
+    FeatureDiscriminator,
+)
 from causal_jax.training import parallel
 from causal_jax.training.algorithm import Algorithm
 from causal_jax.training.augmentation import KINDS, augment
@@ -69,8 +74,9 @@ class BigGANInfo(NamedTuple):
 
 def biggan(
     generator: Generator,
-    discriminator: Discriminator,
+    discriminator: Discriminator | FeatureDiscriminator,
     *,
+    features: Params | None = None,
     batch_size: int = 32,
     learning_rate: float = 1e-4,
     discriminator_learning_rate: float = 4e-4,
@@ -86,7 +92,9 @@ def biggan(
 
     Args:
       generator: of `statistics="batch"`; its axis is set here.
-      discriminator: of pictures of the same size and classes.
+      discriminator: of pictures of the same size and classes. One of several judges is
+        to convince, and is convinced, by the mean of their losses.
+      features: of a `FeatureDiscriminator`, the trained variables of its classifier.
       batch_size: pictures of each update, over all devices.
       learning_rate: of the generator.
       discriminator_learning_rate: of the discriminator.
@@ -121,6 +129,8 @@ def biggan(
         images = jnp.zeros((1, discriminator.size, discriminator.size, 3))
         made = jax.jit(generator.init)(key_generator, z, labels)
         judging = jax.jit(discriminator.init)(key_discriminator, images, labels)
+        if features is not None:
+            judging = {**judging, FEATURES: {FIXED: features}}
         return BigGANState(
             step=jnp.int32(0),
             generator=made,
@@ -182,7 +192,7 @@ def biggan(
         key_discriminator, key_draw, key_fake = jax.random.split(key, 3)
         keys = jax.random.split(key_discriminator, num_discriminator_steps)
         carry = state.generator, state.discriminator, state.discriminator_optimizer
-        (made, judging, discriminator_state), (losses, real_logits) = jax.lax.scan(
+        (made, judging, discriminator_state), (losses, real_logits) = parallel.scan(
             step_discriminator, carry, (batch, keys)
         )
 

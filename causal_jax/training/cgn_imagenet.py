@@ -247,7 +247,7 @@ def cgn_imagenet(
             return (model, jax.tree.map(jnp.add, total, gradients)), info
 
         zeros = jax.tree.map(jnp.zeros_like, trained)
-        (model, total), infos = jax.lax.scan(add, (state.model, zeros), in_parts)
+        (model, total), infos = parallel.scan(add, (state.model, zeros), in_parts)
         gradients = parallel.mean(
             jax.tree.map(lambda leaf: leaf / num_accumulated, total)
         )

@@ -122,6 +122,26 @@ def one_fed_step(algorithm: Algorithm, key: Key, state: Any, fed: tuple[Array, B
     return algorithm.step(state, batch, key_step)
 
 
+def num_dispatched(num_steps: int) -> int:
+    """Steps of a call of `train_steps` for networks with the compiler's convolutions.
+
+    On a CPU one, see `scan`.
+    """
+    return 1 if jax.default_backend() == "cpu" else num_steps
+
+
+def scan(body: Callable, carry: Any, inputs: Any) -> tuple[Any, Any]:
+    """`jax.lax.scan`, but a single turn is not put into a loop.
+
+    What is in one, or was, a CPU's compiler takes apart too late to see its
+    convolutions' gradients: 45 times as slow.
+    """
+    if jax.tree.leaves(inputs)[0].shape[0] > 1:
+        return jax.lax.scan(body, carry, inputs)
+    carry, found = body(carry, jax.tree.map(lambda leaf: leaf[0], inputs))
+    return carry, jax.tree.map(lambda leaf: leaf[None], found)
+
+
 def train_steps(
     algorithm: Algorithm,
     *,
@@ -155,12 +175,7 @@ def train_steps(
             body, inputs = partial(one_fed_step, algorithm, key), (indices, data)
         else:
             body, inputs = partial(one_step, algorithm, data, key), indices
-        if num_steps == 1:
-            # Not in a loop: what is in one, or was, the CPU's compiler takes apart too
-            # late to see its convolutions' gradients (45 times as slow).
-            state, infos = body(state, jax.tree.map(lambda leaf: leaf[0], inputs))
-        else:
-            state, infos = jax.lax.scan(body, state, inputs)
+        state, infos = scan(body, state, inputs)
         return state, mean(jax.tree.map(jnp.mean, infos))
 
     if len(devices) == 1:

@@ -63,14 +63,9 @@ def stages(config: Settings, read: Sets, _: None) -> Iterator[Stage]:
         algorithm_fn=lambda _: algorithm,
         data=read.rows,
         num_steps=num_steps,
-        # In a loop a CPU is tens of times slower, see `parallel.train_steps`.
-        steps_per_dispatch=1 if _is_cpu() else _STEPS_PER_DISPATCH,
+        steps_per_dispatch=parallel.num_dispatched(_STEPS_PER_DISPATCH),
         alone="a stream feeds one run" if is_stream else "",
     )
-
-
-def _is_cpu() -> bool:
-    return jax.default_backend() == "cpu"
 
 
 def _algorithm(config: Settings, num_classes, num_steps, num_rows, **given):

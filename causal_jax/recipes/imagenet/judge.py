@@ -11,14 +11,14 @@ import numpy as np
 from causal_jax.metrics.shares import Share, share, top_hits
 from causal_jax.networks.resnet import ResNet, normalized
 from causal_jax.recipes.settings import Settings
-from causal_jax.training import loop
+from causal_jax.training import loop, parallel
+from causal_jax.training.algorithm import Algorithm
 from causal_jax.training.ensemble import ensemble
 from causal_jax.types import Params
 
 KEY = 81  # the same for every run
 HEAD, STAGE = "class", "judge"
 _BATCH, _READ_AT_ONCE = 64, 200
-_RATE = 0.05  # as of the plain classifier of `imagenet_ensemble:tiny`
 _FEW = 10  # steps of a quicktest, whose network is small
 
 
@@ -79,23 +79,12 @@ def trained(
       held_out: what its accuracy is of.
       num_classes: of the data set, also those that no picture is of.
     """
-    small = config.judge_steps < _FEW
-    network = ResNet(
-        (1,) if small else (2, 2, 2),
-        num_classes=num_classes,
-        heads=(HEAD,),
-        width=4 if small else 32,
-        stem=3,
-    )
-    algorithm = ensemble(
+    network = small_resnet(num_classes, config.judge_steps)
+    algorithm = fit_of_small_resnet(
         network,
         num_steps=config.judge_steps,
         batch_size=_BATCH,
-        learning_rate=_RATE,
-        nesterov=True,
-        weight_decay=5e-4,
-        warm_up=config.judge_steps // 20,
-        shift=training.images.shape[1] // 10,
+        size=training.images.shape[1],
     )
     fit = loop.fit(
         algorithm,
@@ -104,11 +93,39 @@ def trained(
         num_steps=config.judge_steps,
         stage=STAGE,
         workdir=folder,
-        steps_per_dispatch=1 if jax.default_backend() == "cpu" else 50,
+        steps_per_dispatch=parallel.num_dispatched(50),
     )
     judge = Judge(network=network, variables=fit.params, accuracy=Share(None, None))
     hits = top_hits(judge.logits(held_out.images), held_out.labels, 1)
     return judge._replace(accuracy=share(hits))
+
+
+def small_resnet(num_classes: int, num_steps: int) -> ResNet:
+    """A classifier for pictures of about 64 pixels; in a quicktest a tiny one."""
+    is_quick = num_steps < _FEW
+    return ResNet(
+        (1,) if is_quick else (2, 2, 2),
+        num_classes=num_classes,
+        heads=(HEAD,),
+        width=4 if is_quick else 32,
+        stem=3,
+    )
+
+
+def fit_of_small_resnet(
+    network: ResNet, *, num_steps: int, batch_size: int, size: int
+) -> Algorithm:
+    """Its training, by the settings of `imagenet_ensemble:tiny`."""
+    return ensemble(
+        network,
+        num_steps=num_steps,
+        batch_size=batch_size,
+        learning_rate=0.05,
+        nesterov=True,
+        weight_decay=5e-4,
+        warm_up=num_steps // 20,
+        shift=size // 10,
+    )
 
 
 def _in_blocks(read_fn: Callable, variables: Params, images: np.ndarray) -> np.ndarray:

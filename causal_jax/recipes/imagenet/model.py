@@ -3,11 +3,14 @@
 from causal_jax.networks.biggan import Discriminator, Generator
 from causal_jax.networks.cgn import imagenet
 from causal_jax.networks.cgn.imagenet import GeneratedPicture
+from causal_jax.networks.feature_discriminator import FeatureDiscriminator
 from causal_jax.recipes.imagenet.data import Pictures
+from causal_jax.recipes.imagenet.judge import small_resnet
 from causal_jax.recipes.settings import Settings
 from causal_jax.scm import SCM
 
 CHANNELS = 3  # of the last convolution of a generator that is trained here
+BIGGAN, FEATURES = DISCRIMINATORS = ("biggan", "features")
 
 
 def generator(config: Settings, num_classes: int) -> GeneratedPicture:
@@ -29,12 +32,17 @@ def generator(config: Settings, num_classes: int) -> GeneratedPicture:
         ) from error
 
 
-def players(config: Settings, num_classes: int) -> tuple[Generator, Discriminator]:
+def players(
+    config: Settings, num_classes: int
+) -> tuple[Generator, Discriminator | FeatureDiscriminator]:
     """Generator and discriminator, as they are trained."""
     drawn = generator(config, num_classes).module()
-    judge = Discriminator(
-        size=drawn.size, width=config.discriminator_width, num_classes=num_classes
-    )
+    settings = {"width": config.discriminator_width, "num_classes": num_classes}
+    if config.discriminator == FEATURES:
+        classifier = small_resnet(num_classes, config.features_steps)
+        judge = FeatureDiscriminator(classifier, drawn.size, **settings)
+    else:
+        judge = Discriminator(drawn.size, **settings)
     return drawn.clone(statistics="batch"), judge
 
 

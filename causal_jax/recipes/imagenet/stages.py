@@ -9,9 +9,11 @@ from causal_jax.networks import vgg
 from causal_jax.networks.biggan_layouts import DISCRIMINATORS, GENERATORS
 from causal_jax.networks.biggan_parts import REDUCTION
 from causal_jax.networks.cgn.composition import PARTS
+from causal_jax.networks.resnet import ResNet
 from causal_jax.recipes.imagenet import model as models
 from causal_jax.recipes.imagenet import start as starts
 from causal_jax.recipes.imagenet.data import Pictures
+from causal_jax.recipes.imagenet.judge import fit_of_small_resnet
 from causal_jax.recipes.recipe import Stage
 from causal_jax.recipes.settings import Settings, require_known, require_one_of
 from causal_jax.runs.load import MODEL
@@ -21,11 +23,14 @@ from causal_jax.training.augmentation import KINDS
 from causal_jax.training.biggan import biggan
 from causal_jax.training.cgn_imagenet import Weights, cgn_imagenet
 
+CLASSIFIER = "classifier"  # the stage before a generator's
+
 # --- a generator ----------------------------------------------------------------------
 
 
 def check_generator(config: Settings) -> None:
     """Raises ValueError before data is read where a setting cannot be right."""
+    require_one_of("discriminator", config.discriminator, models.DISCRIMINATORS)
     models.players(config, num_classes=2)
     sizes = [size for size in GENERATORS if size in DISCRIMINATORS]
     if config.model.size not in sizes:
@@ -42,20 +47,29 @@ def check_generator(config: Settings) -> None:
     if config.num_steps < 1 or config.batch_size < 1:
         raise ValueError("num_steps and batch_size are at least 1")
     parallel.require_divisible(config.batch_size, jax.device_count())
-    require_known("biggan", biggan, config.gan, ("batch_size", "num_steps"))
+    require_known("biggan", biggan, config.gan, ("batch_size", "num_steps", "features"))
+    if config.discriminator == models.FEATURES and config.features_steps < 1:
+        raise ValueError(
+            "discriminator=features reads the maps of a classifier: features_steps, "
+            f"steps of its training, is at least 1, not {config.features_steps}"
+        )
     unknown = [kind for kind in config.gan.augmentation if kind not in KINDS]
     if unknown:
         raise ValueError(f"augmentation is of {', '.join(KINDS)}, not {unknown[0]!r}")
 
 
 def generator_stages(config: Settings, data: Pictures, model: SCM) -> Iterator[Stage]:
-    """One stage."""
-    drawn, judge = models.players(config, len(data.class_names))
+    """The generator's, which may need a classifier's."""
+    drawn, discriminator = models.players(config, len(data.class_names))
+    needs = ()
+    if config.discriminator == models.FEATURES:
+        needs = (_classifier_stage(config, data, discriminator.classifier),)
     yield Stage(
         name=MODEL,
-        algorithm_fn=lambda _: biggan(
+        algorithm_fn=lambda learned: biggan(
             drawn,
-            judge,
+            discriminator,
+            features=learned.get(CLASSIFIER),
             batch_size=config.batch_size,
             num_levels=config.model.num_levels,
             num_steps=config.num_steps if config.decay else None,
@@ -64,7 +78,25 @@ def generator_stages(config: Settings, data: Pictures, model: SCM) -> Iterator[S
         data=data.batches,
         num_steps=config.num_steps,
         key_number=0,
-        steps_per_dispatch=config.steps_per_dispatch,
+        steps_per_dispatch=parallel.num_dispatched(config.steps_per_dispatch),
+        needs=needs,
+    )
+
+
+def _classifier_stage(config: Settings, data: Pictures, network: ResNet) -> Stage:
+    """The classifier whose maps the discriminator reads."""
+    return Stage(
+        name=CLASSIFIER,
+        algorithm_fn=lambda _: fit_of_small_resnet(
+            network,
+            num_steps=config.features_steps,
+            batch_size=config.batch_size,
+            size=config.model.size,
+        ),
+        data=data.batches,
+        num_steps=config.features_steps,
+        key_number=1,
+        steps_per_dispatch=parallel.num_dispatched(config.steps_per_dispatch),
     )
 
 
