@@ -36,17 +36,24 @@ from absl import flags
 
 from causal_jax import graph as graphs
 from causal_jax.cli import command_line
-from causal_jax.networks.cgn import mnist
+from causal_jax.networks.biggan import Generator
+from causal_jax.networks.cgn import imagenet, mnist
+from causal_jax.networks.cgn.composition import PARTS
 from causal_jax.networks.cgn.discriminators import LinearDiscriminator
 from causal_jax.networks.controller import controller
 from causal_jax.networks.digit_classifier import DigitClassifier
+from causal_jax.networks.feature_discriminator import FeatureDiscriminator
 from causal_jax.networks.image import ImageGenerator
+from causal_jax.networks.resnet import ResNet
 from causal_jax.training import hosts, loop
 from causal_jax.training.algorithm import Algorithm
+from causal_jax.training.biggan import biggan
 from causal_jax.training.causal_began import causal_began
 from causal_jax.training.causal_gan import causal_gan
 from causal_jax.training.cgn import cgn
+from causal_jax.training.cgn_imagenet import Weights, cgn_imagenet
 from causal_jax.training.classifier import classifier
+from causal_jax.training.ensemble import ensemble
 from causal_jax.training.label_local_wgan import label_local_wgan
 from causal_jax.training.label_mle import label_mle
 from causal_jax.training.noise_encoder import noise_encoder
@@ -78,6 +85,10 @@ def algorithms() -> dict[str, Callable[[], tuple[Algorithm, Batch]]]:
         "images": random.uniform(-1, 1, (40, 32, 32, 3)),
         "labels": random.integers(0, 10, 40),
     }
+    pictures = {
+        "image": random.integers(0, 256, (40, 32, 32, 3), dtype=np.uint8),
+        "label": random.integers(0, 3, 40, dtype=np.int32),
+    }
     steps = {"num_steps": NUM_STEPS, "batch_size": _BATCH}
     rates = {"learning_rate": 0.05, "critic_learning_rate": 0.05}
     small = {"learning_rate": 0.01}
@@ -102,6 +113,12 @@ def algorithms() -> dict[str, Callable[[], tuple[Algorithm, Batch]]]:
             ),
             digits,
         ),
+        "biggan": lambda: (_biggan(**steps), pictures),
+        "cgn_imagenet": lambda: (_cgn_imagenet(), {"labels": np.arange(3)}),
+        "ensemble": lambda: (
+            ensemble(ResNet((1,), num_classes=3, width=4), **small, **steps),
+            pictures,
+        ),
         "noise_encoder": lambda: (
             noise_encoder(
                 _IMAGES, _IMAGES.init(jax.random.key(5), ()), width=2, **small, **steps
@@ -109,6 +126,43 @@ def algorithms() -> dict[str, Callable[[], tuple[Algorithm, Batch]]]:
             {"rows": rows},
         ),
     }
+
+
+_PICTURE = {"size": 32, "width": 4, "num_classes": 3, "noise_size": 5}
+_PICTURE |= {"embedding_size": 4, "spectral_norm": True, "rgb_features": 3}
+
+
+def _biggan(**settings) -> Algorithm:
+    """With a discriminator that reads the maps of a classifier."""
+    classifier = ResNet((1,), num_classes=3, width=4)
+    return biggan(
+        Generator(**_PICTURE, statistics="batch"),
+        FeatureDiscriminator(classifier, 32, width=4, num_classes=3),
+        learning_rate=0.01,
+        discriminator_learning_rate=0.01,
+        **settings,
+    )
+
+
+def _cgn_imagenet() -> Algorithm:
+    """With a masker of few channels, and pixels for features."""
+    imagenet.MASKERS["u2netp"] = ((2, 4),) * 11
+    scm = imagenet.scm(masker="u2netp", num_levels=1, **_PICTURE)
+
+    def start(key):
+        params = scm.init(key)
+        return params, params["texture"], ()
+
+    return cgn_imagenet(
+        scm,
+        start,
+        lambda _, images: (images,),
+        batch_size=_BATCH,
+        learning_rates=dict.fromkeys(PARTS, 1e-3),
+        weights=Weights(perceptual=(0.05,), texture=(0.03,)),
+        collage={"working_size": 16, "patch": 4, "num_best": 20, "grid": 4},
+        average_rate=0.1,
+    )
 
 
 def use_sgd() -> None:

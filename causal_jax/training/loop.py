@@ -1,7 +1,6 @@
 """The training loop: dispatches, progress, logs, checkpoints, resume, stop."""
 
 import contextlib
-import functools
 import math
 import signal
 import time
@@ -18,6 +17,7 @@ from causal_jax.training.algorithm import Algorithm
 from causal_jax.training.checkpoint import Checkpoints
 from causal_jax.types import Batch, Key, Params
 
+_GIB = 2**30
 SECONDS_PER_CHECKPOINT = 60.0  # what a machine that dies takes with it, at most
 
 
@@ -96,7 +96,7 @@ def fit(
     if hosts.is_writer():
         log.trim(workdir, stage, first)
     fed = feeding.is_stream(data)
-    steps = functools.cache(partial(parallel.train_steps, algorithm, fed=fed))
+    programs: dict[int, Callable] = {}
     sizes = _dispatches(first, num_steps, steps_per_dispatch)
     state, feed = parallel.replicate(state), _feed(algorithm, data, first, sizes)
     saved = -math.inf  # the first dispatch has a checkpoint: killed runs get on
@@ -110,7 +110,12 @@ def fit(
         bar.set_description(f"{stage}: compiling and running the first steps ...")
         for size in sizes:
             read = feed.take(size)
-            state, info = steps(num_steps=size)(state, read, key_steps, step)
+            if size not in programs:
+                steps = parallel.train_steps(algorithm, num_steps=size, fed=fed)
+                programs[size] = steps.lower(state, read, key_steps, step).compile()
+                if len(programs) == 1:
+                    _tell_memory(bar, programs[size], stage)
+            state, info = programs[size](state, read, key_steps, step)
             step += size
             values = _require_finite_values(parallel.unreplicate(info), step, stage)
             if hosts.is_writer():
@@ -140,6 +145,19 @@ def fit(
         state=state,
         seconds=time.monotonic() - started,
     )
+
+
+def _tell_memory(bar: tqdm, program: Any, stage: str) -> None:
+    """Says before the first step what it takes, where that is worth a line."""
+    if bar.disable:
+        return
+    taken = parallel.memory(program)
+    if taken is not None and taken.total >= _GIB:
+        bar.write(
+            f"{stage}: {taken.total / _GIB:.1f} GiB of memory per device, "
+            f"{taken.kept / _GIB:.1f} for weights, optimiser and data, "
+            f"{taken.of_step / _GIB:.1f} for a step"
+        )
 
 
 def _dispatches(first: int, num_steps: int, size: int) -> list[int]:

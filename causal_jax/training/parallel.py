@@ -8,7 +8,7 @@ axis hold this process's devices alone: `replicate`, `spread`, what the steps re
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -202,6 +202,34 @@ def _compile_for_one_device(steps: Callable) -> Callable:
         return jax.tree.map(lambda leaf: leaf[None], (state, info))
 
     return on_one_device
+
+
+class Memory(NamedTuple):
+    """What a compiled program takes on one device, bytes.
+
+    Attributes:
+      kept: what is given to it: state and data.
+      of_step: what it makes itself, and results that do not take the place of inputs.
+    """
+
+    kept: int
+    of_step: int
+
+    @property
+    def total(self) -> int:
+        """Both."""
+        return self.kept + self.of_step
+
+
+def memory(program: Any) -> Memory | None:
+    """What XLA says that a compiled program takes; None where it does not."""
+    found = program.memory_analysis()
+    if found is None:
+        return None
+    new = found.output_size_in_bytes - found.alias_size_in_bytes
+    return Memory(
+        kept=found.argument_size_in_bytes, of_step=found.temp_size_in_bytes + new
+    )
 
 
 def require_divisible(batch_size: int, num_devices: int) -> None:

@@ -1,11 +1,18 @@
 """Training of a BigGAN-deep: what a step keeps, and what is sampled from."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import pytest
 
 from causal_jax.networks.biggan import Discriminator, Generator
 from causal_jax.networks.cgn.imagenet import GeneratedPicture, label_and_picture
+from causal_jax.networks.feature_discriminator import (
+    FEATURES,
+    FIXED,
+    FeatureDiscriminator,
+)
+from causal_jax.networks.resnet import ResNet
 from causal_jax.training.biggan import biggan
 
 SETTINGS = {"size": 32, "width": 4, "num_classes": 3}
@@ -32,6 +39,30 @@ def test_a_step_keeps_structure_shapes_and_dtypes():
     after, info = jax.eval_shape(algorithm.step, state, batch, jax.random.key(1))
     assert shapes(after) == shapes(state)
     assert all(value.shape == () for value in info)
+
+
+def test_a_discriminator_of_features_reads_those_that_are_given():
+    """The trained classifier is what the state holds, and a step leaves it."""
+    classifier = ResNet((1,), num_classes=3, width=4)
+    features = classifier.init(jax.random.key(7), jnp.zeros((1, 32, 32, 3)))
+    algorithm = biggan(
+        GENERATOR,
+        FeatureDiscriminator(classifier, **SETTINGS),
+        features=features,
+        batch_size=4,
+    )
+    state = algorithm.init(jax.random.key(0))
+    batch = {
+        "image": jnp.zeros((1, 4, 32, 32, 3), jnp.uint8),
+        "label": jnp.array([[0, 1, 2, 0]]),
+    }
+    after, info = jax.jit(algorithm.step)(state, batch, jax.random.key(1))
+    for kept in (state, after):
+        chex.assert_trees_all_equal(kept.discriminator[FEATURES][FIXED], features)
+    before, params = state.discriminator["params"], after.discriminator["params"]
+    moved = jax.tree.map(lambda a, b: not jnp.array_equal(a, b), before, params)
+    kernels = [moved["pixels"]["conv_0"]["kernel"], moved["map_0"]["conv_0"]["kernel"]]
+    assert all(kernels) and jnp.isfinite(info.discriminator_loss)
 
 
 def test_its_params_are_those_of_the_causal_model():

@@ -18,7 +18,7 @@ from causal_jax.metrics.shares import share, top_hits
 from causal_jax.networks.cgn import pictures
 from causal_jax.networks.cgn.composition import LABELS
 from causal_jax.networks.cgn.imagenet import IMAGE, LABEL
-from causal_jax.recipes.imagenet import best, data, judge
+from causal_jax.recipes.imagenet import best, data, judge, silhouettes
 from causal_jax.recipes.imagenet.judge import Judge, Rows
 from causal_jax.recipes.recipe import Measured, Run
 from causal_jax.reporting.grids import to_uint8
@@ -182,8 +182,9 @@ def measure_network(run: Run) -> Measured:
       {"mask_mean", "mask_empty", "mask_full", "mask_entropy", "mask_binaryness" (each
       with NAME_error), "loss_end_over_start", "worst_term_over_start", "worst_term",
       "best_classes"}; with real pictures also "class_score", an Inception score by the
-      judge, and the shares of composed images read as each label,
-      "shape_label_read" and so on, of independent labels.
+      judge, the shares of composed images read as each label, "shape_label_read" and
+      so on, of independent labels, and "mask_read", the share of masks whose class a
+      judge of real pictures' masks reads ("mask_judge_accuracy" of held-out ones).
 
     Raises:
       ValueError: the run has no checkpoint yet, or its data is gone.
@@ -205,7 +206,7 @@ def measure_network(run: Run) -> Measured:
         metrics[f"mask_{name}_error"] = estimate.standard_error
     metrics |= loss_changes(log.read(run.workdir))
     if run.config.dataset:
-        metrics |= _read(run, scm, to_uint8(drawn.images), labels)
+        metrics |= _read(run, (scm, params), drawn, labels)
     per_class = 2 if run.config.num_steps < _FEW else 8
     metrics["best_classes"] = best.find_best_classes(
         scm, params, jax.random.fold_in(key, 9), per_class=per_class
@@ -244,8 +245,12 @@ def loss_changes(entries: list[dict]) -> dict[str, Any]:
     }
 
 
-def _read(run: Run, scm: SCM, images: np.ndarray, labels: dict) -> dict[str, float]:
-    """What the judge reads in composed images."""
+def _read(
+    run: Run, model: tuple[SCM, Params], drawn: pictures.Pictures, labels: dict
+) -> dict[str, float]:
+    """What the judges read in composed images, and in masks."""
+    scm, _ = model
+    images = to_uint8(drawn.images)
     training, held_out = rows(run, pictures.picture_size(scm))
     reader = _judge(run, scm, LABELS[0], training, held_out)
     logits = reader.logits(images)
@@ -261,4 +266,17 @@ def _read(run: Run, scm: SCM, images: np.ndarray, labels: dict) -> dict[str, flo
         hits = share(top_hits(logits, np.asarray(values), 1))
         found[f"{name}_read"] = hits.value
         found[f"{name}_read_error"] = hits.error
-    return found
+    seen = silhouettes.read(
+        run.config,
+        run.workdir / "mask_judge",
+        model,
+        (training, held_out),
+        drawn.masks,
+        labels[LABELS[0]],
+    )
+    return found | {
+        "mask_read": seen.read.value,
+        "mask_read_error": seen.read.error,
+        "mask_read_over_chance": seen.read.value * pictures.num_classes(scm),
+        "mask_judge_accuracy": seen.held_out.value,
+    }

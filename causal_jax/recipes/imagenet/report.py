@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 
+from causal_jax.networks.cgn.composition import LABELS
 from causal_jax.networks.cgn.imagenet import LABEL
 from causal_jax.recipes.imagenet.measures import GeneratorShown, NetworkShown
 from causal_jax.recipes.recipe import Run
@@ -61,6 +62,8 @@ def network_page(run: Run, metrics: dict, shown: NetworkShown) -> Page:
         f"the term that grew most, {metrics.get('worst_term')}, at "
         f"{metrics.get('worst_term_over_start') or float('nan'):.2f} times its own."
     )
+    if "mask_read" in metrics:
+        result.text(_read_by_judges(metrics))
     _figures(result, metrics)
     result.heading("The causal graph")
     result.image(
@@ -79,6 +82,22 @@ def network_page(run: Run, metrics: dict, shown: NetworkShown) -> Page:
         parts.counterfactuals_sheet(scm, params, key, classes[:4]), "A unit a row."
     )
     return result
+
+
+def _read_by_judges(metrics: dict) -> str:
+    of_shapes, of_textures, of_backgrounds = (
+        _percent(metrics, f"{label}_read") for label in LABELS
+    )
+    return (
+        "A classifier that learned classes from the masks of real pictures, and reads "
+        f"{_percent(metrics, 'mask_judge_accuracy')} of held-out ones, reads "
+        f"{_percent(metrics, 'mask_read')} of the generated masks, "
+        f"{metrics['mask_read_over_chance']:.1f} times what guessing reads. One of "
+        f"whole pictures, which reads {_percent(metrics, 'judge_accuracy')} of "
+        "held-out ones, reads in composed pictures the shape's class in "
+        f"{of_shapes}, the texture's in {of_textures} and the background's in "
+        f"{of_backgrounds}."
+    )
 
 
 def _names(shown: GeneratorShown) -> tuple[str, ...]:

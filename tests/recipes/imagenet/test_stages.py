@@ -30,6 +30,8 @@ def refusal(name, **changed):
         ({"model__width": 6}, "a multiple of 4"),
         ({"batch_size": 0}, "num_steps and batch_size are at least 1"),
         ({"gan__augmentation": ("blur",)}, "not 'blur'"),
+        ({"discriminator": "strided"}, "discriminator is one of biggan, features"),
+        ({"features_steps": 0}, "features_steps, steps of its training, is at least 1"),
     ],
 )
 def test_settings_of_a_generator_are_checked(changed, words):
