@@ -5,6 +5,7 @@ r"""Writes counterfactual pictures as a data set that tensorflow-datasets reads.
     causal-jax generate --generator=FOLDER --class_names=classes.txt --truncation=0.5 \
         --classes="shape=lion|red_panda;texture=pizza;background=koala" \
         --jpeg_quality=90 --name=lions --data_dir=DIR
+    causal-jax generate --generator=runs/cgn --num=20 --files=FOLDER
 
 The generator is the folder of a run, of weights that `causal-jax import
 --as=cgn-imagenet` wrote, or a published checkpoint of digits (ckp.pth). Every picture
@@ -14,6 +15,8 @@ tfds, or train on it:
 
     causal-jax train --config=mnist_classifier \
         --config.counterfactuals=double_colored_counterfactual --config.data_dir=DIR ...
+
+--files=FOLDER writes single pictures instead, and their labels to FOLDER/labels.csv.
 
 (A classifier that is given a generator draws its pictures itself; nothing is written.)
 
@@ -35,7 +38,7 @@ import numpy as np
 from absl import flags
 
 from causal_jax.cli import classes, opened_parts
-from causal_jax.data import counterfactuals
+from causal_jax.data import counterfactuals, picture_files
 from causal_jax.data.counterfactuals import LABELS, Counterfactuals
 from causal_jax.importers import weight_file
 from causal_jax.networks.cgn import pictures
@@ -52,8 +55,11 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "generator", None, "A folder, or digits' .pth or .safetensors.", required=True
     )
-    flags.DEFINE_string("name", None, "The data set's name.", required=True)
+    flags.DEFINE_string("name", None, "The data set's name.")
     flags.DEFINE_string("data_dir", None, "Where data sets lie; else $TFDS_DATA_DIR.")
+    flags.DEFINE_string(
+        "files", None, "A new folder of single pictures, without --name."
+    )
     flags.DEFINE_integer("num", 100_000, "Number of pictures.")
     flags.DEFINE_string("classes", "random", "random, best, or classes of parts.")
     flags.DEFINE_integer(
@@ -70,20 +76,36 @@ def define_flags() -> None:
 def main(args: flags.FlagValues) -> None:
     """Draws and writes what the flags ask for."""
     _require_numbers(args)
+    if bool(args.name) == bool(args.files):
+        raise ValueError(
+            "give --name=NAME for a data set, or --files=FOLDER for single pictures"
+        )
+    if args.files and Path(args.files).exists():
+        raise ValueError(f"{args.files} is there already: name another folder")
     scm, params = open_generator(args.generator, args)
     choices = classes.read_choices(args.classes, scm, args.generator)
     names = scm.states(LABELS[0])
+    drawn = blocks(
+        scm,
+        params,
+        num=args.num,
+        seed=args.seed,
+        per_mask=args.per_mask,
+        choices=choices,
+        block=args.batch_size,
+    )
+    if args.files:
+        picture_files.write(
+            args.files,
+            drawn,
+            class_names=list(map(str, names)),
+            jpeg_quality=args.jpeg_quality,
+        )
+        print(f"wrote {args.num} pictures and {picture_files.TABLE} to {args.files}")
+        return
     path = counterfactuals.write(
         args.name,
-        blocks(
-            scm,
-            params,
-            num=args.num,
-            seed=args.seed,
-            per_mask=args.per_mask,
-            choices=choices,
-            block=args.batch_size,
-        ),
+        drawn,
         description="Counterfactual pictures drawn by causal_jax, "
         f"seed {args.seed}, {args.per_mask} a mask, classes {args.classes}.",
         size=pictures.picture_size(scm),

@@ -16,7 +16,7 @@ from PIL import Image
 
 from causal_jax.data import tfds
 from causal_jax.data.digits import NUM_CLASSES
-from causal_jax.data.images import encoded_jpeg, encoded_png, with_progress
+from causal_jax.data.images import encoded, with_progress
 from causal_jax.data.mnist import SIZE
 
 LABELS = ("shape_label", "texture_label", "background_label")
@@ -74,7 +74,7 @@ def write(
             _require_fitting(block, size, num_classes)
             for i, image in enumerate(block.images):
                 row = {label: int(block.labels[label][i]) for label in LABELS}
-                yield number, {"image": _encoded(image, jpeg_quality), **row}
+                yield number, {"image": encoded(image, jpeg_quality), **row}
                 number += 1
 
     return tfds.write_new(
@@ -105,12 +105,6 @@ def _are_within(labels: np.ndarray, num_classes: int) -> bool:
     return not labels.size or bool(labels.min() >= 0 and labels.max() < num_classes)
 
 
-def _encoded(image: np.ndarray, jpeg_quality: int | None) -> bytes:
-    if jpeg_quality is None:
-        return encoded_png(image)
-    return encoded_jpeg(image, jpeg_quality)
-
-
 def read(
     name: str,
     *,
@@ -136,8 +130,8 @@ def read(
     shown = with_progress(
         records, total=len(records), text=f"reading {name}", show=progress
     )
-    for i, (encoded, *labels) in enumerate(shown):
-        images[i] = np.asarray(Image.open(io.BytesIO(encoded)))
+    for i, (picture, *labels) in enumerate(shown):
+        images[i] = np.asarray(Image.open(io.BytesIO(picture)))
         rows[i] = labels
     if not _are_within(rows, num_classes):
         raise ValueError(

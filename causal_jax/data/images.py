@@ -40,16 +40,18 @@ def encoded_png(image: np.ndarray) -> bytes:
 
     (tensorflow-datasets would use TensorFlow to encode it.)
     """
-    encoded = io.BytesIO()
-    Image.fromarray(image).save(encoded, "PNG")
-    return encoded.getvalue()
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return file.getvalue()
 
 
-def encoded_jpeg(image: np.ndarray, quality: int) -> bytes:
-    """A picture, uint8 [H, W, 3], as a JPEG file's bytes; `quality` is 1 to 95."""
-    encoded = io.BytesIO()
-    Image.fromarray(image).save(encoded, "JPEG", quality=quality)
-    return encoded.getvalue()
+def encoded(image: np.ndarray, jpeg_quality: int | None) -> bytes:
+    """A picture, uint8 [H, W, 3], as a JPEG file of quality 1 to 95, None for a PNG."""
+    if jpeg_quality is None:
+        return encoded_png(image)
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=jpeg_quality)
+    return file.getvalue()
 
 
 def decode(data: bytes, *, size: int, crop: Crop = None) -> np.ndarray:

@@ -1,6 +1,9 @@
+import csv
+
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from causal_jax.cli import generate
 from causal_jax.data import counterfactuals, tfds
@@ -51,6 +54,30 @@ def test_a_natural_set_keeps_sizes_names_and_the_chosen_classes(
     assert read.labels["shape_label"].tolist() == [0] * 5
     assert set(read.labels["background_label"]) <= {1, 2}
     assert read.images.std((1, 2)).min() > 1
+
+
+def test_single_pictures_are_those_of_the_set_with_their_labels(
+    natural, flags_of, tmp_path
+):
+    run = save_run(tmp_path / "run", *natural)
+    flags = {"generator": str(run), "num": 4, "seed": 3}
+    generate.main(flags_of(generate, **flags, name="cfs", data_dir=str(tmp_path)))
+    folder = tmp_path / "drawn"
+    generate.main(flags_of(generate, **flags, files=str(folder)))
+    read = counterfactuals.read(
+        "cfs", size=32, num_classes=3, data_dir=tmp_path, progress=False
+    )
+    with (folder / "labels.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["file"] for row in rows] == [f"000000{i}.png" for i in range(4)]
+    for i, row in enumerate(rows):
+        assert [row[k] for k in LABELS] == [NAMES[read.labels[k][i]] for k in LABELS]
+        image = np.asarray(Image.open(folder / row["file"]))
+        np.testing.assert_array_equal(image, read.images[i])
+    with pytest.raises(ValueError, match="is there already"):
+        generate.main(flags_of(generate, **flags, files=str(folder)))
+    with pytest.raises(ValueError, match="--name=NAME for a data set, or --files"):
+        generate.main(flags_of(generate, **flags))
 
 
 def joined(model, num, **settings):
