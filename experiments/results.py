@@ -107,7 +107,8 @@ def write_page() -> None:
 # A table of the rows whose cells begin so; `others` is of those in no other table.
 _TABLE = re.compile(r"<!-- rows: (.*?) -->\n.*?<!-- end -->", re.S)
 _OTHERS = "others"
-_OWN_PAGES = ("reliability_",)  # rows that stand on a page of their own alone
+# Rows that stand on a page of their own alone.
+_OWN_PAGES = ("reliability_", "natural_", "full_size_step_")
 BARE_PAGE = f"# Results\n\n<!-- rows: {_OTHERS} -->\n<!-- end -->\n"
 _HEADER = """| cell | figures | training s | command | revision | hardware |
 |---|---|---|---|---|---|

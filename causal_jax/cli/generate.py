@@ -185,8 +185,10 @@ def _require_numbers(args: flags.FlagValues) -> None:
 
 def _next_step(scm: SCM, name: str, data_dir: Path) -> str:
     if isinstance(scm.mechanisms["shape"], GeneratedPicture):
-        return f"Next: read it with tensorflow-datasets, as {name!r} in {data_dir}"
+        config, place = "imagenet_ensemble", "counterfactuals_dir"
+    else:
+        config, place = "mnist_classifier", "data_dir"
     return (
-        "Next: causal-jax train --config=mnist_classifier --workdir=DIR "
-        f"--config.counterfactuals={name} --config.data_dir={data_dir}"
+        f"Next: causal-jax train --config={config} --workdir=DIR "
+        f"--config.counterfactuals={name} --config.{place}={data_dir}"
     )

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 # Where data lies is not part of what a run is.
-PLACES = ("data_dir", "pictures_outside")
+PLACES = ("data_dir", "pictures_outside", "counterfactuals_dir")
 QUICKTEST = "quicktest"  # the variant of two steps that every config has
 
 

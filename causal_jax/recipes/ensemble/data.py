@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import itertools
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,7 +39,9 @@ class Sets(NamedTuple):
 
 def classes(config: Settings) -> Classes:
     """The classes that the config's networks tell apart."""
-    return labelled_pictures.classes(config.dataset, data_dir=_data_dir(config))
+    return labelled_pictures.classes(
+        config.dataset, data_dir=_data_dir(config, config.dataset)
+    )
 
 
 def require_fitting(config: Settings) -> None:
@@ -51,7 +52,8 @@ def require_fitting(config: Settings) -> None:
     own = classes(config)
     if config.plain:
         return
-    name, data_dir = config.counterfactuals, _data_dir(config)
+    name = config.counterfactuals
+    data_dir = _data_dir(config, name)
     for label in LABELS:
         found = labelled_pictures.classes(name, label=label, data_dir=data_dir)
         if found.names != own.names:
@@ -125,7 +127,7 @@ def _open(config: Settings, name: str, split: str, batch_size: int, **settings):
         num_workers=config.num_workers,
         process_id=hosts.process_id(),
         num_processes=hosts.num_processes(),
-        data_dir=_data_dir(config),
+        data_dir=_data_dir(config, name),
         **settings,
     )
 
@@ -192,7 +194,7 @@ def _once(config, name, split, labels) -> Iterator[Batch]:
         crop=config.evaluation_crop,
         shuffle=False,
         num_workers=config.num_workers,
-        data_dir=_data_dir(config),
+        data_dir=_data_dir(config, name),
         resident_bytes=0,
         progress=False,
     )
@@ -268,5 +270,8 @@ def _same_names(names, own: Classes, root: str, option: str) -> np.ndarray:
     return found
 
 
-def _data_dir(config: Settings) -> str | os.PathLike | None:
+def _data_dir(config: Settings, name: str) -> str | None:
+    """Where a set lies; counterfactuals may have a folder of their own."""
+    if name == config.counterfactuals and config.counterfactuals_dir:
+        return config.counterfactuals_dir
     return config.data_dir or None

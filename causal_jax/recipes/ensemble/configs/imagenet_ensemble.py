@@ -2,7 +2,8 @@ r"""The invariant classifier ensemble on ImageNet, and a plain classifier beside
 
     causal-jax import --as=resnet50 --from=resnet50-11ad3fa6.pth --out=resnet50
     causal-jax train --config=imagenet_ensemble --config.weights=resnet50 \
-        --config.counterfactuals=NAME --config.data_dir=DIR --workdir=runs/ensemble
+        --config.counterfactuals=NAME --config.counterfactuals_dir=DIR \
+        --workdir=runs/ensemble
     causal-jax evaluate --workdir=runs/ensemble --cue_conflict=DIR --backgrounds=DIR
 
 Hardware: accelerators for ImageNet; two CPU cores for `tiny`.
@@ -34,7 +35,8 @@ def get_config(variant=""):
     config.dataset = "imagenet2012"
     config.data_dir = ""  # tfds folder; $TFDS_DATA_DIR if empty
     config.train_split, config.validation_split = "train", "validation"
-    config.counterfactuals = ""  # a set of counterfactuals in data_dir
+    config.counterfactuals = ""  # a set of counterfactuals
+    config.counterfactuals_dir = ""  # its tfds folder; data_dir if empty
     config.held_out = 5  # per cent of the counterfactuals that are measured on
     config.num_validation = 0  # batches that are measured on, of each kind; 0: all
     config.plain = False  # one head, and no counterfactuals
