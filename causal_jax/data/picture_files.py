@@ -5,9 +5,9 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from causal_jax import files
 from causal_jax.data.counterfactuals import LABELS, Counterfactuals
 from causal_jax.data.images import encoded
-from causal_jax.files import whole_folder
 
 TABLE = "labels.csv"
 
@@ -45,17 +45,19 @@ def write(
     <BLANKLINE>
     """
     ending = "png" if jpeg_quality is None else "jpg"
-    with whole_folder(folder) as unfinished:
-        table = unfinished / TABLE
-        with table.open("w", encoding="utf-8", newline="") as file:
-            rows = csv.writer(file, lineterminator="\n")
-            rows.writerow(["file", *LABELS])
-            number = 0
-            for block in blocks:
-                for i, image in enumerate(block.images):
-                    name = f"{number:07d}.{ending}"
-                    (unfinished / name).write_bytes(encoded(image, jpeg_quality))
-                    labels = (class_names[int(block.labels[k][i])] for k in LABELS)
-                    rows.writerow([name, *labels])
-                    number += 1
+    number = 0
+    with (
+        files.whole_folder(folder) as unfinished,
+        files.whole(unfinished / TABLE, newline="") as table,
+    ):
+        rows = csv.writer(table, lineterminator="\n")
+        rows.writerow(["file", *LABELS])
+        for block in blocks:
+            for i, image in enumerate(block.images):
+                name = f"{number:07d}.{ending}"
+                with files.whole(unfinished / name, "wb") as file:
+                    file.write(encoded(image, jpeg_quality))
+                labels = (class_names[int(block.labels[k][i])] for k in LABELS)
+                rows.writerow([name, *labels])
+                number += 1
     return Path(folder)
