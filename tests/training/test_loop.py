@@ -275,3 +275,16 @@ def test_a_workdir_that_vanishes_is_one_line_and_not_made_again(tmp_path):
         run(num_steps=8, workdir=workdir, on_log=move)
     assert "\n" not in str(raised.value) and not workdir.exists()
     assert int(run(num_steps=8, workdir=tmp_path / "moved").state.count) == 8
+
+
+@pytest.mark.parametrize("gib", [0.5, 2.5])
+def test_memory_is_said_before_the_first_step_where_it_counts(monkeypatch, capsys, gib):
+    taken = parallel.Memory(kept=2**29, of_step=int((gib - 0.5) * 2**30))
+    monkeypatch.setattr(parallel, "memory", lambda program: taken)
+    data = {"x": np.arange(8.0)}
+    fit(counting(), data, key=KEY, num_steps=3, steps_per_dispatch=2, stage="model")
+    line = (
+        "model: 2.5 GiB of memory per device, 0.5 for weights, optimiser and data, "
+        "2.0 for a step"
+    )
+    assert capsys.readouterr().out.count(line) == (gib > 1)

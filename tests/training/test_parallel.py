@@ -1,3 +1,4 @@
+import functools
 import textwrap
 
 import chex
@@ -184,3 +185,29 @@ def test_replicate_and_unreplicate_are_inverse():
     tree = {"a": np.arange(3.0), "b": (np.int32(2),)}
     back = parallel.unreplicate(parallel.replicate(tree))
     chex.assert_trees_all_equal(back, tree)
+
+
+def test_memory_is_what_is_given_to_a_program_and_what_it_makes():
+    state, data = jnp.ones((100, 100)), jnp.ones((50, 100))
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def step(state, data):
+        return state + data.sum(), jnp.stack([data, data])
+
+    found = parallel.memory(step.lower(state, data).compile())
+    assert found.kept == 4 * (state.size + data.size)
+    # The new state takes the old one's place; beside it are the stacked data.
+    assert 8 * data.size <= found.of_step <= 8 * data.size + 1000
+    assert found.total == found.kept + found.of_step
+
+
+def test_one_turn_of_a_scan_is_no_loop():
+    def body(carry, x):
+        return carry + x, carry * x
+
+    for num, loops in ((1, False), (3, True)):
+        inputs = jnp.arange(1.0, num + 1)
+        found = parallel.scan(body, jnp.float32(2), inputs)
+        chex.assert_trees_all_equal(found, jax.lax.scan(body, jnp.float32(2), inputs))
+        lowered = jax.jit(lambda x: parallel.scan(body, jnp.float32(2), x))
+        assert ("stablehlo.while" in lowered.lower(inputs).as_text()) == loops
