@@ -70,6 +70,11 @@ def next_step(metrics: dict, workdir: str | Path, scm: SCM | None) -> str:
     if scm is not None and "labels" in metrics:
         do = assignments.suggested("do", scm)
         return f"causal-jax sample --workdir={workdir} {do} --out=do.csv"
+    if "frechet_class_blind" in metrics:
+        return (
+            f"causal-jax train --config=imagenet_cgn --config.generator={workdir} "
+            "--config.masker=DIR --config.features=DIR --workdir=DIR"
+        )
     if "best_classes" in metrics:
         return f"causal-jax sheet --workdir={workdir} --kind=parts --out=parts.png"
     if any(name.startswith("mask_") for name in metrics):

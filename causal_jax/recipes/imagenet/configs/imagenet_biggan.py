@@ -4,9 +4,11 @@ r"""A BigGAN-deep of one's own, which `imagenet_cgn` starts from.
     causal-jax evaluate --workdir=runs/biggan
 
 Hardware: `tiny` two CPU cores; the default a pod (the paper's took 512 TPU v3 cores).
-Time: not measured yet (`tiny`).
-Expected: pictures whose classes are read more often than by chance.
-Measured: nothing yet, no run has been finished.
+Time: 80 minutes for `tiny` beside other work (.62 s a step on quiet cores).
+Expected: a classifier of real pictures reads the class of .40 of the samples.
+Measured: it reads .78 of them (and .71 of held-out pictures); their Frechet distance by
+  its features is 2.1 times that of two halves of real pictures, a class-blind
+  Gaussian's 25 times (row natural_generator).
 
 Variants, combined with commas: `tiny` (20 classes of ImageNet at 64 pixels, the data
 set `tiny_imagenet_20`), `quicktest`.
