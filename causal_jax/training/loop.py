@@ -112,7 +112,7 @@ def fit(
             read = feed.take(size)
             if size not in programs:
                 steps = parallel.train_steps(algorithm, num_steps=size, fed=fed)
-                programs[size] = steps.lower(state, read, key_steps, step).compile()
+                programs[size] = _compiled(steps, state, read, key_steps, step)
                 if len(programs) == 1:
                     _tell_memory(bar, programs[size], stage)
             state, info = programs[size](state, read, key_steps, step)
@@ -147,9 +147,19 @@ def fit(
     )
 
 
+def _compiled(steps: Callable, *arguments: Any) -> Callable:
+    """The call compiled ahead; as it is on several hosts.
+
+    There a mapped program that is compiled ahead wants the shapes of all devices.
+    """
+    if hosts.num_processes() > 1:
+        return steps
+    return steps.lower(*arguments).compile()
+
+
 def _tell_memory(bar: tqdm, program: Any, stage: str) -> None:
     """Says before the first step what it takes, where that is worth a line."""
-    if bar.disable:
+    if bar.disable or hosts.num_processes() > 1:
         return
     taken = parallel.memory(program)
     if taken is not None and taken.total >= _GIB:
