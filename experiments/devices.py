@@ -138,6 +138,7 @@ def _biggan(**settings) -> Algorithm:
     return biggan(
         Generator(**_PICTURE, statistics="batch"),
         FeatureDiscriminator(classifier, 32, width=4, num_classes=3),
+        features=classifier.init(jax.random.key(2), jnp.zeros((1, 32, 32, 3))),
         learning_rate=0.01,
         discriminator_learning_rate=0.01,
         **settings,

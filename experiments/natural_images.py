@@ -228,7 +228,7 @@ def _network_table(found: dict) -> str:
     return _table(head, rows)
 
 
-# (what is measured, set, value of the plain head, of the ensemble's, goal)
+# (what is measured, of which set, by which name, and the goal)
 _CLAIM = (
     ("top-1 of held-out pictures", "validation", "top1", "at least .85 times"),
     ("shape accuracy, cue conflict", "cue_conflict", "shape_accuracy", "higher"),

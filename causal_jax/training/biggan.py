@@ -115,7 +115,7 @@ def biggan(
     Raises:
       ValueError: networks that do not fit each other, or an unknown augmentation.
     """
-    _require_fitting(generator, discriminator)
+    _require_fitting(generator, discriminator, features)
     augment(jnp.zeros((1, 8, 8, 3)), jax.random.key(0), augmentation)
     optimizer = optax.adam(late_decay(learning_rate, num_steps), *betas)
     count = num_steps and num_steps * num_discriminator_steps
@@ -241,8 +241,17 @@ def biggan(
     )
 
 
-def _require_fitting(generator: Generator, discriminator: Discriminator) -> None:
+def _require_fitting(
+    generator: Generator,
+    discriminator: Discriminator | FeatureDiscriminator,
+    features: Params | None,
+) -> None:
     """Raises ValueError unless the two can play."""
+    if isinstance(discriminator, FeatureDiscriminator) != (features is not None):
+        raise ValueError(
+            "features, the variables of a trained classifier, go with a "
+            "FeatureDiscriminator: give both or neither"
+        )
     for name in ("size", "num_classes"):
         own, other = getattr(generator, name), getattr(discriminator, name)
         if own != other:

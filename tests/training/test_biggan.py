@@ -77,5 +77,10 @@ def test_its_params_are_those_of_the_causal_model():
 def test_players_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="num_classes is 3, the discriminator's 4"):
         biggan(GENERATOR, Discriminator(**{**SETTINGS, "num_classes": 4}))
+    judge = FeatureDiscriminator(ResNet((1,), num_classes=3, width=4), **SETTINGS)
+    with pytest.raises(ValueError, match="give both or neither"):
+        biggan(GENERATOR, judge)
+    with pytest.raises(ValueError, match="give both or neither"):
+        biggan(GENERATOR, DISCRIMINATOR, features={})
     with pytest.raises(ValueError, match="has statistics='batch', not 'table'"):
         biggan(GENERATOR.clone(statistics="table"), DISCRIMINATOR)

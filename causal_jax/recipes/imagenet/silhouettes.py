@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from causal_jax import files
 from causal_jax.metrics.shares import Share, share, top_hits
 from causal_jax.networks.cgn.composition import SHAPE
 from causal_jax.progress import tqdm
@@ -77,13 +78,16 @@ def _real_masks(
         real = tuple(Rows(*(values[:_FEW] for values in rows)) for rows in real)
     file = folder / "masks.npz"
     if not file.exists():
-        found = [_found_masks(*model, rows.images) for rows in real]
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(".part.npz")
-        np.savez_compressed(partial, training=found[0], held_out=found[1])
-        partial.replace(file)
+        training, held_out = (_found_masks(*model, rows.images) for rows in real)
+        with files.whole(file, "wb") as opened:
+            np.savez_compressed(opened, training=training, held_out=held_out)
     with np.load(file, allow_pickle=False) as kept:
         found = kept["training"], kept["held_out"]
+    if [len(masks) for masks in found] != [len(rows.images) for rows in real]:
+        raise ValueError(
+            f"{file} has the masks of other pictures than the run's data set has now: "
+            "remove it, and they are found anew"
+        )
     training, held_out = (
         Rows(images=np.repeat(masks, 3, axis=-1), labels=rows.labels)
         for masks, rows in zip(found, real, strict=True)

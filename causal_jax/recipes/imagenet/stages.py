@@ -61,9 +61,10 @@ def check_generator(config: Settings) -> None:
 def generator_stages(config: Settings, data: Pictures, model: SCM) -> Iterator[Stage]:
     """The generator's, which may need a classifier's."""
     drawn, discriminator = models.players(config, len(data.class_names))
-    needs = ()
+    needs, num_dispatched = (), config.steps_per_dispatch
     if config.discriminator == models.FEATURES:
         needs = (_classifier_stage(config, data, discriminator.classifier),)
+        num_dispatched = parallel.num_dispatched(num_dispatched)
     yield Stage(
         name=MODEL,
         algorithm_fn=lambda learned: biggan(
@@ -78,7 +79,7 @@ def generator_stages(config: Settings, data: Pictures, model: SCM) -> Iterator[S
         data=data.batches,
         num_steps=config.num_steps,
         key_number=0,
-        steps_per_dispatch=parallel.num_dispatched(config.steps_per_dispatch),
+        steps_per_dispatch=num_dispatched,
         needs=needs,
     )
 

@@ -71,6 +71,16 @@ def test_real_masks_are_found_once_and_generated_ones_read(taught, tmp_path):
             np.testing.assert_allclose(masked.images, expected, atol=0.51)
 
 
+def test_masks_of_other_pictures_are_refused(taught, tmp_path):
+    scm = SimpleNamespace(mechanisms={"shape": RedIsAnObject()})
+    model = scm, {"shape": {"gain": jnp.float32(1)}}
+    rest = np.ones((1, 4, 4, 1)), np.array([1])
+    settings = SimpleNamespace(judge_steps=1000)
+    silhouettes.read(settings, tmp_path, model, (rows(9, 0), rows(3, 1)), *rest)
+    with pytest.raises(ValueError, match="has the masks of other pictures"):
+        silhouettes.read(settings, tmp_path, model, (rows(8, 0), rows(3, 1)), *rest)
+
+
 def test_a_quicktest_looks_at_a_few_pictures(taught, tmp_path):
     scm = SimpleNamespace(mechanisms={"shape": RedIsAnObject()})
     real, masks = (rows(60, 0), rows(30, 1)), np.ones((1, 4, 4, 1))
