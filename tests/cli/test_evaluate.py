@@ -47,6 +47,7 @@ def test_the_command_measures_the_run_with_its_judge(flags_of, monkeypatch, caps
         ({"labels": {"tvd": 0.1}}, """--do='"Ill, now"=yes'"""),
         ({"mask_mean": 0.1}, '--do="texture_label=3"'),
         ({"mask_mean": 0.1, "best_classes": {}}, "sheet --workdir=a --kind=parts"),
+        ({"frechet_class_blind": 30.0}, "--config=imagenet_cgn --config.generator=a"),
         ({"accuracy_t10k": 0.5}, "causal-jax train --help"),
     ],
 )

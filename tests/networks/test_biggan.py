@@ -101,6 +101,8 @@ def test_layouts_fit_their_sizes():
 def test_one_unit_mapped_draws_what_the_batch_draws(statistics, spectral_norm):
     module = generator(statistics=statistics, spectral_norm=spectral_norm)
     variables = initialised(module, Z, LABELS)
+    # Conditions are small, so that numbers and their rounding stay near 1.
+    variables["params"]["label_embedding"]["embedding"] /= 4
     batched = jax.jit(module.apply)(variables, Z, LABELS, 0.5)
     assert batched.shape == (6, 16, 16, 3)
     assert float(batched.std()) > 0.1 and float(jnp.abs(batched).max()) <= 1
@@ -109,7 +111,7 @@ def test_one_unit_mapped_draws_what_the_batch_draws(statistics, spectral_norm):
         return module.apply(variables, z, label, truncation)
 
     mapped = jax.jit(jax.vmap(one))(Z, LABELS, jnp.full(6, 0.5))
-    np.testing.assert_allclose(mapped, batched, atol=3e-5)
+    np.testing.assert_allclose(mapped, batched, atol=1e-5)
 
 
 def test_one_unit_mapped_is_judged_as_in_the_batch():
