@@ -151,83 +151,50 @@ def write_pages(args: flags.FlagValues) -> None:
     write_text(PAGE, _TABLES.sub(lambda m: m[1] + tables() + m[2], text))
 
 
-def tables() -> str:
-    """What is measured, in Markdown."""
-    parts = []
-    if row := results.read(PREFIX + GENERATOR):
-        parts.append(_generator_table(row["metrics"]["natural"]))
-    if row := results.read(PREFIX + NETWORK):
-        parts.append(_network_table(row["metrics"]["natural"]))
-    found = {kind: _of_seeds(kind) for kind in _CLASSIFIERS}
-    if all(len(rows) > 1 for rows in found.values()):
-        parts.append(_claim_table(*(found[kind] for kind in _CLASSIFIERS)))
-    return "\n".join(parts) + "\n"
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _generator_table(found: dict) -> str:
-    nearest = found["nearest_ratio"]
-    return _table(
-        ("the generator (row natural_generator)", "reached", "to reach"),
-        [
-            (
-                "samples whose class a classifier of real pictures reads (it reads "
-                f"{found['judge_accuracy']:.3f} of held-out real ones; chance .05)",
-                f"{found['class_accuracy']:.3f} ± {found['class_accuracy_error']:.3f}",
-                "at least .40",
-            ),
-            (
-                "Frechet distance by its features, over that of two halves of real "
-                "pictures",
-                f"{found['frechet_ratio']:.1f}",
-                "below the class-blind "
-                f"{found['frechet_class_blind'] / found['frechet_real']:.1f}",
-            ),
-            (
-                "distance to the nearest training picture, over a held-out picture's",
-                f"{nearest:.3f}",
-                "at least .9",
-            ),
-        ],
-    )
-
-
-def _network_table(found: dict) -> str:
-    rows = [
-        ("mean of the masks", f"{found['mask_mean']:.3f}", ".1 to .9"),
+# (what is measured, its value, the goal), filled with a row's metrics
+_ROWS = {
+    GENERATOR: (
+        (
+            "samples whose class a classifier of real pictures reads (it reads "
+            "{judge_accuracy:.3f} of held-out real ones; chance .05)",
+            "{class_accuracy:.3f} ± {class_accuracy_error:.3f}",
+            "at least .40",
+        ),
+        (
+            "Frechet distance by its features; of two halves of real pictures "
+            "{frechet_real:.2f}",
+            "{frechet:.2f}",
+            "below the class-blind {frechet_class_blind:.2f}",
+        ),
+        (
+            "distance to the nearest training picture, over a held-out picture's",
+            "{nearest_ratio:.3f}",
+            "at least .9",
+        ),
+    ),
+    NETWORK: (
+        ("mean of the masks", "{mask_mean:.3f}", ".1 to .9"),
         (
             "masks whose class is read by a classifier of real pictures' masks (it "
-            f"reads {found['mask_judge_accuracy']:.3f} of held-out ones), over chance",
-            f"{found['mask_read_over_chance']:.2f}",
+            "reads {mask_judge_accuracy:.3f} of held-out ones), over chance",
+            "{mask_read_over_chance:.2f}",
             "at least 3",
         ),
+        ("the loss at the end, over its start", "{loss_end_over_start:.3f}", "below 1"),
         (
-            "the loss at the end, over its start",
-            f"{found['loss_end_over_start']:.3f}",
-            "below 1",
-        ),
-        (
-            f"the term that ended highest, {found['worst_term']}, over its start",
-            f"{found['worst_term_over_start']:.3f}",
+            "the term that ended highest, {worst_term}, over its start",
+            "{worst_term_over_start:.3f}",
             "at most 2",
         ),
-    ]
-    rows += [
         (
-            f"composed pictures whose {part} is read, of independent labels",
-            f"{found[f'{part}_label_read']:.3f}",
+            "composed pictures whose shape / texture / background is read, of "
+            "independent labels",
+            "{shape_label_read:.3f} / {texture_label_read:.3f} / "
+            "{background_label_read:.3f}",
             "",
-        )
-        for part in ("shape", "texture", "background")
-    ]
-    head = ("the counterfactual network (row natural_network)", "reached", "to reach")
-    return _table(head, rows)
-
-
+        ),
+    ),
+}
 # (what is measured, of which set, by which name, and the goal)
 _CLAIM = (
     ("top-1 of held-out pictures", "validation", "top1", "at least .85 times"),
@@ -238,20 +205,38 @@ _CLAIM = (
 )
 
 
-def _claim_table(plain: list[dict], ensembles: list[dict]) -> str:
-    rows = [
-        (
-            what,
-            _over_seeds(plain, kind, f"class/{name}"),
-            _over_seeds(ensembles, kind, f"shape/{name}"),
-            _over_seeds(ensembles, kind, f"average/{name}"),
-            goal,
-        )
-        for what, kind, name, goal in _CLAIM
-    ]
-    head = ("classifiers, mean ± standard error over seeds", "plain", "shape head")
-    head += ("mean of the heads", "the shape head's is to be")
-    return _table(head, rows)
+def tables() -> str:
+    """What is measured, in Markdown."""
+    parts = []
+    for cell, lines in _ROWS.items():
+        if row := results.read(PREFIX + cell):
+            metrics = row["metrics"]["natural"]
+            filled = [[text.format(**metrics) for text in line] for line in lines]
+            parts.append(_table([f"{cell} (row {PREFIX}{cell})", *_GOAL], filled))
+    plain, ensembles = map(_of_seeds, _CLASSIFIERS)
+    if len(plain) > 1 and len(ensembles) > 1:
+        rows = [
+            [
+                what,
+                _over_seeds(plain, kind, f"class/{name}"),
+                _over_seeds(ensembles, kind, f"shape/{name}"),
+                _over_seeds(ensembles, kind, f"average/{name}"),
+                goal,
+            ]
+            for what, kind, name, goal in _CLAIM
+        ]
+        head = ["classifiers, mean ± standard error over seeds", "plain", "shape head"]
+        head += ["mean of the heads", "the shape head's is to be"]
+        parts.append(_table(head, rows))
+    return "\n".join(parts) + "\n"
+
+
+_GOAL = ("reached", "to reach")
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _of_seeds(kind: str) -> list[dict]:
