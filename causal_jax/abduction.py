@@ -13,13 +13,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from causal_jax import factors, posterior
+from causal_jax import chunked, factors, kinds, posterior
 from causal_jax.mechanism import (
     Discrete,
     Mechanism,
     Model,
     Tabular,
     node_key,
+    uniform_between,
     uniform_of_state,
 )
 from causal_jax.particles import EFFECTIVE
@@ -150,7 +151,9 @@ def noise_of_values(
         if name not in noise and (name not in known or _is_uniform(mechanism))
     }
     uniforms = {name: prior[name] for name in known if name in prior}
-    drawn, consistent = _noise_of_known(
+    is_large = chunked.is_large(scm)
+    of_known = _noise_node_by_node if is_large else _noise_of_known
+    drawn, consistent = of_known(
         scm, params, key, observed, states, noise, fixed, uniforms, num=num
     )
     return prior | drawn, consistent
@@ -207,8 +210,14 @@ def _noise_of_known(
             consistent |= fits
         for i, name in enumerate(scm.order):
             if name not in drawn and (name in states or name in observed):
-                drawn[name], fit = _abduct_node(scm, params, name, values, keys[i])
-                consistent |= fit
+                drawn[name], consistent[name] = _abduct_node(
+                    scm.mechanisms[name],
+                    bool(scm.states(name)),
+                    params[name],
+                    _parents(scm, name, values),
+                    values[name],
+                    keys[i],
+                )
         return drawn, {n: fit for n, fit in consistent.items() if n in observed}
 
     return jax.vmap(of_unit, in_axes=(1, 0, 0, 0, 0, 0))(
@@ -250,19 +259,122 @@ def _abduct_alike(
 
 
 def _abduct_node(
-    scm: Model, params: Params, name: str, values: Values, key: Key
-) -> tuple[Noise, dict[str, Array]]:
-    """ONE unit's noise of one node; {node: whether its value fits}, if it is known."""
-    mechanism: Any = scm.mechanisms[name]  # it can abduct
-    parents, value = _parents(scm, name, values), values[name]
-    noise = mechanism.abduct(params[name], parents, value, key)
+    mechanism: Any,
+    has_states: bool,
+    params: Params,
+    parents: tuple,
+    value: Array,
+    key: Key,
+) -> tuple[Noise, Array]:
+    """ONE unit's noise of one node, and whether its value fits, as far as is known."""
+    noise = mechanism.abduct(params, parents, value, key)
     if hasattr(mechanism, "log_prob"):
-        log_prob = mechanism.log_prob(params[name], parents, value)
-        return noise, {name: ~jnp.isneginf(log_prob)}
-    if scm.states(name):
-        again = mechanism.apply(params[name], parents, noise)
-        return noise, {name: again == value}
-    return noise, {}
+        return noise, ~jnp.isneginf(mechanism.log_prob(params, parents, value))
+    if has_states:
+        return noise, mechanism.apply(params, parents, noise) == value
+    return noise, jnp.bool_(True)
+
+
+# --- large models: programs of single nodes, compiled once for those that are alike ---
+
+
+def _noise_node_by_node(
+    scm: Model,
+    params: Params,
+    key: Key,
+    observed: Values,
+    states: Values,
+    noise: Noise,
+    fixed: Values,
+    uniforms: Values,
+    *,
+    num: int,
+) -> tuple[Noise, dict[str, Array]]:
+    """The same as `_noise_of_known`, to the last bit."""
+    keys = jax.random.split(key, (len(scm.order), num))
+    values = {**fixed, **states, **observed}
+    drawn, consistent = dict(noise), {}
+    for name in (n for n in scm.order if n in noise):
+        above = _parents(scm, name, values)
+        values[name] = _values(scm.mechanisms[name], params[name], above, noise[name])
+    for i, name in enumerate(scm.order):
+        if name in drawn or not (name in states or name in observed):
+            continue
+        mechanism, above = scm.mechanisms[name], _parents(scm, name, values)
+        kind = kinds.of_node(mechanism, params[name], kinds.shapes_of_units(above))
+        if name in uniforms and isinstance(kind, kinds.Tables):
+            edges, own = kind.one_table(params[name])
+            found = _uniforms_of_table(
+                kind, edges, own, above, values[name], uniforms[name]
+            )
+        elif name in uniforms:
+            found = _uniforms_of_law(
+                mechanism, params[name], above, values[name], uniforms[name]
+            )
+        else:
+            found = _abduct_units(
+                mechanism,
+                bool(scm.states(name)),
+                params[name],
+                above,
+                values[name],
+                keys[i],
+            )
+        drawn[name], fits = found
+        if name in observed:
+            consistent[name] = fits
+    return drawn, consistent
+
+
+@partial(jax.jit, static_argnames=("mechanism",))
+def _values(mechanism: Mechanism, params: Params, parents: tuple, noise: Noise):
+    return jax.vmap(mechanism.apply, (None, 0, 0))(params, parents, noise)
+
+
+@partial(jax.jit, static_argnames=("mechanism", "has_states"))
+def _abduct_units(
+    mechanism: Mechanism,
+    has_states: bool,
+    params: Params,
+    parents: tuple,
+    values: Array,
+    keys: Key,
+) -> tuple[Noise, Array]:
+    abduct = partial(_abduct_node, mechanism, has_states, params)
+    return jax.vmap(abduct)(parents, values, keys)
+
+
+@partial(jax.jit, static_argnames=("kind",))
+def _uniforms_of_table(
+    kind: kinds.Tables,
+    edges: Array,
+    own: list,
+    parents: tuple,
+    states: Array,
+    uniforms: Array,
+) -> tuple[Array, Array]:
+    """Uniforms in the intervals of states, and whether the states are possible."""
+
+    def of_unit(parents: tuple, state: Array, uniform: Array) -> tuple[Array, Array]:
+        inner = edges[kind.row(own, parents)]
+        all_edges = jnp.concatenate([jnp.zeros(1), inner, jnp.ones(1)])
+        low, high = all_edges[state], all_edges[state + 1]
+        return uniform_between(low, high, uniform), high > low
+
+    return jax.vmap(of_unit)(parents, states.astype(jnp.int32), uniforms)
+
+
+@partial(jax.jit, static_argnames=("mechanism",))
+def _uniforms_of_law(
+    mechanism: Any, params: Params, parents: tuple, states: Array, uniforms: Array
+) -> tuple[Array, Array]:
+    """The same of a node with a law of its own."""
+
+    def of_unit(parents: tuple, state: Array, uniform: Array) -> tuple[Array, Array]:
+        probs = mechanism.probs(params, parents)
+        return uniform_of_state(probs, state, uniform), probs[state] > 0
+
+    return jax.vmap(of_unit)(parents, states.astype(jnp.int32), uniforms)
 
 
 def _parents(scm: Model, name: str, values: Values) -> tuple:

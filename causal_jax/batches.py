@@ -1,28 +1,56 @@
-"""Batches of units: `evaluate` of the substituted model, vmapped and compiled."""
+"""Batches of units: `evaluate` of the substituted model, vmapped and compiled.
+
+Large models are evaluated chunk by chunk (see `chunked`), with the same result.
+"""
 
 from collections.abc import Mapping
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
-from causal_jax import arguments
+from causal_jax import arguments, chunked, kinds
 from causal_jax.mechanism import Intervention, Model, node_key
-from causal_jax.types import Array, Key, Noise, Params, Shapes, Values
+from causal_jax.types import Array, Key, Noise, Params, Values
 
 
-@partial(jax.jit, static_argnames=("scm", "num"))
 def sample_batch(
     scm: Model, params: Params, key: Key, do: Mapping[str, Intervention], num: int
 ) -> Values:
     """Values of a batch of units whose noise is drawn."""
+    if chunked.is_large(scm):
+        return chunked.sample(scm, params, key, do, num)
+    return _sample_batch(scm, params, key, do, num)
+
+
+@partial(jax.jit, static_argnames=("scm", "num"))
+def _sample_batch(
+    scm: Model, params: Params, key: Key, do: Mapping[str, Intervention], num: int
+) -> Values:
     model, _ = scm._substitute_parsed(params, do)
     return evaluate_batch(scm, params, model.sample_noise(key, num), do)
 
 
-@partial(jax.jit, static_argnames=("scm", "num", "size"))
 def sample_part(
+    scm: Model,
+    params: Params,
+    key: Key,
+    do: Mapping[str, Intervention],
+    first: int,
+    num: int,
+    size: int,
+) -> Values:
+    """`size` units from `first` on, of the `num` units that `sample_batch` draws.
+
+    Noise is made where it is used: XLA makes that of these units alone.
+    """
+    if chunked.is_large(scm):
+        return chunked.sample(scm, params, key, do, num, first=first, size=size)
+    return _sample_part(scm, params, key, do, first, num, size)
+
+
+@partial(jax.jit, static_argnames=("scm", "num", "size"))
+def _sample_part(
     scm: Model,
     params: Params,
     key: Key,
@@ -31,17 +59,29 @@ def sample_part(
     num: int,
     size: int,
 ) -> Values:
-    """`size` units from `first` on, of the `num` units that `sample_batch` draws.
-
-    Noise is made where it is used: XLA makes that of these units alone.
-    """
     model, _ = scm._substitute_parsed(params, do)
     noise = _units(model.sample_noise(key, num), first, size)
     return evaluate_batch(scm, params, noise, do)
 
 
-@partial(jax.jit, static_argnames=("scm", "num", "size"))
 def twins_part(
+    scm: Model,
+    params: Params,
+    key: Key,
+    do: Mapping[str, Intervention],
+    first: int,
+    num: int,
+    size: int,
+) -> tuple[Values, Values]:
+    """The same of `SCM.twins`: both worlds of some of the `num` units."""
+    if not chunked.is_large(scm):
+        return _twins_part(scm, params, key, do, first, num, size)
+    part = partial(chunked.sample, scm, params, key, num=num, first=first, size=size)
+    return part(do={}), part(do=do, key_fresh=jax.random.fold_in(key, 1))
+
+
+@partial(jax.jit, static_argnames=("scm", "num", "size"))
+def _twins_part(
     scm: Model,
     params: Params,
     key: Key,
@@ -50,7 +90,6 @@ def twins_part(
     num: int,
     size: int,
 ) -> tuple[Values, Values]:
-    """The same of `SCM.twins`: both worlds of some of the `num` units."""
     noise = scm.sample_noise(key, num)
     noise_do = with_fresh_noise(scm, jax.random.fold_in(key, 1), noise, do, num)
     factual = evaluate_batch(scm, params, _units(noise, first, size), {})
@@ -62,17 +101,24 @@ def _units(tree: Any, first: Array, size: int) -> Any:
     return jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, first, size), tree)
 
 
-@partial(jax.jit, static_argnames=("scm",))
 def evaluate_batch(
     scm: Model, params: Params, noise: Noise, do: Mapping[str, Intervention]
 ) -> Values:
     """Values of a batch; one unit is `evaluate` of the substituted model."""
+    if chunked.is_large(scm):
+        return chunked.evaluate(scm, params, noise, do)
+    return _evaluate_batch(scm, params, noise, do)
 
+
+@partial(jax.jit, static_argnames=("scm",))
+def _evaluate_batch(
+    scm: Model, params: Params, noise: Noise, do: Mapping[str, Intervention]
+) -> Values:
     def one_unit(do: Mapping[str, Intervention], noise: Noise) -> Values:
         model, model_params = scm._substitute_parsed(params, do)
         return model.evaluate(model_params, noise)
 
-    shapes = value_shapes(scm, params) if do else {}
+    shapes = kinds.value_shapes(scm, params) if do else {}
     axes = arguments.unit_axes(do, shapes)
     return jax.vmap(one_unit, in_axes=(axes, 0))(do, noise)
 
@@ -80,27 +126,6 @@ def evaluate_batch(
 def first_unit(tree: Any) -> Any:
     """The first unit of a batch."""
     return jax.tree.map(lambda leaf: leaf[0], tree)
-
-
-def value_shapes(scm: Model, params: Params) -> Shapes:
-    """{node: shape and dtype of one unit's value}; traced once for each kind of model.
-
-    Args:
-      scm: the model.
-      params: its parameters, of which only structure and shapes are used.
-    """
-    leaves, structure = jax.tree.flatten(params)
-    shapes = [jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)) for x in leaves]
-    return dict(_value_shapes(scm, structure, tuple(shapes)))
-
-
-@lru_cache(maxsize=64)
-def _value_shapes(scm: Model, structure: Any, leaves: tuple) -> Shapes:
-    def one_unit(params: Params) -> Values:
-        noise = scm.sample_noise(jax.random.key(0), 1)
-        return scm.evaluate(params, first_unit(noise))
-
-    return jax.eval_shape(one_unit, jax.tree.unflatten(structure, leaves))
 
 
 def with_fresh_noise(

@@ -157,7 +157,7 @@ class Discrete:
         law = self.law(params, parents)
         if self.coupling == "gumbel":
             return jnp.argmax(law + noise).astype(jnp.int32)
-        return jnp.sum(noise >= _upper_edges(law)).astype(jnp.int32)
+        return jnp.sum(noise >= upper_edges(law)).astype(jnp.int32)
 
     def log_prob(self, params: Params, parents: tuple, value: Array) -> Array:
         return self.log_probs(params, parents)[value.astype(jnp.int32)]
@@ -184,8 +184,15 @@ def uniform_of_state(probs: Array, value: Array, uniform: Array) -> Array:
       uniform: in [0, 1), [].
     """
     value = value.astype(jnp.int32)
-    edges = jnp.concatenate([jnp.zeros(1), _upper_edges(probs), jnp.ones(1)])
-    low, high = edges[value], edges[value + 1]
+    edges = jnp.concatenate([jnp.zeros(1), upper_edges(probs), jnp.ones(1)])
+    return uniform_between(edges[value], edges[value + 1], uniform)
+
+
+def uniform_between(low: Array, high: Array, uniform: Array) -> Array:
+    """`uniform` moved between the edges of a state, of which `low` still is the state.
+
+    Where they are equal, which no possible state's are, it is not between them.
+    """
     # A hair off both edges: rounding, here or where the network is evaluated again in
     # another program, must not move the unit into the next state.
     hair = jnp.minimum(_HAIR, (high - low) / 4)
@@ -200,41 +207,50 @@ _SPACING = 2.0**-24  # of float32 below one; a uniform is a multiple of twice th
 _HAIR = 1e-6  # about eight float32 spacings below one
 
 
-def _upper_edges(probs: Array) -> Array:
-    """Upper edges of all states but the last one, inside [0, 1], [num_states - 1].
+def upper_edges(probs: Any, xp: Any = jnp) -> Any:
+    """Upper edges of all states but the last one, inside [0, 1].
 
     Edges are whole numbers of spacings, and every possible state is at least one
     spacing wide, however improbable: in float32 a state of 1e-8 beside one half would
     have no number of its own, and could not be imagined. A uniform that is drawn is an
     even number of spacings and falls where it fell before, as edges are rounded up.
+
+    Args:
+      probs: `[num_states, ...]`; further axes are of further laws.
+      xp: numpy gives the same edges of concrete laws and compiles nothing.
+
+    Returns:
+      `[num_states - 1, ...]`.
     """
-    probs = probs.astype(jnp.float32)
-    start = (jnp.float32(0), jnp.float32(0), jnp.float32(0))
-    if probs.shape[0] > _UNROLLED:
+    probs = probs.astype(xp.float32)
+    start = (xp.zeros(probs.shape[1:], xp.float32),) * 3
+    if xp is jnp and probs.shape[0] > _UNROLLED:
         (_, _, possible), (edges, below) = jax.lax.scan(_next_edge, start, probs)
     else:  # element-wise programs compile and run fastest
         carry, found = start, []
         for prob in probs:
-            carry, one = _next_edge(carry, prob)
+            carry, one = _next_edge(carry, prob, xp)
             found.append(one)
-        edges, below = (jnp.stack(each) for each in zip(*found, strict=True))
+        edges, below = (xp.stack(each) for each in zip(*found, strict=True))
         possible = carry[2]
     above = possible - below  # possible states above the edge
     # Room for each of them; where there are none, no noise is left.
-    edges = jnp.where(above > 0, jnp.minimum(edges, _SPACINGS - above), _SPACINGS)
+    edges = xp.where(above > 0, xp.minimum(edges, _SPACINGS - above), _SPACINGS)
     return edges[:-1] / _SPACINGS
 
 
-_Edge = tuple[Array, Array, Array]  # cumulated probability, edge, possible states
+_Edge = tuple[Any, Any, Any]  # cumulated probability, edge, possible states
 
 
-def _next_edge(before: _Edge, prob: Array) -> tuple[_Edge, tuple[Array, Array]]:
+def _next_edge(
+    before: _Edge, prob: Any, xp: Any = jnp
+) -> tuple[_Edge, tuple[Any, Any]]:
     """The edge above one more state, in spacings: float32 holds them exactly."""
     total, edge, possible = before
     total = total + prob
-    next_edge = jnp.maximum(jnp.ceil(jnp.minimum(total, 1) * _SPACINGS), edge + 1)
-    edge = jnp.where(prob > 0, next_edge, edge)
-    possible = possible + (prob > 0)
+    next_edge = xp.maximum(xp.ceil(xp.minimum(total, 1) * _SPACINGS), edge + 1)
+    edge = xp.where(prob > 0, next_edge, edge)
+    possible = possible + (prob > 0).astype(xp.float32)
     return (total, edge, possible), (edge, possible)
 
 

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import networkx as nx
 
-from causal_jax import abduction, arguments, batches, description
+from causal_jax import abduction, arguments, batches, description, kinds
 from causal_jax import graph as graphs
 from causal_jax.abduction import Abducted
 from causal_jax.conditioning import Conditioned, accept, require_filled
@@ -165,13 +165,11 @@ class SCM:
         shapes: Shapes = {}
         for name in self.order:
             mechanism = self.mechanisms[name]
-            shapes_above = self._parent_values(name, shapes)
-            parents = tuple(jnp.zeros(s.shape, s.dtype) for s in shapes_above)
+            above = self._parent_values(name, shapes)
+            parents = tuple(jnp.zeros(s.shape, s.dtype) for s in above)
             params[name] = mechanism.init(node_key(key, name), parents)
-            noise = jax.eval_shape(
-                lambda m=mechanism: batches.first_unit(m.noise(key, 1))
-            )
-            shapes[name] = jax.eval_shape(mechanism.apply, params[name], parents, noise)
+            kind = kinds.of_node(mechanism, params[name], above)
+            shapes[name] = kinds.value_shape(kind)
         return params
 
     def _parent_values(self, name: str, values: Mapping[str, Any]) -> tuple:
@@ -498,7 +496,7 @@ class SCM:
           >>> scm.value_shapes(params)["Wet"]
           ShapeDtypeStruct(shape=(), dtype=int32)
         """
-        return batches.value_shapes(self, params)
+        return kinds.value_shapes(self, params)
 
     def _parse(
         self, params: Params, key: Key, do: Mapping[str, Any] | None, num: int

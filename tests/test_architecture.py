@@ -18,8 +18,8 @@ HOUSE = (
     ("types", "archives", "messages", "progress", "files", "graph"),
     ("ops", "losses"),
     ("mechanism", "parameters", "factors", "linear", "particles", "posterior")
-    + ("abduction", "interventions", "arguments", "batches", "rejection")
-    + ("conditioning", "description", "scm"),
+    + ("interventions", "arguments", "kinds", "chunked", "abduction", "batches")
+    + ("rejection", "conditioning", "description", "scm"),
     ("networks", "data"),
     ("importers", "queries"),
     ("metrics", "training"),
