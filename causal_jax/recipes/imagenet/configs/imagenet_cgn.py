@@ -11,9 +11,10 @@ No pictures are read: the generator draws them. It may also be the folder of an
 `imagenet_biggan` run.
 
 Hardware: `tiny` two CPU cores; the default one GPU of 24 GB or more.
-Time: not measured yet.
+Time: `tiny` 96 minutes on two busy CPU cores; the default was not measured.
 Expected: masks whose mean is between .1 and .9, backgrounds without an object.
-Measured: nothing yet, no run has been finished.
+Measured: docs/natural_images.md; of `tiny`, masks cover .22 in the mean, and 59 % of
+them are empty: its pictures are so coarse that U2-NetP finds no object in most.
 
 Variants, combined with commas: `tiny` (for a generator of 64 pixels), `reference` (one
 noise for the three parts, pictures masked as they are, statistics interpolated as the
