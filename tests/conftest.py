@@ -56,9 +56,11 @@ PRODUCT = ("cli", "experiments", "recipes", "test_contributing", "test_readme")
 SLOW = ("training", "networks", *PRODUCT)
 # Files elsewhere that compile such networks, measure memory or start many processes.
 SLOW_FILES = (
-    *("test_memory", "test_lock", "test_hostile_files"),
+    *("test_memory", "test_lock", "test_hostile_files", "test_chunked"),
     *("test_biggan", "test_u2net", "test_resnet", "test_cgn_imagenet"),
+    *("test_convolution", "test_pooled_conv", "test_images", "test_faces"),
 )
+SLOW_EXAMPLES = ("[causal_jax.training", "[causal_jax.networks")  # of test_examples
 # Quick runs are made once: files that ask for one of a kind go to one worker.
 RUNS = {"digits_run": "digits", "run": "faces"}
 
@@ -74,7 +76,8 @@ def pytest_collection_modifyitems(items):
         place = item.path.relative_to(ROOT / "tests").with_suffix("").parts[0]
         if place in PRODUCT:
             item.add_marker(pytest.mark.product)
-        if place in SLOW or item.path.stem in SLOW_FILES:
+        is_slow_example = any(each in item.name for each in SLOW_EXAMPLES)
+        if place in SLOW or item.path.stem in SLOW_FILES or is_slow_example:
             item.add_marker(pytest.mark.slow)
         group = min(groups[item.path], default=str(item.path.relative_to(ROOT)))
         item.add_marker(pytest.mark.xdist_group(group))
