@@ -299,7 +299,7 @@ def is_concrete(leaf: Any) -> bool:
 
 def stack(leaves: Sequence[Any]) -> Any:
     """Arrays as one; by numpy where they are concrete, so that nothing is compiled."""
-    if len(leaves) == 1:
+    if len(leaves) == 1 and isinstance(leaves[0], jax.Array):
         return leaves[0][None]
     if all(map(is_concrete, leaves)):
         return np.stack([np.asarray(leaf) for leaf in leaves])

@@ -243,3 +243,15 @@ def test_unit_axes_are_part_of_the_plan():
     assert arguments.unit_axes(one, shapes) != arguments.unit_axes(each, shapes)
     programs = [chunked._planned(SCM_, PARAMS, do, NUM).program for do in (one, each)]
     assert programs[0] != programs[1]
+
+
+def test_parameters_may_be_plain_numbers():
+    names = [f"X{i}" for i in range(12)]
+    mechanism = AdditiveNoise(mean)
+    scm = SCM(
+        graph.build(list(zip(names, names[1:], strict=False))),
+        dict.fromkeys(names, mechanism),
+    )
+    params = {name: {"mean": float(i), "scale": 0} for i, name in enumerate(names)}
+    drawn = scm.sample(params, KEY, num=2)
+    assert drawn["X2"].tolist() == pytest.approx([2.3, 2.3])  # 2 + .3 * (1 + .3 * 0)
