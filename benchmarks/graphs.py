@@ -21,7 +21,7 @@ from causal_jax import SCM, Tabular, linear
 from causal_jax import graph as graphs
 from causal_jax.data import networks
 
-ROWS, UNITS, POSTERIOR_UNITS, ASKED = 100_000, 1_000_000, 10_000, 20
+ROWS, UNITS, POSTERIOR_UNITS, ASKED = 100_000, 1_000_000, 10_000, 2
 DO = {"HYPOVOLEMIA": "TRUE"}
 EVIDENCE = ("BP", "HRBP", "EXPCO2", "PRESS")
 EDGES = (("A", "B"), ("A", "C"), ("B", "C"), ("C", "D"), ("B", "E"), ("D", "E"))

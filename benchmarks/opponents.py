@@ -43,12 +43,12 @@ def pgmpy_elimination(file, rows, hidden):
     engine = VariableElimination(pgmpy_model(file).get_model())
 
     def run():
-        return [
-            engine.query(hidden, evidence=row, joint=False, show_progress=False)
+        return [  # all in one query would form their joint law
+            [engine.query([name], evidence=row, show_progress=False) for name in hidden]
             for row in rows
         ]
 
-    return run, lambda laws: [float(laws[0][name].values[0]) for name in hidden]
+    return run, lambda laws: [float(law.values[0]) for law in laws[0]]
 
 
 def dowhy_model(edges, weights, class_name):
