@@ -18,20 +18,18 @@ large matrix product (float32 in, TF32 products) ours reaches.
 """
 
 import argparse
-import os
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.harness import limit_cores, num_cores, processor
 from causal_jax.importers import vgg as vgg_weights
 from causal_jax.networks import vgg
 from causal_jax.networks.cgn import mnist
@@ -302,29 +300,6 @@ def line(what, unit, goal, figures):
         ratio = "{ratio:.2f} ({ratio_min:.2f}..{ratio_max:.2f})".format(**figures)
     share = f"{100 * figures['fraction']:.2f} %" if "fraction" in figures else "-"
     return f"| {' | '.join([*cells, ratio, f'{goal:g}' if goal else '-', share])} |"
-
-
-def limit_cores(threads):
-    """Starts anew on fewer cores where there are more: JAX takes all that it sees."""
-    if not hasattr(os, "sched_setaffinity"):
-        return
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) > threads:
-        os.sched_setaffinity(0, cores[:threads])
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
-
-
-def num_cores():
-    known = hasattr(os, "sched_getaffinity")
-    return len(os.sched_getaffinity(0)) if known else os.cpu_count()
-
-
-def processor():
-    """The processor's name where the system tells it."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.is_file() else []
-    names = [each.split(":")[1].strip() for each in lines if "model name" in each]
-    return names[0] if names else platform.machine()
 
 
 def torch_side(threads, channels_last):
