@@ -227,7 +227,7 @@ def _steps(
     found: list[tuple[int, list[str]]],
     length: int,
 ) -> dict[str, np.ndarray]:
-    """Chunks as arrays `[steps, ...]`; unused places read and write a spare row.
+    """Chunks as arrays `[steps, ...]`; unused places write a spare row.
 
     They are filled up to `length` with steps that do nothing.
     """
@@ -250,10 +250,14 @@ def _steps(
         steps["value"][i] = spare[placed.value]
         for j, buffer in enumerate(placed.parents):
             steps["parents"][i, :, j] = spare[buffer]
-        for at, name in enumerate(names):
+        for at in range(placed.width):
+            # Unused places do what the last node does: what is finite stays so, also
+            # in gradients.
+            name = names[min(at, len(names) - 1)]
             steps["row"][i, at] = rows[number][name]
             steps["name"][i, at] = zlib.crc32(name.encode())
-            steps["value"][i, at] = places[name][1]
+            if at < len(names):
+                steps["value"][i, at] = places[name][1]
             if placed.kind.parents:
                 above = [places[parent][1] for parent in scm.parents[name]]
                 steps["parents"][i, at, : len(above)] = above

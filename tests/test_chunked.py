@@ -255,3 +255,24 @@ def test_parameters_may_be_plain_numbers():
     params = {name: {"mean": float(i), "scale": 0} for i, name in enumerate(names)}
     drawn = scm.sample(params, KEY, num=2)
     assert drawn["X2"].tolist() == pytest.approx([2.3, 2.3])  # 2 + .3 * (1 + .3 * 0)
+
+
+def test_places_that_are_not_used_leave_gradients_finite():
+    """A spare place that read zeros would have an infinite slope."""
+    root = AdditiveNoise(lambda p: p)
+    child = AdditiveNoise(lambda p, x: p * jnp.log(x))
+    names = [f"X{i}" for i in range(11)]
+    scm = SCM(
+        graph.build([("X0", name) for name in names[1:4]], nodes=names),
+        {n: child if n in names[1:4] else root for n in names},
+    )
+    params = {n: {"mean": jnp.float32(2.0), "scale": jnp.float32(0.0)} for n in names}
+
+    def total(params):
+        return sum(scm.sample(params, KEY, num=3)[n].mean() for n in names[1:4])
+
+    gradient = jax.grad(total)(params)
+    assert gradient["X0"]["mean"] == pytest.approx(3.0)  # three times 2 / 2
+    assert [float(gradient[n]["mean"]) for n in names[1:4]] == pytest.approx(
+        [np.log(2.0)] * 3, rel=1e-5
+    )
