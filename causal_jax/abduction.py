@@ -139,7 +139,7 @@ def noise_of_values(
       The noise of all nodes, and for observed nodes whether the value is possible given
       its parents, {node: bool `[num]`}.
     """
-    key_prior = jax.random.fold_in(key, 0)
+    key_prior, key_known = (jax.random.fold_in(key, i) for i in (0, 2))
     known = observed.keys() | states.keys()
     prior = {
         name: _prior(
@@ -154,7 +154,7 @@ def noise_of_values(
     is_large = chunked.is_large(scm)
     of_known = _noise_node_by_node if is_large else _noise_of_known
     drawn, consistent = of_known(
-        scm, params, key, observed, states, noise, fixed, uniforms, num=num
+        scm, params, key_known, observed, states, noise, fixed, uniforms, num=num
     )
     return prior | drawn, consistent
 
@@ -188,41 +188,34 @@ def _noise_of_known(
 
     `uniforms` are the prior's noise of the nodes that have states of intervals.
     """
-    keys = jax.random.split(key, (len(scm.order), num))
-
-    def of_unit(
-        keys: Array,
-        observed: Values,
-        states: Values,
-        noise: Noise,
-        fixed: Values,
-        uniforms: Values,
-    ) -> tuple[Noise, dict[str, Array]]:
-        values = {**fixed, **states, **observed}
-        for name in (n for n in scm.order if n in noise):
-            values[name] = scm.mechanisms[name].apply(
-                params[name], _parents(scm, name, values), noise[name]
+    values = _with_values_of(scm, params, noise, {**fixed, **states, **observed})
+    drawn, consistent = dict(noise), {}
+    for alike in _alike(scm, uniforms):
+        of_unit = partial(_abduct_alike, scm, params, alike)
+        found, fits = jax.vmap(of_unit)(values, uniforms)
+        drawn |= found
+        consistent |= fits
+    for name in scm.order:
+        if name not in drawn and (name in states or name in observed):
+            drawn[name], consistent[name] = _abduct_units(
+                scm.mechanisms[name],
+                bool(scm.states(name)),
+                params[name],
+                _parents(scm, name, values),
+                values[name],
+                node_key(key, name),
+                num=num,
             )
-        drawn, consistent = dict(noise), {}
-        for alike in _alike(scm, uniforms):
-            found, fits = _abduct_alike(scm, params, alike, values, uniforms)
-            drawn |= found
-            consistent |= fits
-        for i, name in enumerate(scm.order):
-            if name not in drawn and (name in states or name in observed):
-                drawn[name], consistent[name] = _abduct_node(
-                    scm.mechanisms[name],
-                    bool(scm.states(name)),
-                    params[name],
-                    _parents(scm, name, values),
-                    values[name],
-                    keys[i],
-                )
-        return drawn, {n: fit for n, fit in consistent.items() if n in observed}
+    return drawn, {n: fit for n, fit in consistent.items() if n in observed}
 
-    return jax.vmap(of_unit, in_axes=(1, 0, 0, 0, 0, 0))(
-        keys, observed, states, noise, fixed, uniforms
-    )
+
+def _with_values_of(scm: Model, params: Params, noise: Noise, values: Values) -> Values:
+    """The values, and those of the nodes whose noise is known."""
+    values = dict(values)
+    for name in (n for n in scm.order if n in noise):
+        above = _parents(scm, name, values)
+        values[name] = _values(scm.mechanisms[name], params[name], above, noise[name])
+    return values
 
 
 def _alike(scm: Model, uniforms: Values) -> list[list[str]]:
@@ -258,21 +251,40 @@ def _abduct_alike(
     return dict(zip(names, noise, strict=True)), dict(zip(names, fits, strict=True))
 
 
-def _abduct_node(
+@partial(jax.jit, static_argnames=("mechanism", "has_states", "num"))
+def _abduct_units(
     mechanism: Any,
     has_states: bool,
     params: Params,
     parents: tuple,
-    value: Array,
+    values: Array,
     key: Key,
+    *,
+    num: int,
 ) -> tuple[Noise, Array]:
-    """ONE unit's noise of one node, and whether its value fits, as far as is known."""
-    noise = mechanism.abduct(params, parents, value, key)
+    """Noise of one node, and whether the values fit, as far as is known, `[num]`."""
+    if not hasattr(mechanism, "undetermined"):
+        keys = jax.random.split(key, num)
+        noise = jax.vmap(mechanism.abduct, (None, 0, 0, 0))(
+            params, parents, values, keys
+        )
+    else:
+        noise = jax.vmap(mechanism.abduct, (None, 0, 0, None))(
+            params, parents, values, None
+        )
+        is_free = mechanism.undetermined(params)
+        prior = jax.lax.cond(  # a draw is dear, and hardly ever needed
+            jnp.any(is_free),
+            lambda: mechanism.noise(key, num).astype(noise.dtype),
+            lambda: jnp.zeros_like(noise),
+        )
+        noise = jnp.where(is_free, prior, noise)
     if hasattr(mechanism, "log_prob"):
-        return noise, ~jnp.isneginf(mechanism.log_prob(params, parents, value))
+        log_probs = jax.vmap(mechanism.log_prob, (None, 0, 0))(params, parents, values)
+        return noise, ~jnp.isneginf(log_probs)
     if has_states:
-        return noise, mechanism.apply(params, parents, noise) == value
-    return noise, jnp.bool_(True)
+        return noise, _values(mechanism, params, parents, noise) == values
+    return noise, jnp.ones(num, bool)
 
 
 # --- large models: programs of single nodes, compiled once for those that are alike ---
@@ -291,13 +303,9 @@ def _noise_node_by_node(
     num: int,
 ) -> tuple[Noise, dict[str, Array]]:
     """The same as `_noise_of_known`, to the last bit."""
-    keys = jax.random.split(key, (len(scm.order), num))
-    values = {**fixed, **states, **observed}
+    values = _with_values_of(scm, params, noise, {**fixed, **states, **observed})
     drawn, consistent = dict(noise), {}
-    for name in (n for n in scm.order if n in noise):
-        above = _parents(scm, name, values)
-        values[name] = _values(scm.mechanisms[name], params[name], above, noise[name])
-    for i, name in enumerate(scm.order):
+    for name in scm.order:
         if name in drawn or not (name in states or name in observed):
             continue
         mechanism, above = scm.mechanisms[name], _parents(scm, name, values)
@@ -318,7 +326,8 @@ def _noise_node_by_node(
                 params[name],
                 above,
                 values[name],
-                keys[i],
+                node_key(key, name),
+                num=num,
             )
         drawn[name], fits = found
         if name in observed:
@@ -329,19 +338,6 @@ def _noise_node_by_node(
 @partial(jax.jit, static_argnames=("mechanism",))
 def _values(mechanism: Mechanism, params: Params, parents: tuple, noise: Noise):
     return jax.vmap(mechanism.apply, (None, 0, 0))(params, parents, noise)
-
-
-@partial(jax.jit, static_argnames=("mechanism", "has_states"))
-def _abduct_units(
-    mechanism: Mechanism,
-    has_states: bool,
-    params: Params,
-    parents: tuple,
-    values: Array,
-    keys: Key,
-) -> tuple[Noise, Array]:
-    abduct = partial(_abduct_node, mechanism, has_states, params)
-    return jax.vmap(abduct)(parents, values, keys)
 
 
 @partial(jax.jit, static_argnames=("kind",))

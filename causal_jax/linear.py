@@ -80,6 +80,9 @@ class LinearGaussian:
     ) -> Array:
         return abducted_normal(key, value, self.mean(params, parents), params["scale"])
 
+    def undetermined(self, params: Params) -> Array:
+        return params["scale"] == 0
+
     def check(self, name: str, parent_num_states: tuple) -> None:
         if len(parent_num_states) != self.num_parents:
             raise ValueError(

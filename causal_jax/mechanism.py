@@ -32,6 +32,9 @@ class Mechanism(Protocol):
     Optional methods:
       abduct(params, parents, value, key) -> noise: a draw of the noise given what was
         observed; ONE unit.
+      undetermined(params) -> bool, of the noise's shape: where a value says nothing of
+        the noise, which is then the prior's. With it `abduct` is given no key, and
+        draws are spared where everything is determined.
       log_prob(params, parents, value) -> scalar: log density or mass of the value.
       log_probs(params, parents) -> [num_states]: the same of all states of a discrete
         node; with them it is inferred exactly where it was not observed.
@@ -463,6 +466,9 @@ class AdditiveNoise:
         mean = self.mean_fn(params["mean"], *parents)
         scale = jnp.broadcast_to(params["scale"], self.shape)
         return abducted_normal(key, value, mean, scale)
+
+    def undetermined(self, params: Params) -> Array:
+        return jnp.broadcast_to(params["scale"], self.shape) == 0
 
 
 def abducted_normal(key: Key | None, value: Array, mean: Array, scale: Array) -> Array:
