@@ -42,6 +42,31 @@ def test_what_is_imagined_of_numbers_is_exact():
     assert float(other["y"]) == pytest.approx(2.0, abs=1e-5)
 
 
+def test_noise_that_a_value_does_not_determine_keeps_its_prior():
+    """One entry of the node is a function of its parent: its scale is zero."""
+    mean = AdditiveNoise(lambda _, x: jnp.stack([x, x]), shape=(2,))
+    scm = SCM("x -> y", {"x": AdditiveNoise(same), "y": mean})
+    params = scm.init(KEY)
+
+    def noise_of(scale):
+        given = {**params, "y": {**params["y"], "scale": scale}}
+        return scm.posterior(given, jax.random.key(2), scm.sample(given, KEY, num=NUM))
+
+    scales = jnp.array([[0.0, 2.0], [1.0, 2.0]])
+    drawn, known = (noise_of(scale).noise["y"] for scale in scales)
+    prior = scm.sample_noise(KEY, NUM)["y"]
+    np.testing.assert_allclose(known, prior, atol=1e-5)
+    np.testing.assert_allclose(drawn[:, 1], prior[:, 1], atol=1e-5)
+    free = np.asarray(drawn[:, 0])
+    assert abs(free.mean()) < 5 / np.sqrt(NUM)
+    assert abs((free**2).mean() - 1) < 5 * np.sqrt(2 / NUM)
+    assert abs((free * prior[:, 0]).mean()) < 5 / np.sqrt(NUM)
+    together = jax.vmap(noise_of)(scales)
+    expected = jnp.stack([drawn, known])
+    np.testing.assert_allclose(together.noise["y"], expected, atol=1e-5)
+    assert together.possible.all()
+
+
 def test_an_implicit_node_is_abducted_by_an_exact_draw():
     scm = reference_controller("male_causes_mustache")
     params = scm.init(KEY)
