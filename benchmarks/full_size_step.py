@@ -12,6 +12,7 @@ twice and times the second; --row keeps the numbers.
 """
 
 import argparse
+import resource
 import time
 
 import jax
@@ -86,6 +87,8 @@ def main() -> None:
     )
     if args.run:
         found["seconds"] = timed(trained, program, data, key)
+        kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        found["process_gib"] = kilobytes * 1024 / GIB  # at most, compilation included
     for name, value in found.items():
         print(f"{name.replace('_', ' '):20s} {value:.4g}")
     if args.row:

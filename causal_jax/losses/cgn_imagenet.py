@@ -93,7 +93,7 @@ def collage(
         drawn = best[jax.random.randint(key, (grid**2,), 0, num_best)]
 
         def cut(place: Array) -> Array:
-            start = (place // places, place % places, 0)
+            start = (place // places, place % places, jnp.zeros_like(place))
             return jax.lax.dynamic_slice(small, start, (patch, patch, image.shape[-1]))
 
         patches = jax.vmap(cut)(drawn).reshape(grid, grid, patch, patch, -1)

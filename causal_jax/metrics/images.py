@@ -30,6 +30,7 @@ __all__ = (
     "frechet",
     "label_accuracy",
     "nearest_neighbours",
+    "read_together",
 )
 
 
@@ -62,11 +63,13 @@ class CombinationAccuracy(NamedTuple):
       mean: over all combinations and their labels.
       standard_error: of `mean`.
       table: {"Male=0, Bald=1": {label: accuracy}}.
+      together: {"Male=0, Bald=1": share of the images that show all labels at once}.
     """
 
     mean: float
     standard_error: float
     table: dict[str, dict[str, float]]
+    together: dict[str, float]
 
 
 class Diversity(NamedTuple):
@@ -154,7 +157,7 @@ def combination_accuracy(
       combinations: each {label: state index}.
       num: images a combination.
     """
-    table, shares, variances = {}, [], []
+    table, together, shares, variances = {}, {}, [], []
     for i, do in enumerate(combinations):
         indices = {name: np.array(state) for name, state in do.items()}
         key_one = jax.random.fold_in(key, i)
@@ -163,12 +166,47 @@ def combination_accuracy(
         right = says_one == np.array(list(do.values()), bool)
         by_label = dict(zip(do, map(float, right.mean(0)), strict=True))
         table[_combination_text(scm, do)] = by_label
+        together[_combination_text(scm, do)] = float(right.all(1).mean())
         shares.append(right.mean())
         variances.append(right.mean(1).var() / num)  # labels of one image go together
     error = np.sqrt(np.sum(variances)) / len(combinations)
     return CombinationAccuracy(
-        mean=float(np.mean(shares)), standard_error=float(error), table=table
+        mean=float(np.mean(shares)),
+        standard_error=float(error),
+        table=table,
+        together=together,
     )
+
+
+def read_together(
+    judge: Judge, images: Array, labels: np.ndarray, names: Sequence[str]
+) -> float | None:
+    """The judge's own share of real images of which it reads all these labels right.
+
+    The mean over the combinations that occur, each weighing the same; those of fewer
+    than `MIN_COMBINATION` images are left out, and it is None where none is left.
+
+    Args:
+      judge: must know the labels.
+      images: `[N, H, W, 3]`, best held out.
+      labels: `[N, L]` in {0, 1}, columns as the judge's `label_names`.
+      names: labels that are read at once.
+    """
+    columns = [judge_column(judge, name) for name in names]
+    true = np.asarray(labels)[:, columns] > 0.5
+    right = ((judge.labels(images)[:, columns] > 0.5) == true).all(1)
+    kinds, index, counts = np.unique(
+        true, axis=0, return_inverse=True, return_counts=True
+    )
+    rates = [
+        right[index.ravel() == i].mean()
+        for i in range(len(kinds))
+        if counts[i] >= MIN_COMBINATION
+    ]
+    return float(np.mean(rates)) if rates else None
+
+
+MIN_COMBINATION = 30  # images, in `read_together`
 
 
 def _combination_text(scm: SCM, do: Mapping) -> str:

@@ -48,12 +48,14 @@ def painted():
     return jnp.asarray(images, jnp.float32), jnp.asarray(masks, jnp.float32), colours
 
 
-def test_a_collage_shows_the_object_alone():
+@pytest.mark.parametrize("x64", [False, True])
+def test_a_collage_shows_the_object_alone(x64):
     """A square of 6 holds 9 patches of 4: everything in the collage is its colour."""
-    images, masks, colours = painted()
-    found = losses.collage(images, masks, keys(2), **SIZES)
-    expected = np.broadcast_to(colours[:, None, None], found.shape)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    with jax.enable_x64(x64):
+        images, masks, colours = painted()
+        found = losses.collage(images, masks, keys(2), **SIZES)
+        expected = np.broadcast_to(colours[:, None, None], found.shape)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_a_collage_is_of_patches_of_the_picture():

@@ -4,6 +4,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from causal_jax.data import faces
@@ -77,6 +78,27 @@ def test_combinations_never_seen_are_read(true, judge):
     assert set(result.table["Male=0, Bald=1"]) == {"Male", "Bald"}
     assert result.mean >= 0.97
     assert 0.0 <= result.standard_error < 0.01
+    for text, share in result.together.items():  # both, so no more than either
+        assert 0.9 <= share <= min(result.table[text].values())
+
+
+def test_the_judges_own_share_weighs_combinations_alike(judge):
+    """Of a constant reader all of one combination is right, and none of the others."""
+    labels = np.zeros((200, 9), int)
+    labels[:100, faces.LABELS.index("Male")] = 1
+    labels[:40, faces.LABELS.index("Mustache")] = 1
+    labels[199, faces.LABELS.index("Mustache")] = 1  # too few to be counted
+
+    class Constant:
+        label_names = judge.label_names
+
+        def labels(self, pictures):
+            return np.zeros((len(pictures), 9))
+
+    pictures, names = np.zeros((200, 1)), ("Male", "Mustache")
+    found = images.read_together(Constant(), pictures, labels, names)
+    assert found == pytest.approx(1 / 3)
+    assert images.read_together(Constant(), pictures[:9], labels[:9], names) is None
 
 
 def test_diversity_is_one_for_the_truth_and_low_without_it(true, judge):

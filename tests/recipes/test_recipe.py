@@ -17,7 +17,10 @@ def test_run_leaves_what_the_contract_names(run):
     images = {
         "label_accuracy_mean",
         "label_accuracy_min",
+        "label_accuracy_relative_mean",
+        "label_accuracy_relative_min",
         "unseen_accuracy",
+        "unseen_together",
         "diversity",
         "frechet",
         "frechet_floor",

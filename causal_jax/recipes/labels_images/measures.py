@@ -38,6 +38,14 @@ UNSEEN = ({"Male": 0, "Mustache": 1}, {"Male": 0, "Bald": 1})
 CAUSE, EFFECT = "Mustache", "Male"
 
 
+# Of those: labels read as they were set, mean and by label; images where all are, the
+# judge's own share of real pictures of combinations that occur, and the mean ratio.
+UNSEEN_FIGURES = (
+    *("unseen_accuracy", "unseen", "unseen_together", "unseen_together_judge"),
+    "unseen_together_relative",
+)
+
+
 class Shown(NamedTuple):
     """What the report shows beside the metrics.
 
@@ -168,14 +176,13 @@ def image_metrics(trained: Trained, labels: data.Labels, pictures: Images) -> di
         "label_accuracy": accuracy.by_label,
         "label_accuracy_standard_errors": accuracy.standard_errors,
         "judge_accuracy": pictures.judge_accuracy,
-        **dict.fromkeys(("unseen_accuracy", "unseen", "male_by_mustache")),
+        **_relative(accuracy.by_label, pictures.judge_accuracy),
+        **dict.fromkeys(UNSEEN_FIGURES),
+        "male_by_mustache": None,
     }
     combinations = [c for c in UNSEEN if set(c) <= names]
     if combinations:
-        unseen = images.combination_accuracy(
-            *model, key, combinations=combinations, num=NUM_PER_STATE
-        )
-        result |= {"unseen_accuracy": unseen.mean, "unseen": unseen.table}
+        result |= _unseen(model, key, combinations, pictures)
     if {CAUSE, EFFECT} <= names:
         effects = images.do_versus_see(
             *model,
@@ -205,6 +212,37 @@ def image_metrics(trained: Trained, labels: data.Labels, pictures: Images) -> di
         "frechet_num": distance.num,
     }
     return result | neighbours(trained, pictures, key)
+
+
+def _relative(ours: dict[str, float], judges: dict[str, float]) -> dict[str, float]:
+    """Label accuracies over the judge's own: what it cannot read is not asked for."""
+    ratios = [ours[name] / judges[name] for name in ours]
+    return {
+        "label_accuracy_relative_mean": float(np.mean(ratios)),
+        "label_accuracy_relative_min": min(ratios),
+    }
+
+
+def _unseen(model, key: Key, combinations: list, pictures: Images) -> dict:
+    """Values of `UNSEEN_FIGURES`."""
+    found = images.combination_accuracy(
+        *model, key, combinations=combinations, num=NUM_PER_STATE
+    )
+    held_out, judge = pictures.held_out, pictures.judge
+    own = [
+        images.read_together(judge, held_out.images, held_out.labels, tuple(names))
+        for names in combinations
+    ]
+    together = found.together.values()
+    ratios = [a / b for a, b in zip(together, own, strict=True) if b]
+    values = (
+        found.mean,
+        found.table,
+        found.together,
+        dict(zip(found.together, own, strict=True)),
+        float(np.mean(ratios)) if len(ratios) == len(own) else None,
+    )
+    return dict(zip(UNSEEN_FIGURES, values, strict=True))
 
 
 def neighbours(trained: Trained, pictures: Images, key: Key) -> dict:

@@ -177,8 +177,23 @@ def _image_sentences(pictures: dict) -> Iterator[str]:
             f"Combinations that no training picture has, {names}: the labels read as "
             f"they were set in {_percent(pictures['unseen_accuracy'])} of the images."
         )
+        yield from _together(pictures)
     yield _likeness(pictures)
     yield _copies(pictures)
+
+
+def _together(pictures: dict) -> Iterator[str]:
+    """All labels of a combination in one image; older metrics lack it."""
+    relative = pictures.get("unseen_together_relative")
+    if relative is None:
+        return
+    shares = " and ".join(map(_percent, pictures["unseen_together"].values()))
+    own = " and ".join(map(_percent, pictures["unseen_together_judge"].values()))
+    yield (
+        f"All of a combination's labels at once are read in {shares} of the images; of "
+        f"real pictures, in combinations that occur, the judge reads {own}: "
+        f"{relative:.2f} times as often."
+    )
 
 
 def _likeness(pictures: dict) -> str:
@@ -259,9 +274,20 @@ _PICTURE_FIGURES = (
     ),
     ("label_accuracy_min", "label accuracy, lowest", "of the worst label"),
     (
+        "label_accuracy_relative_mean",
+        "... over the judge's own, mean",
+        "1 is as well as the judge reads real pictures",
+    ),
+    ("label_accuracy_relative_min", "... lowest", "of the worst label"),
+    (
         "unseen_accuracy",
         "accuracy on unseen combinations",
         "of combinations that no training picture has",
+    ),
+    (
+        "unseen_together_relative",
+        "... all labels at once, over the judge's own",
+        "of real pictures in combinations that occur",
     ),
     ("diversity", "diversity", "spread over the true spread; 1 is as much"),
     ("frechet", "Frechet distance", "of generated from real pictures; 0 is the same"),
