@@ -47,6 +47,41 @@ def test_controls_stay_within_zero_and_one(end):
     np.testing.assert_array_equal(began.controlled(controls, margins, RATES), [end] * 3)
 
 
+def _distance(generated, real):
+    everywhere = jnp.arange(len(generated))
+    return began.code_distance(generated, real, generated, real, everywhere)
+
+
+def test_the_code_distance_is_the_energy_distance():
+    """Of a normal law from a point: 2 E|Y| - E|Y - Y'|, over its size sqrt(2)."""
+    key, num = jax.random.key(0), 3000
+    real = jax.random.normal(key, (num, 1))
+    expected = (2 * np.sqrt(2 / np.pi) - 2 / np.sqrt(np.pi)) / np.sqrt(2)
+    found = _distance(jnp.zeros((num, 1)), real)
+    assert float(found) == pytest.approx(expected, abs=5 / np.sqrt(num))
+
+
+def test_the_code_distance_has_no_bias():
+    """Of two batches of one law it is zero in the mean, however small they are."""
+    codes = jax.random.normal(jax.random.key(1), (2, 4000, 6, 3)) * jnp.array([1, 2, 5])
+    found = np.asarray(jax.vmap(_distance)(*codes))
+    assert abs(found.mean()) < 5 * found.std() / np.sqrt(len(found))
+    shifted = np.asarray(jax.vmap(_distance)(codes[0], codes[1] + 1.0))
+    assert shifted.mean() > 10 * found.std() / np.sqrt(len(found))
+
+
+def test_parts_of_a_batch_have_the_distance_of_the_whole():
+    fake, real = jax.random.normal(jax.random.key(2), (2, 8, 3))
+    fake = fake.at[5].set(fake[2])  # two images with one code have a gradient
+    whole, gradient = jax.value_and_grad(lambda x: _distance(x, real))(fake)
+    parts = [
+        began.code_distance(fake[part], real[part], fake, real, part)
+        for part in (jnp.arange(4), jnp.arange(4, 8))
+    ]
+    assert float(sum(parts) / 2) == pytest.approx(float(whole), abs=1e-6)
+    assert jnp.isfinite(gradient).all()
+
+
 def test_margins_at_zero_leave_convergence_to_the_real_errors():
     errors, margins = _margins(0.4, 0.2, 0.1, 0.05)
     assert float(began.convergence(errors, margins)) == pytest.approx(0.4)
