@@ -30,7 +30,7 @@ from causal_jax.losses import began as losses
 from causal_jax.networks import began
 from causal_jax.networks.image import ImageGenerator
 from causal_jax.networks.layers import gather_rows
-from causal_jax.training import parallel
+from causal_jax.training import parallel, precision
 from causal_jax.training.algorithm import Algorithm
 from causal_jax.training.image_stage import late_decay, moved_average, pixels
 from causal_jax.training.unseen_combinations import mean_interaction
@@ -128,6 +128,7 @@ def causal_began(
     unseen: np.ndarray | None = None,
     flip: bool = False,
     average_rate: float = 0.01,
+    dtype: str = "float32",
     halve_every: int | None = None,
     num_steps: int | None = None,
 ) -> Algorithm:
@@ -157,6 +158,7 @@ def causal_began(
         pairs.
       flip: mirror real images at random.
       average_rate: of the moving average of the generator; 1 for none.
+      dtype: what networks compute in, "float32" or "bfloat16", see `precision`.
       halve_every: steps after which the learning rates are halved; None never does.
       num_steps: instead, the learning rates fall to a tenth in the second half of so
         many steps; None does not.
@@ -166,7 +168,7 @@ def causal_began(
       [2, B, n]}: the second half gives the labels of the generated images.
 
     Raises:
-      ValueError: unknown label loss, or both ways to lower the learning rates.
+      ValueError: unknown label loss or type, or both ways to lower the learning rates.
 
     Example:
       >>> generator = ImageGenerator((2, 2), resolution=16, width=4)
@@ -178,6 +180,7 @@ def causal_began(
         raise ValueError(
             f"label_loss is 'squarediff', 'absdiff' or 'xe', not {label_loss!r}"
         )
+    precision.require_dtype(dtype)
     if halve_every and num_steps:
         raise ValueError("learning rates follow halve_every or num_steps, not both")
 
@@ -220,28 +223,33 @@ def causal_began(
         return jax.vmap(lambda row: generator.encode(tuple(row)))(labels)
 
     def image_error(params: Params, images: Array, codes: Array) -> Array:
-        drawn = autoencoder.apply(params, images, codes if conditional else None)
+        params, given = precision.given(params, (images, codes), dtype)
+        drawn = autoencoder.apply(params, given[0], given[1] if conditional else None)
+        drawn = precision.returned(drawn, dtype)
         return losses.reconstruction_error(drawn, images)
 
     def distance(params: Params, fake: Array, real: Array) -> Array:
         """Of the codes; it moves the generator, not the autoencoder."""
         params = jax.lax.stop_gradient(params)
-        found = [
-            autoencoder.apply(params, images, method="encode")
-            for images in (fake, real)
-        ]
+        params, pictures = precision.given(params, (fake, real), dtype)
+        found = precision.returned(
+            [autoencoder.apply(params, each, method="encode") for each in pictures],
+            dtype,
+        )
         (all_fake, index), (all_real, _) = (
             gather_rows(codes, parallel.axis_name()) for codes in found
         )
         return losses.code_distance(*found, all_fake, all_real, index)
 
     def label_error(params: Params, images: Array, codes: Array) -> Array:
-        logits = labeler.apply(params, images)
+        params, images = precision.given(params, images, dtype)
+        logits = precision.returned(labeler.apply(params, images), dtype)
         return losses.label_error(logits, codes, label_loss)
 
     def interaction(params: Params, labels, noise, key: Key) -> Array:
         index = parallel.local(jax.random.randint(key, (batch_size,), 0, len(unseen)))
         pairs = jnp.asarray(unseen)[index]
+        params, noise = precision.given(params, noise, dtype)
         return mean_interaction(generator, params, labels, noise, pairs)
 
     def total_loss(trained, state: BEGANState, real, labels, codes, key: Key):
@@ -249,9 +257,12 @@ def causal_began(
         key_noise, key_pairs = jax.random.split(key)
         params = {**state.generator, "params": trained["generator"]}
         noise = parallel.local(generator.noise(key_noise, batch_size))
-        fake, params = generator.apply_train(
-            params, codes[1], noise, axis_name=parallel.axis_name()
+        weights, inputs = precision.given(params, (codes[1], noise), dtype)
+        fake, updated = generator.apply_train(
+            weights, *inputs, axis_name=parallel.axis_name()
         )
+        fake = precision.returned(fake, dtype)
+        params = {**updated, "params": params["params"]}
         encoder_decoder, reader = trained["autoencoder"], trained["labeler"]
         c1, c2, c3 = state.controls
         errors = losses.Errors(

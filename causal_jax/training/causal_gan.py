@@ -40,7 +40,7 @@ import optax
 
 from causal_jax.losses import adversarial as losses
 from causal_jax.networks.image import ImageGenerator, Readings
-from causal_jax.training import parallel
+from causal_jax.training import parallel, precision
 from causal_jax.training.algorithm import Algorithm
 from causal_jax.training.image_stage import late_decay, moved_average, pixels
 from causal_jax.training.unseen_combinations import mean_interaction
@@ -146,6 +146,7 @@ def causal_gan(
     unseen: np.ndarray | None = None,
     flip: bool = False,
     average_rate: float = 0.01,
+    dtype: str = "float32",
     num_steps: int | None = None,
 ) -> Algorithm:
     """CausalGAN for the image mechanism `generator`.
@@ -179,6 +180,7 @@ def causal_gan(
         pairs.
       flip: mirror real images at random.
       average_rate: of the moving average of the generator; 1 for none.
+      dtype: what networks compute in, "float32" or "bfloat16", see `precision`.
       num_steps: the learning rates fall to a tenth in the second half of so many steps;
         None keeps them.
 
@@ -187,7 +189,7 @@ def causal_gan(
       [2, B, n]}: the second half gives the labels of the generated images.
 
     Raises:
-      ValueError: unknown label loss.
+      ValueError: unknown label loss or type.
 
     Example:
       >>> generator = ImageGenerator((2, 2), resolution=16, width=4)
@@ -197,6 +199,7 @@ def causal_gan(
     """
     if label_loss not in ("theory", "flipped"):
         raise ValueError(f"label_loss is 'theory' or 'flipped', not {label_loss!r}")
+    precision.require_dtype(dtype)
     optimizer = optax.adam(late_decay(learning_rate, num_steps), *betas)
     critics_optimizer = optax.adam(late_decay(critic_learning_rate, num_steps), *betas)
     side = generator.resolution
@@ -217,17 +220,23 @@ def causal_gan(
 
     def read(params: Params, images: Array) -> tuple[Readings, Params]:
         critics = generator.critics(parallel.axis_name(), critic_width)
-        readings, updated = critics.apply(params, images, True, mutable=["batch_stats"])
+        weights, images = precision.given(params, images, dtype)
+        readings, updated = critics.apply(
+            weights, images, True, mutable=["batch_stats"]
+        )
+        readings = precision.returned(readings, dtype)
         if not joint:
             readings = dataclasses.replace(readings, joint=None)
         return readings, {**params, **updated}
 
     def generate(params: Params, codes: Array, key: Key):
         noise = parallel.local(generator.noise(key, batch_size))
-        images, params = generator.apply_train(
-            params, codes, noise, axis_name=parallel.axis_name()
+        weights, inputs = precision.given(params, (codes, noise), dtype)
+        images, updated = generator.apply_train(
+            weights, *inputs, axis_name=parallel.axis_name()
         )
-        return images, params, noise
+        images = precision.returned(images, dtype)
+        return images, {**updated, "params": params["params"]}, noise
 
     def label_term(logits: Array, codes: Array, noise) -> Array:
         if label_loss == "theory":
@@ -297,6 +306,7 @@ def causal_gan(
     def interaction(params: Params, labels, noise, key: Key) -> Array:
         index = parallel.local(jax.random.randint(key, (batch_size,), 0, len(unseen)))
         pairs = jnp.asarray(unseen)[index]
+        params, noise = precision.given(params, noise, dtype)
         return mean_interaction(generator, params, labels, noise, pairs)
 
     def generator_loss(

@@ -33,7 +33,7 @@ from causal_jax.networks.cgn.composition import PARTS, SHAPE, compose
 from causal_jax.networks.cgn.mnist import trained_nodes
 from causal_jax.networks.cgn.parts import NUM_CLASSES
 from causal_jax.scm import SCM, node_key
-from causal_jax.training import parallel
+from causal_jax.training import parallel, precision
 from causal_jax.training.algorithm import Algorithm
 from causal_jax.training.image_stage import late_decay, moved_average
 from causal_jax.types import Array, Batch, Key, Params
@@ -139,6 +139,7 @@ def cgn(
     shared_noise: bool = False,
     matched_labels: bool = False,
     average_rate: float = 1.0,
+    dtype: str = "float32",
     num_steps: int | None = None,
 ) -> Algorithm:
     """Training of the causal model `networks.cgn.mnist.scm(...)`.
@@ -169,6 +170,8 @@ def cgn(
         compared with, so that the style is that of their class; False draws labels
         uniformly, as the reference does.
       average_rate: of the moving average of the model; 1 for none.
+      dtype: what networks compute in, "float32" or "bfloat16", see `precision`; the
+        style's features stay in float32.
       num_steps: the learning rates fall to a tenth in the second half of so many steps;
         None keeps them.
 
@@ -177,7 +180,8 @@ def cgn(
       "labels": int [B] in 0..9}.
 
     Raises:
-      ValueError: style weights without features, or pairs that cannot be formed.
+      ValueError: style weights without features, an unknown type, or pairs that cannot
+        be formed.
 
     Example:
       >>> from causal_jax.networks.cgn import discriminators, mnist
@@ -190,6 +194,7 @@ def cgn(
         raise ValueError(
             "style_weights compare feature maps: give features_fn, or no weights"
         )
+    precision.require_dtype(dtype)
     in_pairs = any(spread_weights)
     if in_pairs and (len(spread_weights) != 2 or SHAPE not in scm.nodes):
         raise ValueError(
@@ -235,12 +240,12 @@ def cgn(
             noise = mechanism.noise(node_key(key, part), batch_size)
             if shared_noise:
                 noise = {**noise, "z": shared}
-            values[part], model[part] = mechanism.apply_train(
-                model[part],
-                labels,
-                parallel.local(noise),
-                axis_name=parallel.axis_name(),
+            weights, noise = precision.given(model[part], parallel.local(noise), dtype)
+            value, updated = mechanism.apply_train(
+                weights, labels, noise, axis_name=parallel.axis_name()
             )
+            values[part] = precision.returned(value, dtype)
+            model[part] = {**updated, "params": model[part]["params"]}
         whole = len(parts) == 1
         image = values[parts[0]] if whole else compose(*values.values())
         return image, values, model
@@ -250,10 +255,11 @@ def cgn(
         if hasattr(module, "axis_name"):
             module = module.clone(axis_name=parallel.axis_name())
         dropout = parallel.local(module.dropout(key, batch_size))
+        critic, (images, dropout) = precision.given(critic, (images, dropout), dtype)
         scores, _ = module.apply(
             critic, images, labels, dropout, mutable=["batch_stats"]
         )
-        return scores
+        return precision.returned(scores, dtype)
 
     def style(fake: Array, real: Array) -> Array:
         if features_fn is None or not any(style_weights):

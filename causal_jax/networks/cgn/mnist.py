@@ -155,6 +155,8 @@ class _PartMechanism:
         raw, updated = self.module(axis_name).apply(
             params, noise["z"], labels, True, mutable=["batch_stats"]
         )
+        # bfloat16 has no number between a clipped mask and 1, whose logarithm is taken.
+        raw = raw.astype(jnp.promote_types(raw.dtype, jnp.float32))
         return self.finish(raw, noise), {**params, **updated}
 
     def finish(self, raw: Array, noise: Noise) -> Array:

@@ -82,6 +82,7 @@ def get_config(variant=""):
     # A smooth D does not see a flat texture's jitter: all of a class's become one.
     settings["spread_weights"] = _SPREAD_WEIGHTS[chosen]
     settings |= {"style_weights": (), "shared_noise": False, "average_rate": 1e-3}
+    settings["dtype"] = "float32"  # what networks compute in, or "bfloat16"
     config.cgn = ml_collections.ConfigDict(settings)  # see `training.cgn.cgn`
     order = {"reference": 0, QUICKTEST: 2}  # one sets all, one overrides all
     for part in sorted(parts, key=lambda part: order.get(part, 1)):

@@ -60,6 +60,7 @@ def with_images(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
             "smoothness": 0.1,
             "additivity": 10.0,
             "average_rate": 0.01,
+            "dtype": "float32",  # what networks compute in, or "bfloat16"
             "flip": False,
         }
     )
@@ -87,6 +88,7 @@ def with_began(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
             "distance_weight": 1.0,
             "additivity": 1.0,
             "average_rate": 0.01,
+            "dtype": "float32",  # what networks compute in, or "bfloat16"
             "flip": False,
         }
     )
