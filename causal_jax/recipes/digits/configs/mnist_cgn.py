@@ -94,7 +94,7 @@ def _change(config, part: str) -> None:
     if part == "reference":
         settings = dict(cgn.REFERENCE[config.variant])
         config.batch_size = settings.pop("batch_size")
-        config.cgn = ml_collections.ConfigDict(settings)
+        config.cgn = ml_collections.ConfigDict(settings | {"dtype": config.cgn.dtype})
         config.num_steps = cgn.NUM_STEPS[config.variant]
         config.model.width = config.model.texture_width = 32
         config.model.truncation, config.model.norm_output = 1.0, True

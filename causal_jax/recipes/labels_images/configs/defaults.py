@@ -133,6 +133,7 @@ def reference_images(config: ml_collections.ConfigDict) -> None:
     config.image_size = 64
     config.flatten = 0.0
     config.decay = False
-    config.gan = ml_collections.ConfigDict(settings | {"flip": config.gan.flip})
+    settings |= {"flip": config.gan.flip, "dtype": config.gan.dtype}
+    config.gan = ml_collections.ConfigDict(settings)
     names = ("architecture", "width", "noise_size", "label_noise")
     config.generator.update(dict(zip(names, networks, strict=True)))
