@@ -273,12 +273,13 @@ def _abduct_units(
             params, parents, values, None
         )
         is_free = mechanism.undetermined(params)
-        prior = jax.lax.cond(  # a draw is dear, and hardly ever needed
-            jnp.any(is_free),
-            lambda: mechanism.noise(key, num).astype(noise.dtype),
-            lambda: jnp.zeros_like(noise),
-        )
-        noise = jnp.where(is_free, prior, noise)
+
+        def with_prior(noise: Noise) -> Noise:
+            prior = mechanism.noise(key, num).astype(noise.dtype)
+            return jnp.where(is_free, prior, noise)
+
+        # A draw is dear, and hardly ever needed.
+        noise = jax.lax.cond(jnp.any(is_free), with_prior, lambda noise: noise, noise)
     if hasattr(mechanism, "log_prob"):
         log_probs = jax.vmap(mechanism.log_prob, (None, 0, 0))(params, parents, values)
         return noise, ~jnp.isneginf(log_probs)

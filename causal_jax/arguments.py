@@ -197,17 +197,22 @@ def encode(scm: Model, name: str, value: Any) -> Array:
         return value.astype(jnp.int32)
     if not isinstance(value, jax.Array | np.ndarray):
         _require_no_integer_names(name, states, value)
-    value = np.asarray(value)
+    given, value = value, np.asarray(value)
     if value.dtype.kind in "OUS":
         indices = [_state_index(name, states, state) for state in value.ravel()]
         return jnp.asarray(np.reshape(indices, value.shape).astype(np.int32))
-    wrong = value[~np.isin(value, np.arange(len(states)))]
-    if wrong.size:
+    if value.dtype.kind in "iu":
+        is_wrong = (value < 0) | (value >= len(states))
+    else:
+        is_wrong = ~np.isin(value, np.arange(len(states)))
+    if is_wrong.any():
+        wrong = value[is_wrong]
         raise ValueError(
             f"{wrong.ravel()[0]!s} is no state of {name!r}: its states are "
             f"{_described_states(states)}"
         )
-    return jnp.asarray(value.astype(np.int32))
+    is_done = isinstance(given, jax.Array) and given.dtype == jnp.int32
+    return given if is_done else jnp.asarray(value.astype(np.int32))
 
 
 def _require_array(name: str, value: Any) -> None:
@@ -277,13 +282,20 @@ def _encoded_number(name: str, value: Any) -> Array:
             f"{shown} is no number: node {name!r} has no states, it takes numbers"
         ) from error
     traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value))
-    # numpy: inside `jit` even constants would be traced.
-    if not traced and np.isnan(np.asarray(value, float)).any():
+    if not traced and _has_nan(value):
         raise ValueError(
             f"a value of {name!r} is NaN: give a number; what was not observed is left "
             "out of the factual"
         )
     return number
+
+
+def _has_nan(value: Any) -> bool:
+    """By numpy: inside `jit` even constants would be traced."""
+    has_type = isinstance(value, jax.Array | np.ndarray)
+    if not has_type or not jnp.issubdtype(value.dtype, jnp.floating):
+        value = np.asarray(value, float)
+    return bool(np.isnan(np.asarray(value)).any())
 
 
 def _state_index(name: str, states: tuple[str, ...], state: Any) -> int:

@@ -403,7 +403,9 @@ class SCM:
           True
         """
         self._require_params_and_key(params, key)
-        noise, is_unit, _ = self._abduct(params, key, factual, num_particles)
+        shapes = self.value_shapes(params)
+        factual, is_unit, _ = arguments.factual(self, shapes, factual)
+        noise = self._noise_of(params, key, factual, num_particles)
         return batches.first_unit(noise) if is_unit else noise
 
     def posterior(
@@ -431,15 +433,13 @@ class SCM:
         found = abduction.abduct(self, params, key, factual, num_particles)
         return abduction.counted(found, num)
 
-    def _abduct(
+    def _noise_of(
         self, params: Params, key: Key, factual: Values, num_particles: int
-    ) -> tuple[Noise, bool, int]:
-        """The noise of a batch, whether the factual was one unit, number of units."""
-        shapes = self.value_shapes(params)
-        factual, is_unit, num = arguments.factual(self, shapes, factual)
+    ) -> Noise:
+        """The noise of a batch of units, which have to be possible."""
         found = abduction.abduct(self, params, key, factual, num_particles)
         abduction.require_found(found)
-        return found.noise, is_unit, num
+        return found.noise
 
     def counterfactual(
         self,
@@ -476,9 +476,9 @@ class SCM:
         """
         self._require_params_and_key(params, key)
         shapes = self.value_shapes(params)
-        num = arguments.factual(self, shapes, factual)[2]
+        factual, is_unit, num = arguments.factual(self, shapes, factual)
         do = arguments.interventions(self, do, shapes, num)
-        noise, is_unit, num = self._abduct(params, key, factual, num_particles)
+        noise = self._noise_of(params, key, factual, num_particles)
         key_fresh = jax.random.fold_in(key, 1)  # not the key of the abduction
         noise = batches.with_fresh_noise(self, key_fresh, noise, do, num)
         values = self._checked(batches.evaluate_batch(self, params, noise, do), do)
