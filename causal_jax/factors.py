@@ -11,8 +11,8 @@ nodes fall into groups that are inferred one by one.
 """
 
 import math
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Iterable
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -155,37 +155,90 @@ def _log_table(
     scm: Model, params: Params, name: str, group: Group, evidence: Values
 ) -> Array:
     family = (*scm.parents[name], name)
-    sizes = [_num_states(scm, member) for member in family]
+    sizes = tuple(_num_states(scm, member) for member in family)
     mechanism = scm.mechanisms[name]
-    small = math.prod(sizes) <= MAX_TABLE
+    known = tuple(member not in group.hidden for member in family)
+    values = tuple(
+        evidence[n] for n, is_known in zip(family, known, strict=True) if is_known
+    )
     if all(sizes) and hasattr(mechanism, "log_probs"):
         if isinstance(mechanism, Tabular):
-            return _sliced(safe_log(params[name]["probs"]), family, group, evidence)
-        if small:
-            table = _on_grid(scm, params, name, sizes[:-1])
-            return _sliced(table, family, group, evidence)
-    return _evaluated(scm, params, name, group, evidence)
+            return _sliced(params[name]["probs"], values, known)
+        if math.prod(sizes) <= MAX_TABLE:
+            return _on_grid(mechanism, params[name], values, known, sizes[:-1])
+    return _evaluated(mechanism, params[name], values, known, sizes[:-1])
 
 
-def _sliced(
-    table: Array, family: tuple[str, ...], group: Group, evidence: Values
+# Programs of single factors, shared by those that are alike; see `ops.buckets`.
+
+
+@partial(jax.jit, static_argnames=("known",))
+def _sliced(probs: Array, values: tuple[Array, ...], known: tuple[bool, ...]) -> Array:
+    """Logs of a table over the whole family, at the states of those who were observed.
+
+    Args:
+      probs: `[*states of the parents, own states]`.
+      values: states of the observed members, `[rows]` each.
+      known: whether each member is observed.
+    """
+    return _at_states(safe_log(probs), values, known)
+
+
+def _at_states(
+    table: Array, values: tuple[Array, ...], known: tuple[bool, ...]
 ) -> Array:
-    """A table over the whole family, at the states of those who were observed."""
-    known = [i for i, member in enumerate(family) if member not in group.hidden]
-    if not known:
+    places = [i for i, is_known in enumerate(known) if is_known]
+    if not places:
         return table[..., None]
-    table = jnp.moveaxis(table, known, range(len(known)))
-    states = tuple(evidence[family[i]].astype(jnp.int32) for i in known)
-    return jnp.moveaxis(table[states], 0, -1)
+    table = jnp.moveaxis(table, places, range(len(places)))
+    return jnp.moveaxis(table[tuple(v.astype(jnp.int32) for v in values)], 0, -1)
 
 
-def _on_grid(scm: Model, params: Params, name: str, sizes: list[int]) -> Array:
-    """log P(state | parents) of all parents' states, `[*sizes, states]`."""
-    mechanism: Any = scm.mechanisms[name]
-    table = jax.vmap(lambda row: mechanism.log_probs(params[name], tuple(row)))(
-        configurations(sizes)
-    )
-    return table.reshape(*sizes, -1)
+@partial(jax.jit, static_argnames=("mechanism", "known", "sizes"))
+def _on_grid(
+    mechanism: Any,
+    params: Params,
+    values: tuple[Array, ...],
+    known: tuple[bool, ...],
+    sizes: tuple[int, ...],
+) -> Array:
+    """log P(state | parents) of all parents' states, then as `_sliced`.
+
+    `sizes` are the parents' numbers of states.
+    """
+    laws = jax.vmap(lambda row: mechanism.log_probs(params, tuple(row)))
+    table = laws(configurations(sizes)).reshape(*sizes, -1)
+    return _at_states(table, values, known)
+
+
+@partial(jax.jit, static_argnames=("mechanism", "known", "sizes"))
+def _evaluated(
+    mechanism: Any,
+    params: Params,
+    values: tuple[Array, ...],
+    known: tuple[bool, ...],
+    sizes: tuple[int, ...],
+) -> Array:
+    """A factor that is no table: at every row and all states of the hidden parents."""
+    hidden_sizes = [
+        size for size, is_known in zip(sizes, known, strict=False) if not is_known
+    ]
+
+    def one(values: tuple[Array, ...], states: Array) -> Array:
+        left, drawn = iter(values), iter(states)
+        family = [next(left if is_known else drawn) for is_known in known[:-1]]
+        if not known[-1]:
+            return mechanism.log_probs(params, tuple(family))
+        return mechanism.log_prob(params, tuple(family), next(left))
+
+    of_all_states = jax.vmap(one, in_axes=(None, 0))
+    grid = configurations(hidden_sizes)
+    if not values:
+        table = of_all_states(values, grid)[None]
+    else:
+        table = jax.vmap(of_all_states, in_axes=(0, None))(values, grid)
+    table = table.reshape(table.shape[0], *hidden_sizes, *table.shape[2:])
+    return jnp.moveaxis(table, 0, -1)
 
 
 def configurations(sizes: Iterable[int]) -> Array:
@@ -193,28 +246,3 @@ def configurations(sizes: Iterable[int]) -> Array:
     sizes = tuple(sizes)
     grid = np.indices(sizes).reshape(len(sizes), math.prod(sizes))
     return jnp.asarray(grid.T, jnp.int32)
-
-
-def _evaluated(
-    scm: Model, params: Params, name: str, group: Group, evidence: Values
-) -> Array:
-    """A factor that is no table: evaluated at every row and hidden parents' states."""
-    mechanism: Any = scm.mechanisms[name]
-    parents = [parent for parent in scm.parents[name] if parent in group.hidden]
-    sizes = [_num_states(scm, parent) for parent in parents]
-    known = {n: evidence[n] for n in (*scm.parents[name], name) if n in group.evidence}
-
-    def one(known: Mapping[str, Array], states: Array) -> Array:
-        values = {**known, **dict(zip(parents, states, strict=True))}
-        above = tuple(values[parent] for parent in scm.parents[name])
-        if name in group.hidden:
-            return mechanism.log_probs(params[name], above)
-        return mechanism.log_prob(params[name], above, values[name])
-
-    of_all_states = jax.vmap(one, in_axes=(None, 0))
-    grid = configurations(sizes)
-    if not known:
-        table = of_all_states(known, grid)[None]
-    else:
-        table = jax.vmap(of_all_states, in_axes=(0, None))(known, grid)
-    return jnp.moveaxis(table.reshape(table.shape[0], *sizes, *table.shape[2:]), 0, -1)

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from causal_jax import factors, linear, particles
+from causal_jax import chunked, factors, linear, particles
 from causal_jax.factors import Group
 from causal_jax.mechanism import Model, node_key
 from causal_jax.ops import buckets
@@ -31,6 +31,7 @@ MAX_BUCKET = 1 << 20  # entries of the largest table that elimination may form
 NUM_PARTICLES = 1 << 24  # drawn at most for each distinct observation
 _BLOCK_ENTRIES = 1 << 19  # numbers in all buckets of a block of rows: 2 MB
 _BLOCK_UNITS = 1024  # units drawn at once
+_FEWER = 16  # times as many at once where each step is dispatched by itself
 _BLOCK_ROWS = 64  # rows of evidence whose particles are drawn in one call
 _MAX_PICKS = 1024  # picks that the units of one row share
 
@@ -177,12 +178,14 @@ def _marginals(
     return rows_of.map_blocks(of_rows, num, _rows_in_block(plan), evidence)
 
 
-@partial(jax.jit, static_argnames=("scm", "group"))
-def _eliminated(
+def _eliminate(
     scm: Model, params: Params, group: Group, evidence: Values
 ) -> buckets.Buckets:
     tables = factors.log_tables(scm, params, group, evidence)
     return buckets.eliminate_into_buckets(factors.plan(scm, group), tables)
+
+
+_eliminated = partial(jax.jit, static_argnames=("scm", "group"))(_eliminate)
 
 
 @partial(jax.jit, static_argnames=("plan",))
@@ -215,18 +218,23 @@ def _draw_in_blocks(
     scm: Model, params: Params, group: Group, evidence: Values, uniforms: list[Array]
 ) -> tuple[Any, Any]:
     plan = factors.plan(scm, group)
+    # Of many nodes one program would take minutes to compile: each step has its own.
+    is_large = len(group.hidden) >= chunked.MIN_NODES
+    eliminate = _eliminate if is_large else _eliminated
+    draw = buckets.draw if is_large else _drawn
     uniforms = np.stack(uniforms)
     num_hidden, num = uniforms.shape
+    size = _BLOCK_UNITS * (_FEWER if is_large and num > _FEWER * _BLOCK_UNITS else 1)
     rows = rows_of.distinct(evidence, num)
     drawn = []
     possible = np.empty(num, bool)
     for start, values, units in rows_of.blocks(rows, _rows_in_block(plan)):
-        weights, log_total = _eliminated(scm, params, group, values)
+        weights, log_total = eliminate(scm, params, group, values)
         possible[units] = ~np.isneginf(log_total)[rows.row[units] - start]
-        for part in rows_of.parts(units, _BLOCK_UNITS):
-            full = rows_of.padded(part, _BLOCK_UNITS)
+        for part in rows_of.parts(units, size):
+            full = rows_of.padded(part, size)
             row = rows.row[full] - start
-            drawn.append((part, _drawn(plan, weights, uniforms[:, full], row)))
+            drawn.append((part, draw(plan, weights, uniforms[:, full], row)))
     states = np.empty((num_hidden, num), np.int32)
     for part, values in drawn:
         states[:, part] = np.asarray(values)[:, : len(part)]

@@ -15,10 +15,13 @@ all rows share the table. What no row changes is computed once. Products are sum
 logs, and every table and message is divided by its largest entry: factors of 1e-30
 neither vanish nor cost digits, and Z is zero only where every configuration has an
 exact zero.
+
+Each step is a program of its own where nobody compiles them as one: steps of the same
+shapes then share it, and a chain of a thousand variables compiles two or three.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache, reduce
+from functools import lru_cache, partial, reduce
 from itertools import combinations
 from typing import NamedTuple
 
@@ -165,26 +168,43 @@ def eliminate_into_buckets(
         terms += [(messages.pop(j), plan.steps[j].separator) for j in step.messages]
         if log_unary:
             terms.append((log_unary[step.variable], (step.variable,)))
-        bucket = reduce(jnp.add, (_aligned(*term, axes) for term in terms))
-        weight, message = _summed_out(bucket)
+        places = tuple(tuple(axes.index(v) for v in scope) for _, scope in terms)
+        weight, messages[i], peak = _eliminated(
+            tuple(table for table, _ in terms), places, len(axes)
+        )
         weights.append(weight)
-        messages[i], peak = _scaled(message)
         log_total = log_total + peak
     return Buckets(weights=tuple(weights), log_total=log_total)
 
 
+@jax.jit
 def _scaled(table: Array) -> tuple[Array, Array]:
     """The table divided by the largest entry of each row, and its log, `[rows]`."""
     peak = table.max(tuple(range(table.ndim - 1)))
     return table - jnp.where(jnp.isneginf(peak), 0.0, peak), peak
 
 
-def _aligned(table: Array, scope: Sequence[int], axes: Sequence[int]) -> Array:
-    """The table with its variables in the order of `axes`, of size one where absent."""
-    order = [scope.index(v) for v in axes if v in scope]
-    table = table.transpose(*order, len(scope))
-    lacking = [i for i, v in enumerate(axes) if v not in scope]
-    return jnp.expand_dims(table, lacking)
+@partial(jax.jit, static_argnames=("places", "num_axes"))
+def _eliminated(
+    tables: tuple[Array, ...], places: tuple[tuple[int, ...], ...], num_axes: int
+) -> tuple[Array, Array, Array]:
+    """A step: its bucket's weights, the scaled message and what it was divided by.
+
+    Args:
+      tables: that are in the bucket.
+      places: for each of them which axis of the bucket each of its axes is.
+      num_axes: of the bucket, without the rows.
+    """
+    aligned = (_aligned(*each, num_axes) for each in zip(tables, places, strict=True))
+    weight, message = _summed_out(reduce(jnp.add, aligned))
+    return weight, *_scaled(message)
+
+
+def _aligned(table: Array, places: Sequence[int], num_axes: int) -> Array:
+    """The table with its axes in the bucket's order, of size one where absent."""
+    order = sorted(range(len(places)), key=places.__getitem__)
+    table = table.transpose(*order, len(places))
+    return jnp.expand_dims(table, [i for i in range(num_axes) if i not in places])
 
 
 def _summed_out(bucket: Array) -> tuple[Array, Array]:
@@ -215,16 +235,29 @@ def draw(
     """
     states: list[Array] = [rows] * len(plan.sizes)
     for step, weight in zip(plan.steps[::-1], weights[::-1], strict=True):
-        # One index into all axes but the first: it compiles faster than one for each.
-        index = jnp.zeros_like(rows)
-        for variable in step.separator:
-            index = index * plan.sizes[variable] + states[variable]
-        if weight.shape[-1] > 1:
-            index = index * weight.shape[-1] + rows
-        flat = weight.reshape(weight.shape[0], -1)
-        conditional = flat.at[:, index].get(mode="promise_in_bounds")
-        states[step.variable] = _picked(conditional, uniforms[step.variable])
+        states[step.variable] = _drawn(
+            weight,
+            uniforms[step.variable],
+            tuple(states[variable] for variable in step.separator),
+            rows,
+        )
     return states
+
+
+@jax.jit
+def _drawn(
+    weight: Array, uniform: Array, others: tuple[Array, ...], rows: Array
+) -> Array:
+    """One variable's states given those of its separator, `[units]`."""
+    # One index into all axes but the first: it compiles faster than one for each.
+    index = jnp.zeros_like(rows)
+    for size, state in zip(weight.shape[1:-1], others, strict=True):
+        index = index * size + state
+    if weight.shape[-1] > 1:
+        index = index * weight.shape[-1] + rows
+    flat = weight.reshape(weight.shape[0], -1)
+    conditional = flat.at[:, index].get(mode="promise_in_bounds")
+    return _picked(conditional, uniform)
 
 
 def _picked(weights: Array, uniform: Array) -> Array:

@@ -123,7 +123,7 @@ def causal_began(
     label_loss: str = "squarediff",
     third_margin: bool = False,
     conditional: bool = True,
-    distance_weight: float = 1.0,
+    distance_weight: float = 2.0,
     additivity: float = 1.0,
     unseen: np.ndarray | None = None,
     flip: bool = False,

@@ -85,7 +85,7 @@ def with_began(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
             "label_loss": "squarediff",
             "third_margin": False,
             "conditional": True,
-            "distance_weight": 1.0,
+            "distance_weight": 2.0,
             "additivity": 1.0,
             "average_rate": 0.01,
             "dtype": "float32",  # what networks compute in, or "bfloat16"
