@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from causal_jax import chunked, factors, linear, particles
+from causal_jax import factors, linear, particles
 from causal_jax.factors import Group
 from causal_jax.mechanism import Model, node_key
 from causal_jax.ops import buckets
@@ -30,6 +30,7 @@ from causal_jax.types import Array, Key, Noise, Params, Values
 MAX_BUCKET = 1 << 20  # entries of the largest table that elimination may form
 NUM_PARTICLES = 1 << 24  # drawn at most for each distinct observation
 _BLOCK_ENTRIES = 1 << 19  # numbers in all buckets of a block of rows: 2 MB
+_MANY_NODES = 50  # below, a group's elimination is one program
 _BLOCK_UNITS = 1024  # units drawn at once
 _FEWER = 16  # times as many at once where each step is dispatched by itself
 _BLOCK_ROWS = 64  # rows of evidence whose particles are drawn in one call
@@ -219,7 +220,7 @@ def _draw_in_blocks(
 ) -> tuple[Any, Any]:
     plan = factors.plan(scm, group)
     # Of many nodes one program would take minutes to compile: each step has its own.
-    is_large = len(group.hidden) >= chunked.MIN_NODES
+    is_large = len(group.hidden) >= _MANY_NODES
     eliminate = _eliminate if is_large else _eliminated
     draw = buckets.draw if is_large else _drawn
     uniforms = np.stack(uniforms)

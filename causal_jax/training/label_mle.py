@@ -11,9 +11,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from causal_jax import chunked
 from causal_jax.networks import controller
 from causal_jax.scm import SCM
-from causal_jax.training import parallel
+from causal_jax.training import node_groups, parallel
 from causal_jax.training.algorithm import Algorithm
 from causal_jax.types import Array, Batch, Key, Params
 
@@ -22,7 +23,7 @@ class MLEState(NamedTuple):
     """What the next step needs.
 
     Attributes:
-      params: label model, {node: params}.
+      params: label model, {node: params}; of a large one stacked, see `node_groups`.
       optimizer: optimiser state.
     """
 
@@ -85,15 +86,22 @@ def label_mle(
         optax.cosine_decay_schedule(learning_rate, num_steps), b2=0.99
     )
 
+    # One operation for each of hundreds of nodes would take minutes to compile.
+    groups = node_groups.group_by_mechanism(scm) if chunked.is_large(scm) else {}
+
     def init(key: Key) -> MLEState:
-        params = scm.init(key)
+        params = node_groups.init_params(groups, key) if groups else scm.init(key)
         return MLEState(params=params, optimizer=optimizer.init(params))
 
     def step(state: MLEState, batch: Batch, key: Key):
         del key
 
         def loss_fn(params):
-            return -jnp.mean(model.log_prob(params, batch["rows"]))
+            if groups:
+                log_probs = node_groups.log_prob(scm, groups, params, batch["rows"])
+            else:
+                log_probs = model.log_prob(params, batch["rows"])
+            return -jnp.mean(log_probs)
 
         loss, gradients = jax.value_and_grad(loss_fn)(state.params)
         updates, optimizer_state = optimizer.update(
@@ -106,6 +114,8 @@ def label_mle(
     return Algorithm(
         init=init,
         step=step,
-        params=lambda state: state.params,
+        params=lambda state: (
+            node_groups.by_node(scm, groups, state.params) if groups else state.params
+        ),
         batch_shape=(batch_size,),
     )

@@ -7,10 +7,11 @@ hundreds of nodes compile as fast as a few.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from causal_jax.mechanism import Discrete
 from causal_jax.scm import SCM, node_key
-from causal_jax.types import Key, Params
+from causal_jax.types import Array, Key, Params
 
 
 def group_by_mechanism(scm: SCM) -> dict[Discrete, list[str]]:
@@ -48,6 +49,33 @@ def init_params(groups: dict[Discrete, list[str]], key: Key) -> tuple[Params, ..
 
 def _zeros(mechanism: Discrete) -> tuple:
     return tuple(jnp.zeros((), jnp.int32) for _ in mechanism.parent_states)
+
+
+def log_prob(
+    scm: SCM, groups: dict[Discrete, list[str]], stacked: tuple[Params, ...], rows
+) -> Array:
+    """log P(row) of explicit nodes, [B].
+
+    Args:
+      scm: the label model.
+      groups: see `group_by_mechanism`.
+      stacked: see `init_params`.
+      rows: int [B, n], columns in the graph's declared order.
+    """
+    column = {name: i for i, name in enumerate(scm.nodes)}
+    total = jnp.zeros(())
+    for (mechanism, names), params in zip(groups.items(), stacked, strict=True):
+        states = rows[:, np.array([column[name] for name in names])]
+        above = [[column[parent] for parent in scm.parents[name]] for name in names]
+        parents = rows[:, np.array(above, int)]  # [B, nodes, parents]
+
+        def of_node(params, parents, state, mechanism=mechanism):
+            return mechanism.log_prob(params, tuple(parents), state)
+
+        of_row = jax.vmap(of_node)
+        found = jax.vmap(of_row, (None, 0, 0))(params, parents, states)
+        total = total + jnp.sum(found, axis=-1)
+    return total
 
 
 def by_node(

@@ -7,6 +7,7 @@ import pytest
 from causal_jax import graph as graphs
 from causal_jax.metrics import discrete
 from causal_jax.networks.controller import controller, reference_controller
+from causal_jax.networks.controller import rows as controller_rows
 from causal_jax.queries import laws
 from causal_jax.training.label_mle import label_mle
 from causal_jax.training.loop import fit
@@ -47,6 +48,25 @@ def test_the_loss_is_the_negative_log_likelihood_of_a_row(tiny_scm, tiny_rows):
     batch = {"rows": jnp.asarray(tiny_rows["rows"][None, :16])}
     _, info = step(state._replace(params=zeros), batch, jax.random.key(1))
     assert float(info.loss[0]) == pytest.approx(np.log(6), abs=1e-5)
+
+
+def test_many_nodes_have_the_likelihood_of_their_rows():
+    """A model of 60 nodes is trained by groups of equal mechanisms."""
+    names = [f"X{i}" for i in range(60)]
+    states = {name: "01" if i % 3 else ("x", "y", "z") for i, name in enumerate(names)}
+    edges = [*zip(names, names[1:], strict=False), *zip(names, names[9:], strict=False)]
+    scm = controller(graphs.build(edges, states=states), hidden=(4,))
+    algorithm = label_mle(scm, num_steps=5, batch_size=16)
+    state = algorithm.init(jax.random.key(0))
+    params = algorithm.params(state)
+    chex.assert_trees_all_close(params, scm.init(jax.random.key(0)), atol=1e-6)
+    drawn = scm.sample(params, jax.random.key(1), num=16)
+    rows = jnp.stack([drawn[name] for name in scm.nodes], -1)
+    after, info = jax.jit(algorithm.step)(state, {"rows": rows}, jax.random.key(2))
+    expected = -jnp.mean(controller_rows(scm).log_prob(params, rows))
+    assert float(info.loss) == pytest.approx(float(expected), rel=1e-5)
+    moved = jax.tree.map(lambda a, b: bool((a != b).any()), state.params, after.params)
+    assert all(jax.tree.leaves(moved))
 
 
 def test_a_short_run_reaches_the_true_laws(tables):
