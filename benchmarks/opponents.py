@@ -1,11 +1,14 @@
 """The other side of `benchmarks.run`, in an environment of its own; see harness.
 
 Each function prepares what it is told and returns a function that runs it once, as the
-library's documentation says, and returns numbers to compare, outside the timing.
+library's documentation says, and returns numbers to compare, outside the timing. A
+third thing that it may return is said when it is ready. Functions of other modules of
+this folder are named with their module, which is imported only then.
 """
 
 import argparse
 import gzip
+import importlib
 import json
 import logging
 import sys
@@ -118,6 +121,18 @@ PREPARED = {
 }
 
 
+def prepared(name, settings):
+    """What runs it, what compares its results, and what is said before."""
+    module, _, function = name.rpartition(".")
+    prepare = PREPARED.get(name)
+    if module:
+        prepare = getattr(importlib.import_module(f"benchmarks.{module}"), function)
+    run, found, *said = prepare(**settings)
+    if not said:
+        run()  # warm
+    return run, found, dict(*said)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--threads", type=int, default=2)
@@ -135,10 +150,9 @@ def main():
         question = json.loads(line)
         try:
             if "prepare" in question:
-                prepare = PREPARED[question["prepare"]]
-                run, found = prepare(**question["settings"])
-                run()  # warm
-                answer = {"ready": True}
+                name, settings = question["prepare"], question["settings"]
+                run, found, said = prepared(name, settings)
+                answer = {"ready": True, **said}
             else:
                 started = time.perf_counter()
                 result = run()
