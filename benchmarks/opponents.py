@@ -39,19 +39,83 @@ def pgmpy_simulate(file, num, do, names, first):
     return run, found
 
 
-def pgmpy_elimination(file, rows, hidden):
-    """The posterior of each hidden node, for one unit after the other."""
-    from pgmpy.inference import VariableElimination
+def pgmpy_posterior(file, rows, states):
+    """The posterior of every hidden node of each unit, in the faster of two ways."""
+    model = pgmpy_model(file).get_model()
+    ways = {
+        "a junction tree calibrated": calibration(model, list(states)),
+        "variables eliminated": elimination(model, list(states)),
+    }
+    seconds = {}
+    for name, way in ways.items():
+        way(rows[0])  # warm
+        started = time.perf_counter()
+        way(rows[0])
+        seconds[name] = time.perf_counter() - started
+    best = min(seconds, key=seconds.get)
 
-    engine = VariableElimination(pgmpy_model(file).get_model())
-
-    def run():
-        return [  # all in one query would form their joint law
-            [engine.query([name], evidence=row, show_progress=False) for name in hidden]
-            for row in rows
+    def found(laws):
+        return [
+            float(laws[0][name].values[laws[0][name].get_state_no(name, state)])
+            for name, of_node in states.items()
+            for state in of_node
         ]
 
-    return run, lambda laws: [float(law.values[0]) for law in laws[0]]
+    said = {"variant": best, "variants": seconds}
+    return lambda: [ways[best](row) for row in rows], found, said
+
+
+def elimination(model, hidden):
+    """A query for each hidden node: one for all of them forms their joint law."""
+    from pgmpy.inference import VariableElimination
+
+    engine = VariableElimination(model)
+
+    def laws(row):
+        return {
+            name: engine.query([name], evidence=row, show_progress=False)
+            for name in hidden
+        }
+
+    return laws
+
+
+def calibration(model, hidden):
+    """The junction tree of the model, calibrated once with a unit's evidence in it."""
+    from pgmpy.factors.discrete import DiscreteFactor
+    from pgmpy.inference import BeliefPropagation
+    from pgmpy.inference.EliminationOrder import MinFill
+
+    order = MinFill(model).get_elimination_order(show_progress=False)
+    # (Its own default gives alarm a clique of 430 million states, 3.2 GiB.)
+    network = model.to_markov_model()
+    network.triangulate(order=order, inplace=True)
+    tree = network.to_junction_tree()
+    cliques = {name: next(c for c in tree if name in c) for name in model.nodes()}
+
+    def seen(name, state):
+        return DiscreteFactor(
+            [name],
+            [model.get_cardinality(name)],
+            [float(each == state) for each in model.states[name]],
+            state_names={name: model.states[name]},
+        )
+
+    def laws(row):
+        of_unit = tree.copy()
+        for name, state in row.items():
+            of_unit.get_factors(cliques[name]).product(seen(name, state))
+        engine = BeliefPropagation(of_unit)
+        engine.calibrate()
+        beliefs = engine.get_clique_beliefs()
+        found = {}
+        for name in hidden:
+            others = [each for each in cliques[name] if each != name]
+            law = beliefs[cliques[name]].marginalize(others, inplace=False)
+            found[name] = law.normalize(inplace=False)
+        return found
+
+    return laws
 
 
 def dowhy_model(edges, weights, class_name):
@@ -117,7 +181,7 @@ def dowhy_counterfactual(edges, weights, num, first):
 
 PREPARED = {
     each.__name__: each
-    for each in (pgmpy_simulate, pgmpy_elimination, dowhy_do, dowhy_counterfactual)
+    for each in (pgmpy_simulate, pgmpy_posterior, dowhy_do, dowhy_counterfactual)
 }
 
 
