@@ -5,7 +5,6 @@ as they are or compiled. Of each way the numbers on weights and inputs that were
 over are computed too, so that none is fast at something else.
 """
 
-import statistics
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,7 +16,7 @@ LAYOUTS = {
     "channels first": torch.contiguous_format,
     "channels last": torch.channels_last,
 }
-TIMED = 3  # runs of each way, whose median decides
+TIMED = 4  # runs of each way, whose least decides: what else runs is not to
 
 
 class Way(NamedTuple):
@@ -98,14 +97,14 @@ def fastest(make: Callable, ways: dict[str, Way]) -> tuple[Callable, Callable, d
 
 
 def timed(run: Callable) -> float:
-    """The median seconds of some runs after one that compiles."""
+    """The least seconds of some runs after one that compiles."""
     run()
     taken = []
     for _ in range(TIMED):
         started = time.perf_counter()
         run()
         taken.append(time.perf_counter() - started)
-    return statistics.median(taken)
+    return min(taken)
 
 
 def read(file: str) -> dict:
