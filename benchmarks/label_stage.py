@@ -23,7 +23,7 @@ from causal_jax.training import label_wgan, parallel
 
 GRAPH = "big_causal_graph"
 DISPATCHED = 200  # iterations per dispatch: those of the recipe
-THEIRS = 10  # iterations of one of the opponent's runs
+THEIRS = 4  # iterations of one of the opponent's runs
 NUM_ROWS = 2048
 PENALTY_WEIGHT = 0.1  # `label_wgan`'s default, the original's
 KEY = jax.random.key(0)

@@ -5,7 +5,9 @@ one writes them in PyTorch: modules, the gradient penalty by `torch.autograd.gra
 a graph of its own, Adam in its fused form. What is compiled there is the controller: of
 a compiled critic's loss PyTorch 2.13 says that "torch.compile with aot_autograd does
 not currently support double backward". `functional` is the same without autograd:
-`torch.func` in `torch.compile`, each update one compiled program, Adam included.
+`torch.func` in `torch.compile`, each update one compiled program, Adam included. Both
+run on one thread: there is nothing to share in layers of 16 rows, and the second thread
+costs (a hundred times the time where something else wants its core).
 """
 
 import torch
@@ -50,6 +52,7 @@ def autograd(file, order, parents, columns, settings, num_steps):
     """Steps as the documentation has them: autograd, an optimiser object for each."""
 
     def make(way):
+        torch.set_num_threads(1)
         carried = torch_ways.read(file)
         controller = Controller(carried["controller"], order, parents, columns)
         critic = network(carried["critic"])
@@ -98,6 +101,7 @@ def functional(file, order, parents, columns, settings, num_steps):
     """Each update one compiled program without autograd, from weights to weights."""
 
     def make(way):
+        torch.set_num_threads(1)
         carried = torch_ways.read(file)
         controller = Controller(carried["controller"], order, parents, columns)
         critic = network(carried["critic"])
