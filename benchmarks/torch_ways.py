@@ -83,7 +83,7 @@ def fastest(make: Callable, ways: dict[str, Way]) -> tuple[Callable, Callable, d
         torch.manual_seed(0)
         try:
             run, compute = make(way)
-            numbers[name] = {key: float(value) for key, value in compute().items()}
+            numbers[name] = {key: value.item() for key, value in compute().items()}
             seconds[name] = timed(run)
             runs[name] = run
         except Exception as error:
