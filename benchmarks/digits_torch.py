@@ -1,297 +1,205 @@
-"""The PyTorch side of `benchmarks.digits`: networks, train steps and sampling.
+"""The PyTorch side of `benchmarks.digits`: train steps and sampling.
 
 Sauer & Geiger (ICLR 2021, arXiv 2101.06046), the MNIST part, written for the comparison
-and run as the reference code runs it: eagerly, float32, channels first unless
-`use_channels_last` was called. Differences from that code, both to PyTorch's advantage:
-VGG16's last block, which it computes and does not use, is left out, and batches are
-rows of tensors in memory, not a loader's. Initial weights are PyTorch's own, which
-speed does not depend on.
+with `digits_torch_networks`. Differences from the reference code, all to PyTorch's
+advantage: VGG16's last block, which it computes and does not use, is left out; batches
+are rows of tensors in memory, not a loader's; gradients of the discriminator's weights
+are not formed in the generator's move; Adam is the fused one.
 """
 
-import jax
 import torch
-from torch import nn
 from torch.nn import functional
 
-_SIZE = 32
-_NUM_CLASSES = 10
-_NOISE_SIZE = 32
-_DEVICE = "cpu" if jax.default_backend() == "cpu" else "cuda"
-_layout = torch.contiguous_format
+from benchmarks import torch_ways
+from benchmarks.digits_torch_networks import (
+    CGN,
+    NOISE_SIZE,
+    NUM_CLASSES,
+    SIZE,
+    LinearDiscriminator,
+    compose,
+    digit_classifier,
+    style_loss,
+    vgg_blocks,
+)
+
+_DROPPED = 0.4
+_BATCH = 100  # images of a pass when sampling, reference code
 
 
-def use_channels_last():
-    """Lays out all images and kernels as PyTorch's CPU kernels like it best."""
-    global _layout
-    _layout = torch.channels_last
+def cgn_steps(file, num_steps, settings, device):
+    """Train steps: the generator's, then the discriminator's."""
 
+    def make(way):
+        carried = torch_ways.read(file)
+        model = way.placed(CGN(carried["model"], sliced=not way.compiled))
+        critic = way.placed(LinearDiscriminator(carried["critic"]))
+        blocks = [way.placed(each) for each in vgg_blocks(carried.get("features"))]
+        optimizers = [adam(each, settings) for each in (model, critic)]
 
-class CGN(nn.Module):
-    """The networks of mask, foreground and background; they share an embedding."""
+        def generator_terms(real, labels, z, offsets, dropout):
+            mask, *textures = model([z] * 3, [labels] * 3, offsets)
+            fake = compose(mask, *textures)
+            entropy = -(mask * mask.log2() + (1 - mask) * (1 - mask).log2()).mean()
+            adversarial = ((critic(fake, labels, dropout) - 1) ** 2).mean()
+            style = style_loss(blocks, fake, real, settings["style_weights"])
+            total = adversarial + settings["mask_weight"] * entropy + style
+            return total, adversarial, entropy, style, fake
 
-    def __init__(self, width=32):
-        super().__init__()
-        self.label_embedding = nn.Embedding(_NUM_CLASSES, _NUM_CLASSES)
-        self.shape = nn.Sequential(
-            *_first(2 * width),
-            nn.InstanceNorm2d(2 * width),
-            *_doubled(2 * width, width),
-            nn.InstanceNorm2d(width),
-            *_doubled(width, 1),
-            nn.InstanceNorm2d(1),
-        )
-        self.textures = nn.ModuleList(
-            nn.Sequential(
-                *_first(2 * width),
-                *_doubled(2 * width, 2 * width),
-                *_doubled(2 * width, width),
-                nn.Conv2d(width, 3, 3, padding=1),
-                nn.BatchNorm2d(3),
-                nn.Tanh(),
+        def critic_loss(real, real_labels, fake, labels, dropouts):
+            real_loss = (critic(real, real_labels, dropouts[0]) - 1) ** 2
+            fake_loss = critic(fake, labels, dropouts[1]) ** 2
+            return (real_loss.mean() + fake_loss.mean()) / 2
+
+        terms, loss = way.function(generator_terms), way.function(critic_loss)
+        images, all_labels = rows_of(carried, way)
+
+        def step():
+            rows = torch.randint(len(images), (settings["batch_size"],), device=device)
+            real, real_labels = images[rows], all_labels[rows]
+            labels, z, offsets, dropouts = drawn(len(rows), device)
+            optimizers[0].zero_grad()
+            critic.requires_grad_(False)
+            total, *_, fake = terms(real, labels, z, offsets, dropouts[0])
+            total.backward()
+            optimizers[0].step()
+            optimizers[1].zero_grad()
+            critic.requires_grad_(True)
+            loss(real, real_labels, fake.detach(), labels, dropouts[1:]).backward()
+            optimizers[1].step()
+
+        def numbers():
+            batch = {k: way.placed(v) for k, v in carried["batch"].items()}
+            real, labels = channels_first(batch["images"], way), batch["fake_labels"]
+            critic.requires_grad_(False)
+            _, adversarial, entropy, style, fake = terms(
+                real, labels, batch["z"], batch["offsets"], batch["dropout"][0]
             )
-            for _ in range(2)
-        )
+            critic.requires_grad_(True)
+            critic_number = loss(
+                real, batch["labels"], fake.detach(), labels, batch["dropout"][1:]
+            )
+            return {
+                "adversarial": adversarial,
+                "entropy": entropy,
+                "style": style,
+                "critic loss": critic_number,
+            }
 
-    def forward(self, labels, counterfactual=False):
-        """Labels [B] to mask [B, 1, 32, 32], foreground and background [B, 3, 32, 32].
+        return way.repeated(step, num_steps), numbers
 
-        A counterfactual's parts have noise of their own, and the textures' labels are
-        permuted; a factual image has one noise vector.
-        """
-        inputs = [self.inputs(labels)] * 3
-        if counterfactual:
-            permuted = [labels[torch.randperm(len(labels))] for _ in range(2)]
-            inputs = [self.inputs(each) for each in (labels, *permuted)]
-        return self.mask(inputs[0]), *self.texture_pair(inputs[1:])
-
-    def inputs(self, labels):
-        """Noise and label embedding."""
-        noise = torch.randn(len(labels), _NOISE_SIZE, device=labels.device)
-        return torch.cat([noise, self.label_embedding(labels)], dim=1)
-
-    def mask(self, inputs):
-        return self.shape(inputs).clamp(1e-4, 0.9999)
-
-    def texture_pair(self, inputs):
-        return [_shuffled(f(x)) for f, x in zip(self.textures, inputs, strict=True)]
+    return torch_ways.fastest(make, torch_ways.of_images(device))
 
 
-def _first(features):
-    side = _SIZE // 4
-    linear = nn.Linear(_NOISE_SIZE + _NUM_CLASSES, features * side**2)
-    return linear, nn.Unflatten(1, (features, side, side))
+def classifier_steps(file, num_steps, settings, device):
+    """Train steps of the digit classifier."""
+
+    def make(way):
+        carried = torch_ways.read(file)
+        module = way.placed(digit_classifier(carried["weights"]))
+        optimizer = torch.optim.Adadelta(module.parameters(), lr=1.0)
+        images, labels = rows_of(carried, way)
+
+        @way.function
+        def loss(images, labels):
+            return functional.cross_entropy(module(images), labels)
+
+        move = way.function(optimizer.step)
+
+        def step():
+            rows = torch.randint(len(images), (settings["batch_size"],), device=device)
+            optimizer.zero_grad()
+            loss(images[rows], labels[rows]).backward()
+            move()
+
+        def numbers():
+            batch = carried["batch"]
+            real = channels_first(batch["images"], way)
+            return {"loss": loss(real, way.placed(batch["labels"]))}
+
+        return way.repeated(step, num_steps), numbers
+
+    return torch_ways.fastest(make, torch_ways.of_images(device))
 
 
-def _doubled(channels, features):
-    return (
-        nn.Upsample(scale_factor=2),
-        nn.Conv2d(channels, features, 3, padding=1, bias=False),
-        nn.BatchNorm2d(features),
-        nn.LeakyReLU(0.2, inplace=True),
+def sampling(file, num, per_mask, way, device):
+    """Counterfactual images, as the reference draws them or "lean".
+
+    The reference runs all three networks in every pass, with autograd on; lean leaves
+    out autograd and networks whose result is not used.
+    """
+    lean = way == "lean"
+
+    def make(way):
+        carried = torch_ways.read(file)
+        model = way.placed(CGN(carried["model"], sliced=not way.compiled)).eval()
+        all_parts, mask_of = way.function(model), way.function(model.mask)
+        pair_of = way.function(model.texture_pair)
+
+        @torch.set_grad_enabled(not lean)
+        def batch():
+            labels = torch.randint(NUM_CLASSES, (_BATCH,), device=device)
+            z, offsets = noises(1, device)[0], offsets_of(_BATCH, device)
+            if lean:
+                mask = mask_of(z, labels)
+            else:
+                mask, *_ = all_parts([z] * 3, [labels] * 3, offsets)
+            images = []
+            for _ in range(per_mask):
+                mixed = [labels[torch.randperm(_BATCH, device=device)] for _ in "fb"]
+                zs, offsets = noises(3, device), offsets_of(_BATCH, device)
+                if lean:
+                    pair = pair_of(zs[1:], mixed, offsets)
+                else:
+                    _, *pair = all_parts(zs, [labels, *mixed], offsets)
+                images.append(compose(mask, *pair).detach().cpu())
+            return torch.cat(images), labels.repeat(per_mask).cpu()
+
+        @torch.no_grad()
+        def numbers():
+            given = {k: way.placed(v) for k, v in carried["batch"].items()}
+            labels, offsets = [given["fake_labels"]] * 3, given["offsets"]
+            mask, *pair = all_parts([given["z"]] * 3, labels, offsets)
+            images = compose(mask, *pair)
+            rows = torch.arange(SIZE, device=device)[:, None]
+            by_name = {"mask": mask, "image": images, "image by rows": images * rows}
+            return {name: value.abs().mean() for name, value in by_name.items()}
+
+        return way.repeated(batch, num // (_BATCH * per_mask)), numbers
+
+    return torch_ways.fastest(make, torch_ways.of_images(device))
+
+
+def drawn(num, device):
+    """A step's labels, noise, offsets and dropout factors."""
+    labels = torch.randint(NUM_CLASSES, (num,), device=device)
+    z = torch.randn(num, NOISE_SIZE, device=device)
+    kept = torch.rand(3, num, 2, LinearDiscriminator.width, device=device) >= _DROPPED
+    return labels, z, offsets_of(num, device), kept / (1 - _DROPPED)
+
+
+def noises(num, device):
+    return [torch.randn(_BATCH, NOISE_SIZE, device=device) for _ in range(num)]
+
+
+def offsets_of(num, device):
+    """Where both textures are cut."""
+    return torch.randint(SIZE + 1, (2, num, 2), device=device)
+
+
+def rows_of(carried, way):
+    """All images and labels, placed."""
+    return channels_first(carried["images"], way), way.placed(carried["labels"])
+
+
+def channels_first(images, way):
+    return way.placed(images.permute(0, 3, 1, 2).contiguous())
+
+
+def adam(module, settings):
+    return torch.optim.Adam(
+        module.parameters(),
+        lr=settings["learning_rate"],
+        betas=settings["betas"],
+        fused=True,
     )
-
-
-def _shuffled(textures):
-    """Tiles each texture 2x2 and cuts an image out at a random place."""
-    tiled = textures.repeat(1, 1, 2, 2)
-    places = torch.randint(_SIZE + 1, (len(textures), 2)).tolist()
-    cut = [
-        image[:, row : row + _SIZE, column : column + _SIZE]
-        for image, (row, column) in zip(tiled, places, strict=True)
-    ]
-    return torch.stack(cut)
-
-
-def _compose(mask, foreground, background):
-    return mask * foreground + (1 - mask) * background
-
-
-class LinearDiscriminator(nn.Module):
-    """Image and label embedding to one number."""
-
-    def __init__(self, width=512):
-        super().__init__()
-        self.label_embedding = nn.Embedding(_NUM_CLASSES, _NUM_CLASSES)
-        self.layers = nn.Sequential(
-            nn.Linear(3 * _SIZE**2 + _NUM_CLASSES, width),
-            nn.LeakyReLU(0.2, inplace=True),
-            *(nn.Linear(width, width), nn.Dropout(0.4), nn.LeakyReLU(0.2)),
-            *(nn.Linear(width, width), nn.Dropout(0.4), nn.LeakyReLU(0.2)),
-            nn.Linear(width, 1),
-        )
-
-    def forward(self, images, labels):
-        """[B, 3, 32, 32], [B] -> [B, 1]."""
-        embedded = self.label_embedding(labels)
-        return self.layers(torch.cat([images.flatten(1), embedded], dim=1))
-
-
-def digit_classifier():
-    return nn.Sequential(
-        nn.BatchNorm2d(3),
-        *(nn.Conv2d(3, 32, 5, padding=2), nn.ReLU(inplace=True)),
-        nn.MaxPool2d(3, 2, padding=1),
-        *(nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(inplace=True)),
-        *(nn.Conv2d(32, 64, 3, 2, padding=1), nn.ReLU(inplace=True)),
-        *(nn.Conv2d(64, 64, 3, padding=1), nn.ReLU(inplace=True)),
-        *(nn.AvgPool2d(7), nn.Flatten()),
-        *(nn.Linear(64, _NUM_CLASSES), nn.LogSoftmax(dim=1)),
-    )
-
-
-def vgg_blocks(blocks):
-    """Frozen blocks of convolutions, each after the first with a pooling before it.
-
-    Args:
-      blocks: for each block its (kernel [kh, kw, I, O], bias [O]) as numpy arrays.
-    """
-    modules = []
-    for block in blocks:
-        layers = [nn.MaxPool2d(2)] if modules else []
-        for kernel, bias in block:
-            conv = nn.Conv2d(kernel.shape[2], kernel.shape[3], 3, padding=1)
-            conv.weight.data = torch.tensor(kernel.transpose(3, 2, 0, 1).copy())
-            conv.bias.data = torch.tensor(bias)
-            layers += [conv, nn.ReLU(inplace=True)]
-        modules.append(_placed(nn.Sequential(*layers).requires_grad_(False)))
-    return modules
-
-
-def style_loss(blocks, fake, real, weights):
-    """Weighted mean absolute differences of Gram matrices."""
-    total = 0.0
-    for block, weight in zip(blocks, weights, strict=False):
-        fake, real = block(fake), block(real)
-        if weight:
-            total = total + weight * functional.l1_loss(_gram(fake), _gram(real))
-    return total
-
-
-def _gram(features):
-    features = features.flatten(2)
-    return features @ features.mT / features[0].numel()
-
-
-def check_sizes():
-    """Checks that these are the reference's networks, by their numbers of weights."""
-    for module, expected in (
-        (CGN(), 659_992),
-        (LinearDiscriminator(), 2_104_421),
-        (digit_classifier(), 67_760),
-    ):
-        number = sum(p.numel() for p in module.parameters())
-        assert number == expected, f"{number} parameters, not {expected}"
-
-
-def cgn_steps(images, labels, num_steps, blocks, settings):
-    """A function that takes train steps: the generator's, then the discriminator's.
-
-    Args:
-      images: numpy [N, 3, 32, 32].
-      labels: numpy int [N].
-      num_steps: steps a call.
-      blocks: what `vgg_blocks` gives; none for no style loss.
-      settings: of `causal_jax.training.cgn.REFERENCE`.
-    """
-    images, labels = _tensors(images, labels)
-    model, critic = _placed(CGN()), _placed(LinearDiscriminator())
-    adam = {"lr": settings["learning_rate"], "betas": settings["betas"]}
-    optimizer = torch.optim.Adam(model.parameters(), **adam)
-    critic_optimizer = torch.optim.Adam(critic.parameters(), **adam)
-    size = settings["batch_size"]
-    ones = torch.ones(size, 1, device=_DEVICE)
-    zeros = torch.zeros(size, 1, device=_DEVICE)
-
-    def step():
-        rows = torch.randint(len(images), (size,), device=_DEVICE)
-        real, real_labels = images[rows], labels[rows]
-        fake_labels = torch.randint(_NUM_CLASSES, (size,), device=_DEVICE)
-
-        optimizer.zero_grad()
-        mask, foreground, background = model(fake_labels)
-        fake = _compose(mask, foreground, background)
-        entropy = -(mask * mask.log2() + (1 - mask) * (1 - mask).log2()).mean()
-        loss = functional.mse_loss(critic(fake, fake_labels), ones)
-        loss = loss + settings["mask_weight"] * entropy
-        loss = loss + style_loss(blocks, fake, real, settings["style_weights"])
-        loss.backward()
-        optimizer.step()
-
-        critic_optimizer.zero_grad()
-        real_loss = functional.mse_loss(critic(real, real_labels), ones)
-        fake_loss = functional.mse_loss(critic(fake.detach(), fake_labels), zeros)
-        ((real_loss + fake_loss) / 2).backward()
-        critic_optimizer.step()
-
-    return _repeated(step, num_steps)
-
-
-def classifier_steps(images, labels, num_steps, batch_size):
-    """A function that takes train steps of the digit classifier; see `cgn_steps`."""
-    images, labels = _tensors(images, labels)
-    module = _placed(digit_classifier())
-    optimizer = torch.optim.Adadelta(module.parameters(), lr=1.0)
-
-    def step():
-        rows = torch.randint(len(images), (batch_size,), device=_DEVICE)
-        optimizer.zero_grad()
-        functional.nll_loss(module(images[rows]), labels[rows]).backward()
-        optimizer.step()
-
-    return _repeated(step, num_steps)
-
-
-def official_sampling(num, per_mask, batch_size=100):
-    """A function that draws counterfactuals as the reference does.
-
-    Every pass runs all three networks, and autograd records it.
-    """
-    model = _placed(CGN()).eval()
-
-    def batch():
-        labels = torch.randint(_NUM_CLASSES, (batch_size,), device=_DEVICE)
-        mask, _, _ = model(labels)
-        drawn = []
-        for _ in range(per_mask):
-            _, foreground, background = model(labels, counterfactual=True)
-            drawn.append(_compose(mask, foreground, background).detach().cpu())
-        return torch.cat(drawn), labels.repeat(per_mask).cpu()
-
-    return _repeated(batch, num // (batch_size * per_mask))
-
-
-def lean_sampling(num, per_mask, batch_size=100):
-    """The same without autograd and without networks whose result is not used."""
-    model = _placed(CGN()).eval()
-
-    @torch.no_grad()
-    def batch():
-        labels = torch.randint(_NUM_CLASSES, (batch_size,), device=_DEVICE)
-        mask = model.mask(model.inputs(labels))
-        drawn = []
-        for _ in range(per_mask):
-            permuted = [labels[torch.randperm(batch_size)] for _ in range(2)]
-            pair = model.texture_pair([model.inputs(each) for each in permuted])
-            drawn.append(_compose(mask, *pair).cpu())
-        return torch.cat(drawn), labels.repeat(per_mask).cpu()
-
-    return _repeated(batch, num // (batch_size * per_mask))
-
-
-def _tensors(images, labels):
-    images = torch.tensor(images, device=_DEVICE).contiguous(memory_format=_layout)
-    return images, torch.tensor(labels, device=_DEVICE)
-
-
-def _placed(module):
-    return module.to(_DEVICE, memory_format=_layout)
-
-
-def _repeated(step, num):
-    def run():
-        for _ in range(num):
-            step()
-        if _DEVICE == "cuda":
-            torch.cuda.synchronize()
-
-    return run

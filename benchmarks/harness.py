@@ -5,12 +5,14 @@ of that environment's Python prepares what it is told and runs it when it is tol
 that both sides are timed in one run and a busy machine slows both alike.
 """
 
+import functools
 import json
 import os
 import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +39,13 @@ class Comparison(NamedTuple):
       times: how many of ours one of theirs is worth, where it runs a part of the work.
       rounds: how often both are run; None for as many as the command says.
       says_seconds: whether `ours` returns its seconds, which are a part of its time.
+      theirs: runs an opponent that lives in this process, in place of `opponent`.
+      beside: {what: runs it}: further ways that are timed and named beside ours.
+      same: {what: number} of ours on what `settings` carry over; before anything is
+        timed the opponent has to say the same.
+      tolerance: how far those may be apart, relative to the larger.
+      operations: of ours, nominal floating-point ones, whose share of a matrix
+        product's rate is said.
     """
 
     what: str
@@ -49,6 +58,11 @@ class Comparison(NamedTuple):
     times: float = 1.0
     rounds: int | None = None
     says_seconds: bool = False
+    theirs: Callable[[], Any] | None = None
+    beside: dict[str, Callable[[], Any]] = {}
+    same: dict[str, float] = {}
+    tolerance: float = 1e-5
+    operations: float | None = None
 
 
 class Opponent:
@@ -89,26 +103,90 @@ class Opponent:
 
 
 def measured(comparison: Comparison, opponent: Opponent | None, rounds: int) -> dict:
-    """Seconds of both in each round, and the ratio of the medians."""
+    """Seconds of all in each round, and the ratio of the medians."""
     other = opponent if comparison.opponent else None
+    said: dict[str, Any] = {}
     if not comparison.says_seconds:
         comparison.ours()  # compiles
+    for run in (comparison.theirs, *comparison.beside.values()):
+        if run:
+            run()
     if other:
-        other.prepare(comparison.opponent, comparison.settings)
-    times: dict[str, list[float]] = {"ours": [], "theirs": []}
+        said = other.prepare(comparison.opponent, comparison.settings)
+        require_same(comparison, said.pop("numbers", {}))
+    sides = sides_of(comparison, other)
+    times: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(comparison.rounds or rounds):
-        time.sleep(PAUSE)
-        started = time.perf_counter()
-        found = comparison.ours()
-        took = time.perf_counter() - started
-        times["ours"].append(found if comparison.says_seconds else took)
-        if other:
+        found = {}
+        for name, side in sides.items():
             time.sleep(PAUSE)
-            answer = other.run()
-            times["theirs"].append(answer["seconds"] * comparison.times)
-            if comparison.check:
-                comparison.check(found, answer["found"])
-    return figures_of(times["ours"], times["theirs"], comparison)
+            taken, found[name] = side()
+            times[name].append(taken)
+        if comparison.check and "theirs" in found:
+            comparison.check(found["ours"], found["theirs"])
+    figures = figures_of(times["ours"], times.get("theirs", []), comparison)
+    figures |= {name: said[name] for name in ("variant", "variants") if name in said}
+    beside = {name: statistics.median(times[name]) for name in comparison.beside}
+    return figures | ({"beside": beside} if beside else {})
+
+
+def sides_of(comparison: Comparison, other: Opponent | None) -> dict[str, Callable]:
+    """{name: runs it once; returns its seconds and what it found}."""
+
+    def timed(run: Callable) -> Callable:
+        def side() -> tuple[float, Any]:
+            started = time.perf_counter()
+            found = run()
+            return time.perf_counter() - started, found
+
+        return side
+
+    def told() -> tuple[float, Any]:
+        seconds = comparison.ours()
+        return seconds, None
+
+    def asked() -> tuple[float, Any]:
+        answer = other.run()
+        return answer["seconds"] * comparison.times, answer["found"]
+
+    sides = {"ours": told if comparison.says_seconds else timed(comparison.ours)}
+    if other or comparison.theirs:
+        sides["theirs"] = asked if other else timed(comparison.theirs)
+    return sides | {name: timed(run) for name, run in comparison.beside.items()}
+
+
+def require_same(comparison: Comparison, numbers: dict[str, dict[str, float]]) -> None:
+    """Raises ValueError where a way of theirs says another number than ours."""
+    if comparison.same and not numbers:
+        raise ValueError(f"{comparison.what}: the opponent did not say its numbers")
+    for way, theirs in numbers.items():
+        for name, ours in comparison.same.items():
+            allowed = comparison.tolerance * max(abs(ours), abs(theirs[name]))
+            if not abs(ours - theirs[name]) <= allowed:
+                raise ValueError(
+                    f"{comparison.what}: {name} is {ours:.7g}, but {theirs[name]:.7g} "
+                    f"of the opponent ({way}): they do not compute the same"
+                )
+
+
+def carried(tree: Any) -> str:
+    """A temporary file of a tree's arrays, by path; see `torch_ways.read`."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    named = {
+        "/".join(str(part.key) for part in path): np.asarray(leaf)
+        for path, leaf in leaves
+    }
+    with tempfile.NamedTemporaryFile(
+        dir=_folder().name, suffix=".npz", delete=False
+    ) as file:
+        np.savez(file, **named)
+    return file.name
+
+
+@functools.cache
+def _folder() -> tempfile.TemporaryDirectory:
+    """Of what is carried over; it goes with this process."""
+    return tempfile.TemporaryDirectory()
 
 
 def figures_of(ours: list, theirs: list, comparison: Comparison) -> dict:
@@ -124,6 +202,10 @@ def figures_of(ours: list, theirs: list, comparison: Comparison) -> dict:
         figures["theirs_seconds"] = statistics.median(theirs)
         figures["ratio"] = figures["theirs_seconds"] / figures["ours_seconds"]
         figures |= {"ratio_min": min(ratios), "ratio_max": max(ratios)}
+    if comparison.operations:
+        figures["operations"] = comparison.operations
+        rate = comparison.operations / figures["ours_seconds"]
+        figures["fraction"] = rate / limits()["matmul_flops"]
     for name in ("must", "goal"):
         if getattr(comparison, name) is not None:
             figures[name] = getattr(comparison, name)
@@ -132,15 +214,20 @@ def figures_of(ours: list, theirs: list, comparison: Comparison) -> dict:
 
 def line(what: str, figures: dict) -> str:
     """A line of the table."""
-    cells = [what, seconds(figures["ours_seconds"])]
-    cells.append(
-        seconds(figures["theirs_seconds"]) if "theirs_seconds" in figures else "-"
-    )
-    ratio = "-"
+    ours = seconds(figures["ours_seconds"])
+    if "fraction" in figures:
+        ours += f" ({100 * figures['fraction']:.2g} %)"
+    for name, taken in figures.get("beside", {}).items():
+        ours += f"; {name} {seconds(taken)}"
+    theirs = ratio = "-"
+    if "theirs_seconds" in figures:
+        theirs = seconds(figures["theirs_seconds"])
+    if "variant" in figures:
+        theirs += f" ({figures['variant']})"
     if "ratio" in figures:
         ratio = "{ratio:.3g} ({ratio_min:.3g} to {ratio_max:.3g})".format(**figures)
     asked = [f"{figures[n]:g}" if n in figures else "-" for n in ("must", "goal")]
-    return f"| {' | '.join([*cells, ratio, *asked])} |"
+    return f"| {' | '.join([what, ours, theirs, ratio, *asked])} |"
 
 
 HEAD = (
@@ -155,9 +242,14 @@ def seconds(value: float) -> str:
     return f"{value:.3g} s"
 
 
+@functools.cache
 def limits() -> dict[str, float]:
-    """What this machine can do: operations and bytes a second."""
-    matrix = jax.random.normal(jax.random.key(0), (2048, 2048))
+    """What this machine can do: operations and bytes a second.
+
+    At JAX's default precision, the one of all that is timed (TF32 on a GPU).
+    """
+    side = 2048 if jax.default_backend() == "cpu" else 8192
+    matrix = jax.random.normal(jax.random.key(0), (side, side))
     product = jax.jit(lambda a: a @ a)
     product(matrix).block_until_ready()
     source = np.ones(1 << 26, np.float32)
@@ -167,7 +259,7 @@ def limits() -> dict[str, float]:
     for _ in range(7):
         started = time.perf_counter()
         product(matrix).block_until_ready()
-        rates.append(2 * 2048**3 / (time.perf_counter() - started))
+        rates.append(2 * side**3 / (time.perf_counter() - started))
         started = time.perf_counter()
         np.copyto(target, source)
         copies.append(2 * source.nbytes / (time.perf_counter() - started))

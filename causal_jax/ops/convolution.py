@@ -16,7 +16,7 @@ channel axes swapped.
 
 Why not the compiler's own: XLA's CPU backward of strided convolutions, and its
 forward at small spatial sizes, are 2 to 100 times slower than the matrix
-product (``python -m benchmarks.convolutions`` prints the table). Elsewhere than
+product (``python -m benchmarks.run --only=layers`` prints the table). Elsewhere than
 on a CPU the native operations are used; both mean the same numbers.
 
 Why primitives and not ``jax.custom_vjp``: training maps one unit at a time with
