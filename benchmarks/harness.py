@@ -33,8 +33,12 @@ class Comparison(NamedTuple):
       settings: its arguments: numbers and text.
       must: how many times as fast ours has to be; None where there is no opponent.
       goal: the same of the goal.
+      must_rate: the least share of the matrix product's rate, of `operations`.
+      goal_rate: the same of the goal.
       check: takes ours and theirs (a list of numbers) and raises where they differ.
       times: how many of ours one of theirs is worth, where it runs a part of the work.
+      count: how many units a run of both is; seconds are those of one.
+      operations: of a unit; None where they are not counted.
       rounds: how often both are run; None for as many as the command says.
       says_seconds: whether `ours` returns its seconds, which are a part of its time.
     """
@@ -45,8 +49,12 @@ class Comparison(NamedTuple):
     settings: dict[str, Any] = {}
     must: float | None = None
     goal: float | None = None
+    must_rate: float | None = None
+    goal_rate: float | None = None
     check: Callable[[Any, list], None] | None = None
     times: float = 1.0
+    count: int = 1
+    operations: float | None = None
     rounds: int | None = None
     says_seconds: bool = False
 
@@ -88,13 +96,22 @@ class Opponent:
         self._process.wait()
 
 
-def measured(comparison: Comparison, opponent: Opponent | None, rounds: int) -> dict:
-    """Seconds of both in each round, and the ratio of the medians."""
-    other = opponent if comparison.opponent else None
+def measured(
+    comparison: Comparison, opponent: Opponent | None, rounds: int, rate: float
+) -> dict:
+    """Seconds of both in each round, and the ratio of the medians.
+
+    Args:
+      comparison: what is timed.
+      opponent: None times ours alone.
+      rounds: how often, where the comparison does not say it.
+      rate: operations a second of a matrix product, see `limits`.
+    """
+    other, said = opponent if comparison.opponent else None, ""
     if not comparison.says_seconds:
         comparison.ours()  # compiles
     if other:
-        other.prepare(comparison.opponent, comparison.settings)
+        said = other.prepare(comparison.opponent, comparison.settings)["said"]
     times: dict[str, list[float]] = {"ours": [], "theirs": []}
     for _ in range(comparison.rounds or rounds):
         time.sleep(PAUSE)
@@ -108,7 +125,12 @@ def measured(comparison: Comparison, opponent: Opponent | None, rounds: int) -> 
             times["theirs"].append(answer["seconds"] * comparison.times)
             if comparison.check:
                 comparison.check(found, answer["found"])
-    return figures_of(times["ours"], times["theirs"], comparison)
+    times = {who: [took / comparison.count for took in times[who]] for who in times}
+    figures = figures_of(times["ours"], times["theirs"], comparison)
+    if comparison.operations:
+        figures["operations"] = comparison.operations
+        figures["share"] = comparison.operations / figures["ours_seconds"] / rate
+    return figures | ({"opponent": said} if said else {})
 
 
 def figures_of(ours: list, theirs: list, comparison: Comparison) -> dict:
@@ -124,7 +146,7 @@ def figures_of(ours: list, theirs: list, comparison: Comparison) -> dict:
         figures["theirs_seconds"] = statistics.median(theirs)
         figures["ratio"] = figures["theirs_seconds"] / figures["ours_seconds"]
         figures |= {"ratio_min": min(ratios), "ratio_max": max(ratios)}
-    for name in ("must", "goal"):
+    for name in ("must", "goal", "must_rate", "goal_rate"):
         if getattr(comparison, name) is not None:
             figures[name] = getattr(comparison, name)
     return figures
@@ -132,10 +154,12 @@ def figures_of(ours: list, theirs: list, comparison: Comparison) -> dict:
 
 def line(what: str, figures: dict) -> str:
     """A line of the table."""
-    cells = [what, seconds(figures["ours_seconds"])]
-    cells.append(
-        seconds(figures["theirs_seconds"]) if "theirs_seconds" in figures else "-"
-    )
+    cells = [what, seconds(figures["ours_seconds"]) + share(figures)]
+    theirs = "-"
+    if "theirs_seconds" in figures:
+        theirs = seconds(figures["theirs_seconds"])
+        theirs += f" ({figures['opponent']})" if "opponent" in figures else ""
+    cells.append(theirs)
     ratio = "-"
     if "ratio" in figures:
         ratio = "{ratio:.3g} ({ratio_min:.3g} to {ratio_max:.3g})".format(**figures)
@@ -147,6 +171,19 @@ HEAD = (
     "| what | ours | opponent | ratio (of a round) | must | goal |\n"
     "|---|---|---|---|---|---|"
 )
+
+
+def share(figures: dict) -> str:
+    """Of the matrix product's rate, and what is asked."""
+    if "share" not in figures:
+        return ""
+    asked = [
+        f"{name} {100 * figures[f'{name}_rate']:.0f}"
+        for name in ("must", "goal")
+        if f"{name}_rate" in figures
+    ]
+    found = f"{100 * figures['share']:.0f} % of the matrix product's rate"
+    return f" ({'; '.join([found, *asked])})"
 
 
 def seconds(value: float) -> str:

@@ -1,7 +1,8 @@
 """The other side of `benchmarks.run`, in an environment of its own; see harness.
 
 Each function prepares what it is told and returns a function that runs it once, as the
-library's documentation says, and returns numbers to compare, outside the timing.
+library's documentation says, one that returns numbers to compare, outside the timing,
+and where there are several ways a text that says which it is.
 """
 
 import argparse
@@ -112,9 +113,22 @@ def dowhy_counterfactual(edges, weights, num, first):
     return run, found
 
 
+def image_stage(kind, file, settings):
+    """Training steps in PyTorch, and which variant of it is the fastest."""
+    from benchmarks import image_stages_torch
+
+    return image_stages_torch.image_stage(kind, file, settings)
+
+
 PREPARED = {
     each.__name__: each
-    for each in (pgmpy_simulate, pgmpy_elimination, dowhy_do, dowhy_counterfactual)
+    for each in (
+        pgmpy_simulate,
+        pgmpy_elimination,
+        dowhy_do,
+        dowhy_counterfactual,
+        image_stage,
+    )
 }
 
 
@@ -136,9 +150,9 @@ def main():
         try:
             if "prepare" in question:
                 prepare = PREPARED[question["prepare"]]
-                run, found = prepare(**question["settings"])
+                run, found, *said = prepare(**question["settings"])
                 run()  # warm
-                answer = {"ready": True}
+                answer = {"ready": True, "said": "".join(said)}
             else:
                 started = time.perf_counter()
                 result = run()

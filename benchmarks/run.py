@@ -19,10 +19,10 @@ from pathlib import Path
 
 import jax
 
-from benchmarks import graphs, harness
+from benchmarks import graphs, harness, image_stages
 from experiments import results
 
-FILES = {"graphs": graphs}
+FILES = {"graphs": graphs, "images": image_stages}
 PAGE = results.FOLDER.parent / "performance.md"
 _TABLE = re.compile(r"(<!-- made by benchmarks.run -->\n).*?(<!-- end -->)", re.S)
 
@@ -49,7 +49,8 @@ def main() -> None:
     if jax.default_backend() == "cpu":
         harness.limit_cores(args.threads)
     started = time.perf_counter()
-    machine = harness.described(harness.limits())
+    limits = harness.limits()
+    machine, rate = harness.described(limits), limits["matmul_flops"]
     print(f"{machine}, load {os.getloadavg()[0]:.1f}\n\n{harness.HEAD}", flush=True)
     found: dict[str, dict] = {}
     for file, module in FILES.items():
@@ -62,7 +63,9 @@ def main() -> None:
                 opponent = harness.Opponent(args.opponents, args.threads)
             try:
                 comparison = make()
-                of_file[name] = harness.measured(comparison, opponent, args.rounds)
+                of_file[name] = harness.measured(
+                    comparison, opponent, args.rounds, rate
+                )
             finally:
                 if opponent:
                     opponent.close()
