@@ -223,13 +223,21 @@ def described(found: dict[str, float]) -> str:
     )
 
 
-def limit_cores(threads: int) -> None:
-    """Starts anew on fewer cores where there are more: JAX takes all that it sees."""
-    if not hasattr(os, "sched_setaffinity"):
-        return
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) > threads:
-        os.sched_setaffinity(0, cores[:threads])
+def limit_cores(threads: int, devices: int | None = None) -> None:
+    """Starts anew on fewer cores where there are more: JAX takes all that it sees.
+
+    And as so many devices, unless None: JAX must know before it starts.
+    """
+    anew = False
+    if devices is not None:
+        anew = os.environ.get("JAX_NUM_CPU_DEVICES", "1") != str(devices)
+        os.environ["JAX_NUM_CPU_DEVICES"] = str(devices)
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        if len(cores) > threads:
+            os.sched_setaffinity(0, cores[:threads])
+            anew = True
+    if anew:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 

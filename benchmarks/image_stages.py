@@ -134,6 +134,8 @@ def comparison(stage: Stage, *, what: str, counted: float, goals: dict) -> Compa
     state = start(stage)
     file = Path(folder.name) / "shared.npz"
     np.savez(file, **shared(stage, state, data))
+    if jax.device_count() > 1:
+        what += f", {jax.device_count()} devices"
     run = our_run(stage, state, data)
     weakref.finalize(run, folder.cleanup)
     generator = stage.generator

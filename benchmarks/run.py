@@ -7,6 +7,9 @@ Without --opponents ours alone is timed. Runs alternate; the table has medians, 
 ratio and its range over the rounds. --networks is the folder of bnlearn's networks
 (alarm.bif.gz, munin.bif.gz), which the package pgmpy has had in its wheels
 (pgmpy/utils/example_models, up to 1.1.2).
+
+Training spreads a batch over devices: --devices=2 makes two of a CPU, as
+JAX_NUM_CPU_DEVICES=2 does for any run; without it training has one, as here.
 """
 
 import argparse
@@ -35,19 +38,20 @@ def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--networks", default=os.environ.get("CAUSAL_JAX_NETWORKS", ""))
     parser.add_argument("--only", default="", help="part of the name of a comparison")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--devices", type=int, default=1, help="that a CPU counts as")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", default="", help="write the figures as JSON here")
     parser.add_argument("--row", action="store_true", help="keep them as results' rows")
     args = parser.parse_args(arguments)
-    if min(args.threads, args.rounds) < 1:
-        parser.error("--threads and --rounds are at least 1")
+    if min(args.threads, args.devices, args.rounds) < 1:
+        parser.error("--threads, --devices and --rounds are at least 1")
     return args
 
 
 def main() -> None:
     args = parsed()
     if jax.default_backend() == "cpu":
-        harness.limit_cores(args.threads)
+        harness.limit_cores(args.threads, args.devices)
     started = time.perf_counter()
     limits = harness.limits()
     machine, rate = harness.described(limits), limits["matmul_flops"]
@@ -82,6 +86,7 @@ def write_row(
 ) -> None:
     command = "python -m benchmarks.run --opponents=ENV/bin/python"
     command += f" --only={args.only}" * bool(args.only)
+    command += f" --devices={args.devices}" * (args.devices > 1)
     results.write(
         f"benchmark_{file}",
         {
