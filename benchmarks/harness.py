@@ -35,8 +35,11 @@ class Comparison(NamedTuple):
       settings: its arguments: numbers and text.
       must: how many times as fast ours has to be; None where there is no opponent.
       goal: the same of the goal.
+      must_rate: the least share of the matrix product's rate, of `operations`.
+      goal_rate: the same of the goal.
       check: takes ours and theirs (a list of numbers) and raises where they differ.
       times: how many of ours one of theirs is worth, where it runs a part of the work.
+      count: how many units a run of both is; seconds are those of one.
       rounds: how often both are run; None for as many as the command says.
       says_seconds: whether `ours` returns its seconds, which are a part of its time.
       theirs: runs an opponent that lives in this process, in place of `opponent`.
@@ -44,7 +47,7 @@ class Comparison(NamedTuple):
       same: {what: number} of ours on what `settings` carry over; before anything is
         timed the opponent has to say the same.
       tolerance: how far those may be apart, relative to the larger.
-      operations: of ours, nominal floating-point ones, whose share of a matrix
+      operations: of a unit, nominal floating-point ones, whose share of a matrix
         product's rate is said.
     """
 
@@ -54,8 +57,11 @@ class Comparison(NamedTuple):
     settings: dict[str, Any] = {}
     must: float | None = None
     goal: float | None = None
+    must_rate: float | None = None
+    goal_rate: float | None = None
     check: Callable[[Any, list], None] | None = None
     times: float = 1.0
+    count: int = 1
     rounds: int | None = None
     says_seconds: bool = False
     theirs: Callable[[], Any] | None = None
@@ -124,6 +130,7 @@ def measured(comparison: Comparison, opponent: Opponent | None, rounds: int) -> 
             times[name].append(taken)
         if comparison.check and "theirs" in found:
             comparison.check(found["ours"], found["theirs"])
+    times = {who: [each / comparison.count for each in times[who]] for who in times}
     figures = figures_of(times["ours"], times.get("theirs", []), comparison)
     figures |= {name: said[name] for name in ("variant", "variants") if name in said}
     beside = {name: statistics.median(times[name]) for name in comparison.beside}
@@ -206,7 +213,7 @@ def figures_of(ours: list, theirs: list, comparison: Comparison) -> dict:
         figures["operations"] = comparison.operations
         rate = comparison.operations / figures["ours_seconds"]
         figures["fraction"] = rate / limits()["matmul_flops"]
-    for name in ("must", "goal"):
+    for name in ("must", "goal", "must_rate", "goal_rate"):
         if getattr(comparison, name) is not None:
             figures[name] = getattr(comparison, name)
     return figures
@@ -216,7 +223,10 @@ def line(what: str, figures: dict) -> str:
     """A line of the table."""
     ours = seconds(figures["ours_seconds"])
     if "fraction" in figures:
-        ours += f" ({100 * figures['fraction']:.2g} %)"
+        ours += f" ({100 * figures['fraction']:.2g} % of the rate"
+        ours += (
+            f"; must {100 * figures['must_rate']:g})" if "must_rate" in figures else ")"
+        )
     for name, taken in figures.get("beside", {}).items():
         ours += f"; {name} {seconds(taken)}"
     theirs = ratio = "-"

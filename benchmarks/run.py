@@ -22,12 +22,13 @@ from pathlib import Path
 
 import jax
 
-from benchmarks import digits, graphs, harness, label_stage, layers
+from benchmarks import digits, graphs, harness, image_stages, label_stage, layers
 from experiments import results
 
 FILES = {
     "graphs": graphs,
     "labels": label_stage,
+    "images": image_stages,
     "digits": digits,
     "layers": layers,
 }

@@ -120,12 +120,14 @@ class Discriminator(nn.Module):
         """
         num_scales = _num_scales(image.shape[-2])
         h1 = _apply_scales(image, self.width, range(2), train, self.axis_name)
-        x = h1
+        x, scales, closeness = h1, range(2, num_scales), None
         if self.minibatch_features:
-            closeness = self._closeness_in_batch(h1, train)[..., None, None, :]
-            shape = (*h1.shape[:-1], self.num_kernels)
-            x = jnp.concatenate([h1, jnp.broadcast_to(closeness, shape)], axis=-1)
-        x = _apply_scales(x, self.width, range(2, num_scales), train, self.axis_name)
+            closeness = self._closeness_in_batch(h1, train)
+        if self.minibatch_features and not scales:
+            channels = closeness[..., None, None, :]
+            channels = jnp.broadcast_to(channels, (*h1.shape[:-1], self.num_kernels))
+            x = jnp.concatenate([h1, channels], axis=-1)
+        x = _apply_scales(x, self.width, scales, train, self.axis_name, closeness)
         return _last_layer(1, x)[..., 0], h1
 
     def _closeness_in_batch(self, h1, train):
@@ -230,7 +232,7 @@ def _flattened(x):
     return x.reshape(*x.shape[:-3], -1)
 
 
-def _apply_scales(x, width, scales, train, axis_name):
+def _apply_scales(x, width, scales, train, axis_name, constant=None):
     """Halves the image once a scale; the first scale is not normalised.
 
     Args:
@@ -239,12 +241,14 @@ def _apply_scales(x, width, scales, train, axis_name):
       scales: which scales to apply.
       train: whether batch statistics are used and updated.
       axis_name: mapped axis or axes over which the batch is spread.
+      constant: `[..., C]` further channels of the image, the same at all pixels.
 
     Returns:
       `[..., H / 2**s, W / 2**s, C']` after `s` scales.
     """
     for scale in scales:
-        x = _halving_conv(width * 2**scale, f"conv_{scale}")(x)
+        x = _halving_conv(width * 2**scale, f"conv_{scale}")(x, constant)
+        constant = None
         if scale > 0:
             norm = BatchNorm(axis_name, name=f"norm_{scale}")
             x = norm(x, use_running_average=not train)

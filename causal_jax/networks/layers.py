@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from causal_jax.ops.constant_channels import conv_of_constant
 from causal_jax.ops.convolution import conv, conv_of_doubled, conv_transpose
 
 AxisName = str | Sequence[str] | None
@@ -43,10 +44,21 @@ class Conv(nn.Module):
     padding: int | None = None
 
     @nn.compact
-    def __call__(self, x):
-        """Maps `[..., H, W, I]` to `[..., H / strides, W / strides, features]`."""
+    def __call__(self, x, constant=None):
+        """Maps `[..., H, W, I]` to `[..., H / strides, W / strides, features]`.
+
+        Args:
+          x: the image.
+          constant: `[..., C]` further channels, the same at all pixels, which cost next
+            to nothing; the kernel's last ones.
+
+        Raises:
+          ValueError: there are such channels and a padding that is not SAME.
+        """
         if self.padding is None:
-            return _apply_convolution(self, conv, x)
+            return _apply_convolution(self, conv, x, constant)
+        if constant is not None:
+            raise ValueError("constant channels go with padding None, which is SAME")
         return _apply_convolution(self, partial(padded_conv, padding=self.padding), x)
 
 
@@ -265,13 +277,24 @@ def _axis_names(axis_name):
     return (axis_name,) if isinstance(axis_name, str) else tuple(axis_name)
 
 
-def _apply_convolution(module, conv_fn, x):
+def _apply_convolution(module, conv_fn, x, constant=None):
     """Makes the weights of `module` and applies `conv_fn` to `[..., H, W, I]`."""
     size = module.kernel_size
     size = (size, size) if isinstance(size, int) else tuple(size)
-    shape = (*size, x.shape[-1], module.features)
+    channels = x.shape[-1]
+    total = channels + (0 if constant is None else constant.shape[-1])
+    shape = (*size, total, module.features)
     kernel = module.param("kernel", module.kernel_init, shape)
-    y = conv_fn(x.reshape(-1, *x.shape[-3:]), kernel, strides=module.strides)
+    y = conv_fn(
+        x.reshape(-1, *x.shape[-3:]), kernel[:, :, :channels], strides=module.strides
+    )
+    if constant is not None:
+        y = y + conv_of_constant(
+            constant.reshape(-1, constant.shape[-1]),
+            kernel[:, :, channels:],
+            size=x.shape[-3:-1],
+            strides=module.strides,
+        )
     if module.use_bias:
         y = y + module.param("bias", module.bias_init, (module.features,))
     return y.reshape(*x.shape[:-3], *y.shape[1:])

@@ -27,7 +27,9 @@ _FEW_FEATURES = 8
 
 # From so many channels and pixels of the batch on Winograd's transforms pay (measured:
 # 64 to 64 channels 15.5 against 7.4 ms; 16 pixels an image, 512 channels: 9 against 22,
-# most of it for the kernel).
+# most of it for the kernel). Of stride 2 and 5x5 (one core, 64 images; forward, to the
+# image, to the kernel): 32 pixels a side, 64 to 128 channels 75, 72, 84 against 49, 56,
+# 57 ms; 8 pixels, 256 to 512 channels 75, 78, 89 against 84, 135, 65.
 WINOGRAD_CHANNELS = 32
 _WINOGRAD_PIXELS = 128
 
@@ -43,6 +45,8 @@ def conv(x, kernel, *, kernel_size, strides):
         return _fold_products(x, native.turned(kernel))
     if strides == 1 and _is_winograd(x, kernel.shape):
         return winograd.conv(x, kernel)
+    if strides == 2 and _is_strided_winograd(x, kernel.shape, 4, 1):
+        return winograd.strided_conv(x, kernel)
     matrix = kernel.reshape(-1, features)
     rows = x.shape[1] * x.shape[2] // strides**2
     return map_blocks(
@@ -60,6 +64,8 @@ def input_gradient(g, kernel, *, kernel_size, strides):
     del kernel_size
     if strides == 1 and _is_winograd(g, native.turned(kernel).shape):
         return winograd.conv(g, native.turned(kernel))
+    if strides == 2 and _is_strided_winograd(g, kernel.shape, 2, 1):
+        return winograd.strided_input_gradient(g, kernel)
     return _fold_products(g, kernel, strides)
 
 
@@ -68,6 +74,8 @@ def weight_gradient(x, g, *, kernel_size, strides):
     shape = (*kernel_size, x.shape[3], g.shape[3])
     if strides == 1 and _is_winograd(x, shape):
         return winograd.weight_gradient(x, g)
+    if strides == 2 and _is_strided_winograd(x, shape, 4, 0.5):
+        return winograd.strided_weight_gradient(x, g)
     size = block_size(x.shape[0], g.shape[1] * g.shape[2], _BLOCK_ROWS)
     axes = ((0, 1, 2), (0, 1, 2))
 
@@ -164,4 +172,21 @@ def _is_winograd(x, kernel_shape):
         and rows % 2 == columns % 2 == 0
         and min(channels, features) >= WINOGRAD_CHANNELS
         and num * rows * columns >= _WINOGRAD_PIXELS
+    )
+
+
+def _is_strided_winograd(x, kernel_shape, side, least):
+    """The same of a 5x5 kernel of stride 2; tiles have `side` pixels of `x` a side.
+
+    There have to be so many, `least` times the channels, that what is done for the
+    kernel is little beside the products.
+    """
+    height, width, channels, features = kernel_shape
+    num, rows, columns = x.shape[:3]
+    num = num if isinstance(num, int) else 1
+    return (
+        (height, width) == (5, 5)
+        and rows % side == columns % side == 0
+        and min(channels, features) >= WINOGRAD_CHANNELS
+        and num * rows * columns >= least * side**2 * max(channels, features)
     )

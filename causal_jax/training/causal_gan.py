@@ -321,11 +321,11 @@ def causal_gan(
         anti_weight = anti_labeler_weight
         if anti_labeler_decay:
             anti_weight *= jnp.exp(-step / anti_labeler_decay)
-        loss = (
-            losses.generator_loss(readings.logits(codes))
-            + label_weight * (labeler - anti_weight * anti_labeler)
-            + noise_weight * noise_error(readings, noise)
+        loss = losses.generator_loss(readings.logits(codes)) + label_weight * (
+            labeler - anti_weight * anti_labeler
         )
+        if noise_weight:  # else nothing of the estimator is computed
+            loss += noise_weight * noise_error(readings, noise)
         if additivity and unseen is not None and len(unseen):
             loss += additivity * interaction(params, labels, noise, key_pairs)
         return loss, (params, {"generator_loss": loss, "labeler_fake": labeler})

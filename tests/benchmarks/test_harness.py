@@ -82,6 +82,7 @@ def test_the_table_names_the_opponents_fastest_way_and_the_rate_reached():
         "must": 16,
     }
     assert harness.line("layer", figures) == (
-        "| layer | 10 ms (50 %); native 1 s | 0.2 s (channels last, eager) | "
+        "| layer | 10 ms (50 % of the rate); native 1 s | "
+        "0.2 s (channels last, eager) | "
         "20 (19 to 21) | 16 | - |"
     )
