@@ -22,6 +22,7 @@ import jax
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "performance.md"
 PAUSE = 0.2  # seconds in which the other side's threads fall asleep
 
 
@@ -244,6 +245,16 @@ HEAD = (
     "| what | ours | opponent | ratio (of a round) | must | goal |\n"
     "|---|---|---|---|---|---|"
 )
+
+
+def fill_page(maker: str, made: str) -> None:
+    """Puts a table where docs/performance.md has one of that command."""
+    start, end = f"<!-- made by {maker} -->\n", "<!-- end -->"
+    before, found, rest = PAGE.read_text("utf-8").partition(start)
+    if not found:
+        raise ValueError(f"{PAGE} has no line {start.strip()}")
+    after = rest[rest.index(end) :]
+    PAGE.write_text(f"{before}{start}{made}{after}", "utf-8")
 
 
 def seconds(value: float) -> str:

@@ -183,6 +183,9 @@ def main() -> None:
             },
         )
         figure(found, limits).save(PICTURE)
+        table = [HEAD, *(line(name, each) for name, each in found.items())]
+        said = f"`python -m benchmarks.roofline --row`, {machine}:"
+        harness.fill_page("benchmarks.roofline", "\n".join([said, "", *table, ""]))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ devices are run in a process of their own, whose CPU is so many devices.
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -32,8 +31,6 @@ FILES = {
     "digits": digits,
     "layers": layers,
 }
-PAGE = results.FOLDER.parent / "performance.md"
-_TABLE = re.compile(r"(<!-- made by benchmarks.run -->\n).*?(<!-- end -->)", re.S)
 
 
 def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -158,9 +155,7 @@ def write_page() -> None:
         ]
         said = f"`{row['command']}`, {row['note']}:"
         parts += [said, "", harness.HEAD, *lines, ""]
-    text = PAGE.read_text("utf-8")
-    made = "\n".join(parts)
-    PAGE.write_text(_TABLE.sub(lambda m: m[1] + made + m[2], text), "utf-8")
+    harness.fill_page("benchmarks.run", "\n".join(parts))
 
 
 if __name__ == "__main__":
