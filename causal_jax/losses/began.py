@@ -19,7 +19,7 @@ that N devices have the controllers of one.
 
 The margins compare means of errors, so nothing in them asks generated images to vary:
 the mean face of its labels is as easy to reconstruct as they want. `code_distance`
-does: the codes of generated images are to have the law of those of real ones.
+does: codes and labels of generated images are to have the law of those of real ones.
 
 In the reference code (causal_began/CausalBEGAN.py) c1, c2, c3 are k_t, l_t, z_t and
 gamma1, gamma2, gamma3 are gamma, gamma_label, zeta. Differences: its cross-entropy of
@@ -89,37 +89,49 @@ def label_error(logits: Array, codes: Array, kind: str) -> Array:
 
 
 def code_distance(
-    generated: Array, real: Array, all_generated: Array, all_real: Array, index: Array
+    generated: Array,
+    real: Array,
+    all_generated: Array,
+    all_real: Array,
+    index: Array,
+    *,
+    num_codes: int,
 ) -> Array:
-    """Energy distance between the laws of generated and of real codes.
+    """Energy distance between the laws of generated and of real codes with labels.
 
     2 E|X - Y| - E|X - X'| - E|Y - Y'| (Szekely & Rizzo 2013), an estimate without bias;
-    the expectation is 0 if, and only if, the laws are one. Codes are measured in units
-    of the real ones' size, so that it is at most about 2.
+    the expectation is 0 if, and only if, the laws are one. Then the codes' laws given
+    the labels are one, too: a label is not obeyed by a pattern that only a labeler
+    reads. Codes and labels are measured in units in which real ones spread alike.
 
     Args:
-      generated: codes of this device's generated images, [B, d].
+      generated: codes, then encoded labels of this device's generated images, [B, d].
       real: of its real ones, [B, d].
       all_generated: of all devices' generated images, [N, d].
       all_real: of all devices' real ones, [N, d].
       index: where this device's are among all, [B].
+      num_codes: how many of the d numbers are codes.
 
     Returns:
       []: the mean over devices is that of the whole batch. Gradients flow into
       `generated` and `all_generated`.
     """
-    size = jax.lax.stop_gradient(jnp.sqrt(2 * jnp.sum(jnp.var(all_real, 0))))
+    all_real = jax.lax.stop_gradient(all_real)
+    variances = jnp.var(all_real, 0)
+    parts = (variances[:num_codes], variances[num_codes:])
+    size = jnp.concatenate([jnp.full_like(v, jnp.sqrt(2 * jnp.sum(v))) for v in parts])
     is_self = index[:, None] == jnp.arange(len(all_real))
 
     def distances(ours: Array, others: Array) -> Array:
-        squares = jnp.sum((ours[:, None] - others[None]) ** 2, -1)
-        return jnp.sqrt(jnp.where(squares > 0, squares, 1)) * (squares > 0) / size
+        apart = (ours[:, None] - others[None]) / jnp.maximum(size, 1e-6)
+        squares = jnp.sum(apart**2, -1)
+        return jnp.sqrt(jnp.where(squares > 0, squares, 1)) * (squares > 0)
 
     def within(ours: Array, others: Array) -> Array:
         apart = jnp.where(is_self, 0, distances(ours, others))
         return jnp.mean(jnp.sum(apart, 1)) / (len(others) - 1)
 
-    between = jnp.mean(distances(generated, jax.lax.stop_gradient(all_real)))
+    between = jnp.mean(distances(generated, all_real))
     return 2 * between - within(generated, all_generated) - within(real, all_real)
 
 

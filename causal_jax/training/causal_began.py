@@ -5,7 +5,7 @@ labels l ~ P_r(l), the generator draws x ~ P_g(x | l) against an autoencoder and
 labeler, under three margins (`losses.began` has the formulas):
 
     D  minimises  L(x) - c1 L(G) + label(x) - c2 label(G)
-    G  minimises  L(G) + c3 label(G) + w distance(codes of G, codes of x)
+    G  minimises  L(G) + c3 label(G) + w distance(codes, labels of G and x)
 
 The last term is ours. The margins are means of errors, which the mean face of every
 combination of labels meets, so that without it images hardly vary (measured: diversity
@@ -118,12 +118,12 @@ def causal_began(
     critic_learning_rate: float = 2e-4,
     betas: tuple[float, float] = (0.5, 0.99),
     critic_width: int | None = None,
-    gammas: tuple[float, float, float] = (0.7, 0.5, 0.5),
+    gammas: tuple[float, float, float] = (1.0, 0.5, 0.5),
     rates: tuple[float, float, float] = (1e-2, 1e-2, 1e-2),
     label_loss: str = "squarediff",
     third_margin: bool = False,
     conditional: bool = True,
-    distance_weight: float = 2.0,
+    distance_weight: float = 4.0,
     additivity: float = 1.0,
     unseen: np.ndarray | None = None,
     flip: bool = False,
@@ -150,8 +150,9 @@ def causal_began(
       third_margin: whether c3 is controlled; else it is 1 throughout (the reference
         code's `no_third_margin`).
       conditional: whether the autoencoder hears the labels, see `networks.began`.
-      distance_weight: weight of `losses.began.code_distance` in the generator's loss:
-        without it images collapse to the mean one of their labels; 0 for none.
+      distance_weight: weight of `losses.began.code_distance`, of codes with labels, in
+        the generator's loss: without it images collapse to the mean one of their
+        labels; 0 for none.
       additivity: weight of the additivity of two labels' effects, for the pairs
         of states in `unseen`; 0 for none.
       unseen: int [P, 4], as `unseen_combinations.unseen_pairs` finds them; None for no
@@ -228,18 +229,22 @@ def causal_began(
         drawn = precision.returned(drawn, dtype)
         return losses.reconstruction_error(drawn, images)
 
-    def distance(params: Params, fake: Array, real: Array) -> Array:
-        """Of the codes; it moves the generator, not the autoencoder."""
+    def distance(params: Params, images: tuple, labels: tuple) -> Array:
+        """Of generated and real ones; it moves the generator, not the autoencoder."""
         params = jax.lax.stop_gradient(params)
-        params, pictures = precision.given(params, (fake, real), dtype)
+        params, images = precision.given(params, images, dtype)
         found = precision.returned(
-            [autoencoder.apply(params, each, method="encode") for each in pictures],
-            dtype,
+            [autoencoder.apply(params, each, method="encode") for each in images], dtype
         )
-        (all_fake, index), (all_real, _) = (
-            gather_rows(codes, parallel.axis_name()) for codes in found
+        fake, real = (
+            jnp.concatenate(pair, -1) for pair in zip(found, labels, strict=True)
         )
-        return losses.code_distance(*found, all_fake, all_real, index)
+        all_fake, index = gather_rows(fake, parallel.axis_name())
+        all_real, _ = gather_rows(real, parallel.axis_name())
+        num_codes = found[0].shape[-1]
+        return losses.code_distance(
+            fake, real, all_fake, all_real, index, num_codes=num_codes
+        )
 
     def label_error(params: Params, images: Array, codes: Array) -> Array:
         params, images = precision.given(params, images, dtype)
@@ -278,7 +283,7 @@ def causal_began(
         loss = sum(errors)
         apart = jnp.zeros(())
         if distance_weight:
-            apart = distance(encoder_decoder, fake, real)
+            apart = distance(encoder_decoder, (fake, real), (codes[1], codes[0]))
             loss += distance_weight * apart
         if additivity and unseen is not None and len(unseen):
             loss += additivity * interaction(params, labels[1], noise, key_pairs)

@@ -47,9 +47,12 @@ def test_controls_stay_within_zero_and_one(end):
     np.testing.assert_array_equal(began.controlled(controls, margins, RATES), [end] * 3)
 
 
-def _distance(generated, real):
+def _distance(generated, real, num_codes=None):
     everywhere = jnp.arange(len(generated))
-    return began.code_distance(generated, real, generated, real, everywhere)
+    num_codes = num_codes or real.shape[1]
+    return began.code_distance(
+        generated, real, generated, real, everywhere, num_codes=num_codes
+    )
 
 
 def test_the_code_distance_is_the_energy_distance():
@@ -70,12 +73,22 @@ def test_the_code_distance_has_no_bias():
     assert shifted.mean() > 10 * found.std() / np.sqrt(len(found))
 
 
+def test_codes_that_do_not_go_with_their_labels_are_apart():
+    """The same codes and the same labels, but each with the other's."""
+    labels = jnp.arange(400) % 2
+    codes = labels + 0.3 * jax.random.normal(jax.random.key(3), (2, 400))
+    real, fake = jnp.stack([codes, jnp.stack([labels] * 2)], -1)
+    swapped = fake.at[:, 1].set(1 - fake[:, 1])
+    near, far = (float(_distance(each, real, num_codes=1)) for each in (fake, swapped))
+    assert abs(near) < 0.02 < 0.2 < far
+
+
 def test_parts_of_a_batch_have_the_distance_of_the_whole():
     fake, real = jax.random.normal(jax.random.key(2), (2, 8, 3))
     fake = fake.at[5].set(fake[2])  # two images with one code have a gradient
-    whole, gradient = jax.value_and_grad(lambda x: _distance(x, real))(fake)
+    whole, gradient = jax.value_and_grad(lambda x: _distance(x, real, 2))(fake)
     parts = [
-        began.code_distance(fake[part], real[part], fake, real, part)
+        began.code_distance(fake[part], real[part], fake, real, part, num_codes=2)
         for part in (jnp.arange(4), jnp.arange(4, 8))
     ]
     assert float(sum(parts) / 2) == pytest.approx(float(whole), abs=1e-6)

@@ -28,7 +28,7 @@ EXISTING = ["mle", "reference", "size64"]
 def get_config(variant=""):
     config = defaults.with_images(defaults.base("faces_causal_began"))
     defaults.with_began(config)
-    config.num_steps = 8000
+    config.num_steps = 6000
     for part in variants(variant):
         if part == "mle":
             config.trainer = "mle"
