@@ -6,6 +6,7 @@ that are then abducted like observed ones, or as noise. All others keep their pr
 (Filling the former from the prior is wrong: .055 against .624 in a three-node example.)
 """
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -122,6 +123,7 @@ def noise_of_values(
     fixed: Values,
     *,
     num: int,
+    free: frozenset[str] | None = None,
 ) -> tuple[Noise, dict[str, Array]]:
     """Noise that gives nodes their known values; every other node's is the prior's.
 
@@ -134,6 +136,7 @@ def noise_of_values(
       noise: {node: noise `[num, ...]`}, inferred; their values follow from it.
       fixed: {node: `[num, ...]`}: values that do not depend on the node's noise.
       num: number of units.
+      free: as `undetermined` finds them; None where that is to be found.
 
     Returns:
       The noise of all nodes, and for observed nodes whether the value is possible given
@@ -153,8 +156,10 @@ def noise_of_values(
     uniforms = {name: prior[name] for name in known if name in prior}
     is_large = chunked.is_large(scm)
     of_known = _noise_node_by_node if is_large else _noise_of_known
+    if free is None:
+        free = undetermined(scm, params, known - uniforms.keys() - noise.keys())
     drawn, consistent = of_known(
-        scm, params, key_known, observed, states, noise, fixed, uniforms, num=num
+        scm, params, key_known, observed, states, noise, fixed, uniforms, free, num=num
     )
     return prior | drawn, consistent
 
@@ -165,13 +170,27 @@ def _is_uniform(mechanism: Mechanism) -> bool:
     return is_plain and mechanism.coupling == "inverse_cdf"
 
 
+def undetermined(scm: Model, params: Params, known: Iterable[str]) -> frozenset[str]:
+    """Nodes whose noise their values may say nothing of; where parameters are traced,
+    all that could be such."""
+
+    def is_free(name: str) -> bool:
+        mechanism: Any = scm.mechanisms[name]
+        if not hasattr(mechanism, "undetermined"):
+            return False
+        found = mechanism.undetermined(params[name])
+        return isinstance(found, jax.core.Tracer) or bool(np.any(found))
+
+    return frozenset(filter(is_free, known))
+
+
 @partial(jax.jit, static_argnames=("mechanism", "num"))
 def _prior(mechanism: Mechanism, key: Key, num: int) -> Noise:
     """A program of its own, compiled once for all nodes and patterns that are alike."""
     return mechanism.noise(key, num)
 
 
-@partial(jax.jit, static_argnames=("scm", "num"))
+@partial(jax.jit, static_argnames=("scm", "free", "num"))
 def _noise_of_known(
     scm: Model,
     params: Params,
@@ -181,12 +200,14 @@ def _noise_of_known(
     noise: Noise,
     fixed: Values,
     uniforms: Values,
+    free: frozenset[str],
     *,
     num: int,
 ) -> tuple[Noise, dict[str, Array]]:
     """`noise_of_values`, of the nodes whose value or noise is known.
 
-    `uniforms` are the prior's noise of the nodes that have states of intervals.
+    `uniforms` are the prior's noise of the nodes that have states of intervals, `free`
+    as `undetermined` has them.
     """
     values = _with_values_of(scm, params, noise, {**fixed, **states, **observed})
     drawn, consistent = dict(noise), {}
@@ -204,6 +225,7 @@ def _noise_of_known(
                 _parents(scm, name, values),
                 values[name],
                 node_key(key, name),
+                is_free=name in free,
                 num=num,
             )
     return drawn, {n: fit for n, fit in consistent.items() if n in observed}
@@ -251,7 +273,7 @@ def _abduct_alike(
     return dict(zip(names, noise, strict=True)), dict(zip(names, fits, strict=True))
 
 
-@partial(jax.jit, static_argnames=("mechanism", "has_states", "num"))
+@partial(jax.jit, static_argnames=("mechanism", "has_states", "is_free", "num"))
 def _abduct_units(
     mechanism: Any,
     has_states: bool,
@@ -260,6 +282,7 @@ def _abduct_units(
     values: Array,
     key: Key,
     *,
+    is_free: bool,
     num: int,
 ) -> tuple[Noise, Array]:
     """Noise of one node, and whether the values fit, as far as is known, `[num]`."""
@@ -272,14 +295,9 @@ def _abduct_units(
         noise = jax.vmap(mechanism.abduct, (None, 0, 0, None))(
             params, parents, values, None
         )
-        is_free = mechanism.undetermined(params)
-
-        def with_prior(noise: Noise) -> Noise:
+        if is_free:  # a draw is dear, and hardly ever needed
             prior = mechanism.noise(key, num).astype(noise.dtype)
-            return jnp.where(is_free, prior, noise)
-
-        # A draw is dear, and hardly ever needed.
-        noise = jax.lax.cond(jnp.any(is_free), with_prior, lambda noise: noise, noise)
+            noise = jnp.where(mechanism.undetermined(params), prior, noise)
     if hasattr(mechanism, "log_prob"):
         log_probs = jax.vmap(mechanism.log_prob, (None, 0, 0))(params, parents, values)
         return noise, ~jnp.isneginf(log_probs)
@@ -300,6 +318,7 @@ def _noise_node_by_node(
     noise: Noise,
     fixed: Values,
     uniforms: Values,
+    free: frozenset[str],
     *,
     num: int,
 ) -> tuple[Noise, dict[str, Array]]:
@@ -328,6 +347,7 @@ def _noise_node_by_node(
                 above,
                 values[name],
                 node_key(key, name),
+                is_free=name in free,
                 num=num,
             )
         drawn[name], fits = found
@@ -391,6 +411,16 @@ def counted(findings: Findings, num: int) -> Abducted:
         effective=jnp.asarray(effective),
         possible=jnp.asarray(possible),
     )
+
+
+def require_fitting(fits: dict[str, Array]) -> None:
+    """Raises ValueError where an observed value is impossible, see `require_found`.
+
+    Args:
+      fits: for observed nodes whether their values are possible, {node: bool `[num]`}.
+    """
+    pairs = tuple(((name,), fit) for name, fit in fits.items())
+    require_found(Findings(noise={}, fits=pairs, effective=()))
 
 
 def require_found(findings: Findings) -> None:

@@ -295,7 +295,7 @@ def _has_nan(value: Any) -> bool:
     has_type = isinstance(value, jax.Array | np.ndarray)
     if not has_type or not jnp.issubdtype(value.dtype, jnp.floating):
         value = np.asarray(value, float)
-    return bool(np.isnan(np.asarray(value)).any())
+    return bool(np.isnan(np.min(np.asarray(value), initial=0.0)))  # NaN is the least
 
 
 def _state_index(name: str, states: tuple[str, ...], state: Any) -> int:

@@ -9,9 +9,11 @@ from typing import Any
 
 import jax
 
-from causal_jax import arguments, chunked, kinds
+from causal_jax import abduction, arguments, chunked, factors, kinds
 from causal_jax.mechanism import Intervention, Model, node_key
-from causal_jax.types import Array, Key, Noise, Params, Values
+from causal_jax.types import Array, Key, Noise, Params, Shapes, Values
+
+_MANY_UNITS = 1 << 16  # a program of its own for every set of nodes in do pays off
 
 
 def sample_batch(
@@ -121,6 +123,49 @@ def _evaluate_batch(
     shapes = kinds.value_shapes(scm, params) if do else {}
     axes = arguments.unit_axes(do, shapes)
     return jax.vmap(one_unit, in_axes=(axes, 0))(do, noise)
+
+
+def is_imagined_at_once(scm: Model, factual: Values, shapes: Shapes, num: int) -> bool:
+    """Whether counterfactuals of numbers are worth one program, see `imagined`."""
+    return (
+        num >= _MANY_UNITS
+        and not chunked.is_large(scm)
+        and all(shape.shape == () for shape in shapes.values())
+        and not factors.groups(scm, factual)
+    )
+
+
+def imagined(
+    scm: Model,
+    params: Params,
+    key: Key,
+    factual: Values,
+    do: Mapping[str, Intervention],
+    num: int,
+) -> tuple[Values, dict[str, Array]]:
+    """What units would have been, and which of what was observed fits, by node.
+
+    Abduction and evaluation in one program: noise of many units is never written down.
+    """
+    free = abduction.undetermined(scm, params, factual)
+    return _imagined(scm, params, key, factual, do, num, free)
+
+
+@partial(jax.jit, static_argnames=("scm", "num", "free"))
+def _imagined(
+    scm: Model,
+    params: Params,
+    key: Key,
+    factual: Values,
+    do: Mapping[str, Intervention],
+    num: int,
+    free: frozenset[str],
+) -> tuple[Values, dict[str, Array]]:
+    noise, fits = abduction.noise_of_values(
+        scm, params, key, factual, {}, {}, {}, num=num, free=free
+    )
+    noise = with_fresh_noise(scm, jax.random.fold_in(key, 1), noise, do, num)
+    return evaluate_batch(scm, params, noise, do), fits
 
 
 def first_unit(tree: Any) -> Any:

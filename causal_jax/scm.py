@@ -478,6 +478,10 @@ class SCM:
         shapes = self.value_shapes(params)
         factual, is_unit, num = arguments.factual(self, shapes, factual)
         do = arguments.interventions(self, do, shapes, num)
+        if batches.is_imagined_at_once(self, factual, shapes, num):
+            values, fits = batches.imagined(self, params, key, factual, do, num)
+            abduction.require_fitting(fits)
+            return self._checked(values, do)
         noise = self._noise_of(params, key, factual, num_particles)
         key_fresh = jax.random.fold_in(key, 1)  # not the key of the abduction
         noise = batches.with_fresh_noise(self, key_fresh, noise, do, num)

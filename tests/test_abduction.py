@@ -67,6 +67,31 @@ def test_noise_that_a_value_does_not_determine_keeps_its_prior():
     assert together.possible.all()
 
 
+def test_many_units_are_imagined_in_one_program_as_few_are():
+    """Numbers, states and a function of its parents, policies and fresh noise."""
+    root, root_params = bernoulli(0.3)
+    table, table_params = categorical([[0.5, 0.5, 0.0], [0.1, 0.2, 0.7]])
+    mechanisms = {"a": root, "s": table, "x": AdditiveNoise(same)}
+    mechanisms |= {"y": AdditiveNoise(same), "z": AdditiveNoise(same)}
+    scm = SCM("a -> s; a -> x; s -> y; x -> y; y -> z", mechanisms)
+    params = {**scm.init(KEY), "a": root_params, "s": table_params}
+    params["y"] = {**params["y"], "scale": jnp.array(0.0)}
+    factual = scm.sample(params, KEY, num=1 << 16)
+    do = {"x": lambda value, parents: value + 2.0 * parents[0], "s": 1}
+    many = scm.counterfactual(params, KEY, factual, do=do)
+    few = scm.counterfactual(
+        params, KEY, {n: v[:99] for n, v in factual.items()}, do=do
+    )
+    for name in ("a", "s", "x", "y", "z"):
+        np.testing.assert_allclose(many[name][:99], few[name], atol=1e-5)
+    null = scm.counterfactual(params, KEY, factual)
+    for name in scm.nodes:
+        np.testing.assert_allclose(null[name], factual[name], atol=1e-5)
+    wrong = factual | {"s": jnp.where(factual["a"] == 0, 2, factual["s"])}
+    with pytest.raises(ValueError, match="what was observed of 's' has probability"):
+        scm.counterfactual(params, KEY, wrong, do=do)
+
+
 def test_an_implicit_node_is_abducted_by_an_exact_draw():
     scm = reference_controller("male_causes_mustache")
     params = scm.init(KEY)
