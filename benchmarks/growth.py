@@ -131,7 +131,7 @@ def measured(curve: str, value: int) -> dict[str, float]:
 
 
 def figure(found: dict[str, dict[str, dict[str, float]]]):
-    """A panel for each curve, both axes logarithmic."""
+    """A panel for each curve, axes logarithmic but for the time by devices."""
     with style():
         drawing = new_figure(3.2 * len(found), 3.0)
         panels = drawing.subplots(1, len(found), squeeze=False)[0]
@@ -142,7 +142,10 @@ def figure(found: dict[str, dict[str, dict[str, float]]]):
                 y = [scale * each[kind] for each in points.values()]
                 axes.plot(list(map(int, points)), y, marker="o", label=kind)
             axes.set_xscale("log", base=10 if curve == "nodes" else 2)
-            axes.set_yscale("log")
+            if curve == "devices":
+                axes.set_ylim(0)
+            else:
+                axes.set_yscale("log")
             axes.set_xlabel(WORDS[curve][0])
             axes.set_ylabel(WORDS[curve][1])
             if len(kinds) > 1:
