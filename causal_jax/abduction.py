@@ -75,7 +75,7 @@ def abduct(
     Raises:
       ValueError: names an observed node that cannot be abducted, or weighed.
     """
-    _require_laws(scm, observed)
+    require_laws(scm, observed)
     num = next(iter(observed.values())).shape[0]
     inferred = posterior.infer(scm, params, key, observed, num, num_particles)
     noise, consistent = noise_of_values(
@@ -95,7 +95,8 @@ def abduct(
     return Findings(noise=noise, fits=tuple(fits), effective=tuple(counts))
 
 
-def _require_laws(scm: Model, observed: Values) -> None:
+def require_laws(scm: Model, observed: Values) -> None:
+    """Raises ValueError, by name: a node that cannot be abducted, or weighed."""
     for name in observed:
         if not hasattr(scm.mechanisms[name], "abduct"):
             raise ValueError(
@@ -176,12 +177,23 @@ def undetermined(scm: Model, params: Params, known: Iterable[str]) -> frozenset[
 
     def is_free(name: str) -> bool:
         mechanism: Any = scm.mechanisms[name]
-        if not hasattr(mechanism, "undetermined"):
+        if not _is_keyless(mechanism):
             return False
         found = mechanism.undetermined(params[name])
         return isinstance(found, jax.core.Tracer) or bool(np.any(found))
 
     return frozenset(filter(is_free, known))
+
+
+def _is_keyless(mechanism: Mechanism) -> bool:
+    """Whether `abduct` needs no key: `undetermined` says where the prior is drawn.
+
+    A subclass with an `abduct` of its own gets its key unless it has that, too.
+    """
+    for kind in type(mechanism).__mro__:
+        if "undetermined" in vars(kind) or "abduct" in vars(kind):
+            return "undetermined" in vars(kind)
+    return False
 
 
 @partial(jax.jit, static_argnames=("mechanism", "num"))
@@ -286,7 +298,7 @@ def _abduct_units(
     num: int,
 ) -> tuple[Noise, Array]:
     """Noise of one node, and whether the values fit, as far as is known, `[num]`."""
-    if not hasattr(mechanism, "undetermined"):
+    if not _is_keyless(mechanism):
         keys = jax.random.split(key, num)
         noise = jax.vmap(mechanism.abduct, (None, 0, 0, 0))(
             params, parents, values, keys

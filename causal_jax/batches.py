@@ -147,6 +147,7 @@ def imagined(
 
     Abduction and evaluation in one program: noise of many units is never written down.
     """
+    abduction.require_laws(scm, factual)
     free = abduction.undetermined(scm, params, factual)
     return _imagined(scm, params, key, factual, do, num, free)
 

@@ -92,6 +92,45 @@ def test_many_units_are_imagined_in_one_program_as_few_are():
         scm.counterfactual(params, KEY, wrong, do=do)
 
 
+class Silent(AdditiveNoise):
+    """An abduction of its own, which draws."""
+
+    def abduct(self, params, parents, value, key):
+        return jax.random.normal(key, jnp.shape(value))
+
+
+def test_an_abduction_of_ones_own_gets_its_key():
+    scm = SCM("x -> y", {"x": AdditiveNoise(same), "y": Silent(same)})
+    params = scm.init(KEY)
+    found = scm.abduct(params, KEY, scm.sample(params, KEY, num=NUM))["y"]
+    assert abs(float((found**2).mean()) - 1) < 5 * np.sqrt(2 / NUM)
+
+
+def test_many_units_of_a_node_that_cannot_be_abducted_are_refused_as_few_are():
+    class Plain:
+        def __hash__(self):
+            return 1
+
+        def __eq__(self, other):
+            return type(other) is Plain
+
+        def init(self, key, parents):
+            return {}
+
+        def noise(self, key, num):
+            return jax.random.normal(key, (num,))
+
+        def apply(self, params, parents, noise):
+            return parents[0] + noise
+
+    scm = SCM("x -> y", {"x": AdditiveNoise(same), "y": Plain()})
+    params = scm.init(KEY)
+    for num in (3, 1 << 16):
+        factual = scm.sample(params, KEY, num=num)
+        with pytest.raises(ValueError, match="'y' cannot be abducted"):
+            scm.counterfactual(params, KEY, factual, do={"x": 1.0})
+
+
 def test_an_implicit_node_is_abducted_by_an_exact_draw():
     scm = reference_controller("male_causes_mustache")
     params = scm.init(KEY)

@@ -123,13 +123,13 @@ def code_distance(
     is_self = index[:, None] == jnp.arange(len(all_real))
 
     def distances(ours: Array, others: Array) -> Array:
-        apart = (ours[:, None] - others[None]) / jnp.maximum(size, 1e-6)
+        apart = (ours[:, None] - others[None]) / jnp.where(size > 0, size, 1.0)
         squares = jnp.sum(apart**2, -1)
         return jnp.sqrt(jnp.where(squares > 0, squares, 1)) * (squares > 0)
 
     def within(ours: Array, others: Array) -> Array:
         apart = jnp.where(is_self, 0, distances(ours, others))
-        return jnp.mean(jnp.sum(apart, 1)) / (len(others) - 1)
+        return jnp.mean(jnp.sum(apart, 1)) / max(len(others) - 1, 1)
 
     between = jnp.mean(distances(generated, all_real))
     return 2 * between - within(generated, all_generated) - within(real, all_real)

@@ -83,10 +83,11 @@ def weight_gradient(x, g, *, kernel_size, strides):
         patches = _patches_under_kernel(block[0], kernel_size, strides)
         return total + jnp.tensordot(patches, block[1], axes), None
 
-    total = jnp.zeros((math.prod(kernel_size) * x.shape[3], g.shape[3]), x.dtype)
+    exact = jnp.promote_types(x.dtype, jnp.float32)  # sums of blocks in bfloat16 stall
+    total = jnp.zeros((math.prod(kernel_size) * x.shape[3], g.shape[3]), exact)
     blocks = jax.tree.map(lambda v: v.reshape(-1, size, *v.shape[1:]), (x, g))
     total, _ = lax.scan(block_fn, total, blocks)
-    return total.reshape(shape)
+    return total.astype(x.dtype).reshape(shape)
 
 
 def conv_of_doubled(x, kernel, *, kernel_size, strides):

@@ -212,10 +212,11 @@ def _weight_gradient(
         ), None
 
     num = len(inputs([jnp.zeros(())] * tiles.reach))
-    total = jnp.zeros((num**2, x.shape[3], g.shape[3]), x.dtype)
+    exact = jnp.promote_types(x.dtype, jnp.float32)  # sums of blocks in bfloat16 stall
+    total = jnp.zeros((num**2, x.shape[3], g.shape[3]), exact)
     blocks = tuple(v.reshape(-1, size, *v.shape[1:]) for v in (x, g))
     total, _ = lax.scan(block_fn, total, blocks)
-    total = total.reshape(num, num, *total.shape[1:])
+    total = total.astype(x.dtype).reshape(num, num, *total.shape[1:])
     return jnp.stack([jnp.stack(line) for line in _both_axes(taps, total)])
 
 

@@ -87,7 +87,11 @@ def label_mle(
     )
 
     # One operation for each of hundreds of nodes would take minutes to compile.
-    groups = node_groups.group_by_mechanism(scm) if chunked.is_large(scm) else {}
+    is_grouped = chunked.is_large(scm) and all(
+        hasattr(mechanism, "log_probs") and hasattr(mechanism, "parent_states")
+        for mechanism in scm.mechanisms.values()
+    )
+    groups = node_groups.group_by_mechanism(scm) if is_grouped else {}
 
     def init(key: Key) -> MLEState:
         params = node_groups.init_params(groups, key) if groups else scm.init(key)

@@ -63,6 +63,7 @@ def log_prob(
       rows: int [B, n], columns in the graph's declared order.
     """
     column = {name: i for i, name in enumerate(scm.nodes)}
+    rows = rows.astype(jnp.int32)
     total = jnp.zeros(())
     for (mechanism, names), params in zip(groups.items(), stacked, strict=True):
         states = rows[:, np.array([column[name] for name in names])]

@@ -103,6 +103,10 @@ def mean_interaction(
     """
     corners = squares(labels, pairs, jnp.asarray(generator.parent_states))
     encode = jax.vmap(jax.vmap(lambda row: generator.encode(tuple(row))))
-    return interaction_loss(
-        lambda codes: generator.images(params, codes, noise), encode(corners)
-    )
+    dtype = noise["z"].dtype  # what the network computes in
+
+    def draw(codes: Array) -> Array:
+        images = generator.images(params, codes.astype(dtype), noise)
+        return images.astype(jnp.promote_types(dtype, jnp.float32))
+
+    return interaction_loss(draw, encode(corners))

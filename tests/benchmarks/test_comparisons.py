@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import graphs, label_stage, layers, run
+from benchmarks import graphs, harness, label_stage, layers, run
 from causal_jax import graph as graph_readers
 from causal_jax.losses.adversarial import critic_loss
 from causal_jax.networks import controller
@@ -78,7 +78,7 @@ def test_only_files_that_need_other_devices_run_elsewhere():
 def test_rows_of_former_commands_are_not_of_the_table(tmp_path, monkeypatch):
     page = tmp_path / "performance.md"
     page.write_text("a\n<!-- made by benchmarks.run -->\n<!-- end -->\nb\n", "utf-8")
-    monkeypatch.setattr(run, "PAGE", page)
+    monkeypatch.setattr(harness, "PAGE", page)
     monkeypatch.setattr(results, "FOLDER", tmp_path)
     figures = {"x": {"what": "a step", "ours_seconds": 0.5}}
     for file, command in (("graphs", "benchmarks.run"), ("digits", "benchmarks.other")):

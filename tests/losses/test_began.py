@@ -83,6 +83,13 @@ def test_codes_that_do_not_go_with_their_labels_are_apart():
     assert abs(near) < 0.02 < 0.2 < far
 
 
+def test_labels_that_do_not_vary_in_a_batch_are_not_a_unit():
+    vectors = jax.random.normal(jax.random.key(4), (2, 8, 3)).at[:, :, 2].set(0.0)
+    fake, real = vectors.at[0, 0, 2].set(1.0)
+    assert float(_distance(fake, real, 2)) < 5
+    assert jnp.isfinite(_distance(fake[:1], real[:1], 2))
+
+
 def test_parts_of_a_batch_have_the_distance_of_the_whole():
     fake, real = jax.random.normal(jax.random.key(2), (2, 8, 3))
     fake = fake.at[5].set(fake[2])  # two images with one code have a gradient

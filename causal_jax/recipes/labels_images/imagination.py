@@ -5,6 +5,7 @@ under other labels, and the labels that the run's Labeler reads in them.
 """
 
 import contextlib
+import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -195,9 +196,10 @@ def read_labels(trained: Trained, images: Array) -> np.ndarray:
       ValueError: the run's checkpoint holds no such Labeler.
     """
     config, generator = trained.run.config, trained.generator
-    settings = vars(config.gan)
-    algorithm_name = getattr(config, "algorithm", "causal_gan")
-    algorithm = stages.IMAGE_ALGORITHMS[algorithm_name](
+    algorithm_fn = stages.IMAGE_ALGORITHMS[getattr(config, "algorithm", "causal_gan")]
+    known = inspect.signature(algorithm_fn).parameters  # an older run may have others
+    settings = {name: x for name, x in vars(config.gan).items() if name in known}
+    algorithm = algorithm_fn(
         generator,
         batch_size=2,
         # The optimisers' states are restored too: with the schedule of the training.
