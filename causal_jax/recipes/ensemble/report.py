@@ -60,6 +60,10 @@ def found(metrics: dict, *, is_plain: bool) -> list[str]:
     >>> metrics = {"validation": {"class/top1": 0.5, "class/top1_error": 0.01}}
     >>> found(metrics, is_plain=True)
     ['It tells the class of 50.0 +- 1.0 % of the held-out real pictures.']
+    >>> metrics = {"validation": {"average/top1": 0.5, "average/top1_error": 0.01}}
+    >>> metrics["counterfactual"] = {"shape/accuracy": 0.2, "shape/accuracy_error": 0.01}
+    >>> found(metrics, is_plain=False)[1]
+    'Of held-out counterfactual pictures the heads tell the shape of 20.0 +- 1.0 %.'
     """
     head = PLAIN_HEAD if is_plain else "average"
     real = _percent(metrics["validation"], f"{head}/top1")
@@ -68,7 +72,9 @@ def found(metrics: dict, *, is_plain: bool) -> list[str]:
     if "counterfactual" in metrics:
         told = metrics["counterfactual"]
         parts = [
-            f"the {one} of {_percent(told, one)}" for one in ENSEMBLE if one in told
+            f"the {one} of {_percent(told, f'{one}/accuracy')}"
+            for one in ENSEMBLE
+            if f"{one}/accuracy" in told
         ]
         result.append(
             f"Of held-out counterfactual pictures the heads tell {', '.join(parts)}."
