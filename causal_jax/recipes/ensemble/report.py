@@ -61,7 +61,8 @@ def found(metrics: dict, *, is_plain: bool) -> list[str]:
     >>> found(metrics, is_plain=True)
     ['It tells the class of 50.0 +- 1.0 % of the held-out real pictures.']
     >>> metrics = {"validation": {"average/top1": 0.5, "average/top1_error": 0.01}}
-    >>> metrics["counterfactual"] = {"shape/accuracy": 0.2, "shape/accuracy_error": 0.01}
+    >>> told = {"shape/accuracy": 0.2, "shape/accuracy_error": 0.01}
+    >>> metrics["counterfactual"] = told
     >>> found(metrics, is_plain=False)[1]
     'Of held-out counterfactual pictures the heads tell the shape of 20.0 +- 1.0 %.'
     """
