@@ -73,7 +73,7 @@ def with_began(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     The margins alone ask for means of errors, which the mean face of every combination
     of labels meets: diversity .23 after 6,000 steps at gamma1 = .7. The distance makes
     images vary. They are then as hard to reconstruct as real ones, so gamma1 is 1: at
-    .7 its control c1 falls to 0 and nothing makes them sharp.
+    .7 and weights of 2 and more its control c1 fell to 0, and nothing made them sharp.
     """
     config.algorithm = "causal_began"
     config.gan = ml_collections.ConfigDict(  # see training.causal_began
