@@ -87,3 +87,11 @@ def test_what_a_killed_start_leaves_is_no_other_run_s_and_removed(tmp_path):
     (tmp_path / f".config.json.{'0a' * 8}.partial").write_text('{"se')
     folder.claim(tmp_path, {"seed": 0})
     assert {p.name for p in tmp_path.iterdir()} == {"lock.json", "config.json"}
+
+
+def test_a_run_of_before_a_setting_goes_on(tmp_path):
+    """It lacks `dtype`, and computed in what is the default of it."""
+    folder.claim(tmp_path / "run", {"gan": {"rate": 1.0}})
+    folder.claim(tmp_path / "run", {"gan": {"rate": 1.0, "dtype": "float32"}})
+    with pytest.raises(ValueError, match="another config's run"):
+        folder.claim(tmp_path / "run", {"gan": {"rate": 1.0, "dtype": "bfloat16"}})
