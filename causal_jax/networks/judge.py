@@ -8,6 +8,7 @@ labelled images, `metrics.accuracy` says how good it is.
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,8 +44,11 @@ class Judge:
 
     H = W is `size` or a multiple of it; larger images are average-pooled first.
 
+    It may be an ensemble: networks that differ in the seed of their training, read
+    together. Probabilities and nuisances are their means, features the first one's.
+
     Attributes:
-      params: the network's parameters.
+      params: the networks' parameters, each array `[num_members, ...]`.
       label_names: names of the columns of `labels`.
       nuisance_names: names of the columns of `nuisances`; may be empty.
       size: height and width the network was trained on.
@@ -88,6 +92,11 @@ class Judge:
         return self.read(images).features
 
     @property
+    def num_members(self) -> int:
+        """How many networks read together."""
+        return jax.tree.leaves(self.params)[0].shape[0]
+
+    @property
     def _num_labels(self) -> int:
         return len(self.label_names)
 
@@ -119,12 +128,16 @@ def _read_batch(
 ) -> Reading:
     images = to_float(images)
     images = average_pool(images, images.shape[1] // network.size)
-    outputs, features = network.module.apply(params, images)
-    return Reading(
-        labels=jax.nn.sigmoid(outputs[:, :num_labels]),
-        nuisances=jnp.clip(outputs[:, num_labels:], 0.0, 1.0),
-        features=features,
-    )
+    outputs, features = jax.vmap(network.module.apply, (0, None))(params, images)
+    labels = jax.nn.sigmoid(outputs[..., :num_labels])
+    nuisances = jnp.clip(outputs[..., num_labels:], 0.0, 1.0)
+    return Reading(labels.mean(0), nuisances.mean(0), features[0])
+
+
+def ensemble(judges: Sequence[Judge]) -> Judge:
+    """Judges of the same names and sizes as one that reads with all of them."""
+    params = jax.tree.map(lambda *x: jnp.concatenate(x), *(j.params for j in judges))
+    return dataclasses.replace(judges[0], params=params)
 
 
 def to_float(images: Array) -> Array:
@@ -168,11 +181,14 @@ def load_judge(path: str | os.PathLike) -> Judge:
         arrays = archives.read_arrays(path, limit=_MAX_BYTES)
         names = {name: tuple(map(str, arrays.pop(name))) for name in _NAMES}
         sizes = {name: int(arrays.pop(name)) for name in _SIZES}
+        params = _nested_params(arrays)
+        if params["params"]["Conv_0"]["bias"].ndim == 1:  # older files: one network
+            params = jax.tree.map(lambda x: x[None], params)
     except FileNotFoundError:
         raise ValueError(f"there is no judge at {path}: train one first") from None
     except (KeyError, OSError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no judge: give a file of save_judge") from error
-    return Judge(params=_nested_params(arrays), **names, **sizes)
+    return Judge(params=params, **names, **sizes)
 
 
 def _nested_params(arrays: dict[str, np.ndarray]) -> Params:

@@ -83,7 +83,7 @@ def train_judge(
       progress_fn: wraps the iterable of steps, e.g. `tqdm.tqdm`.
 
     Returns:
-      The judge with its weights rounded to float16, as they are saved.
+      The judge of one network, its weights rounded to float16, as they are saved.
     """
     label_names, nuisance_names = tuple(label_names), tuple(nuisance_names)
     num_outputs = len(label_names) + len(nuisance_names)
@@ -100,7 +100,7 @@ def train_judge(
         state = step(state, data, weights, jax.random.fold_in(key_steps, i))
     return Judge(
         params=jax.tree.map(
-            lambda x: x.astype(jnp.float16).astype(jnp.float32), state.params
+            lambda x: x.astype(jnp.float16).astype(jnp.float32)[None], state.params
         ),
         label_names=label_names,
         nuisance_names=nuisance_names,

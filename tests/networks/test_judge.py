@@ -1,5 +1,7 @@
 """The judge: reads faces it has never seen, and files and shapes are kept."""
 
+import dataclasses
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -95,6 +97,23 @@ def test_a_judge_survives_its_file(judge, tmp_path):
         assert getattr(again, field) == getattr(judge, field)
     chex.assert_trees_all_equal(again.params, judge.params)
     assert [p.name for p in tmp_path.iterdir()] == ["judge.npz"]
+
+
+def test_an_ensemble_reads_the_mean_of_its_members(judge, tmp_path):
+    moved = dataclasses.replace(
+        judge, params=jax.tree.map(lambda x: x * 0.9, judge.params)
+    )
+    both = judges.ensemble([judge, moved])
+    assert (judge.num_members, both.num_members) == (1, 2)
+    judges.save_judge(tmp_path / "both.npz", both)
+    images, _, _ = draw(11, 20, 32)
+    found = judges.load_judge(tmp_path / "both.npz").read(images)
+    first, second = judge.read(images), moved.read(images)
+    assert np.abs(first.labels - second.labels).max() > 0.01
+    for name in ("labels", "nuisances"):
+        mean = (getattr(first, name) + getattr(second, name)) / 2
+        np.testing.assert_allclose(getattr(found, name), mean, atol=2e-3)  # float16
+    np.testing.assert_allclose(found.features, first.features, atol=1e-5)
 
 
 def test_unreadable_shapes_are_refused(judge):

@@ -1,5 +1,6 @@
 """What a run of this family reached: the numbers of its `metrics.json`."""
 
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from causal_jax.data import faces
 from causal_jax.data.records import ImageData
 from causal_jax.metrics import images
 from causal_jax.metrics.accuracy import balanced_accuracy
-from causal_jax.networks.judge import Judge, load_judge, save_judge
+from causal_jax.networks.judge import Judge, ensemble, load_judge, save_judge
 from causal_jax.progress import tqdm
 from causal_jax.recipes.labels_images import data
 from causal_jax.recipes.labels_images.faces_judge import load_faces_judge
@@ -27,7 +28,9 @@ from causal_jax.scm import SCM
 from causal_jax.training.judge import array_batch, train_judge
 from causal_jax.types import Key, Params
 
-JUDGE_STEPS = 2500  # of a judge that a run trains for itself
+# A judge that a run trains for itself: networks that read together, and their steps.
+JUDGE_MEMBERS = 3
+JUDGE_STEPS = 4000
 NUM_PER_STATE = 500  # pictures of do(label=0) and as many of do(label=1), a label
 NUM_NEIGHBOURS = 200
 NUM_FRECHET = 2000
@@ -147,18 +150,29 @@ def trained_judge(
     if path.is_file():
         return load_judge(path)
     num_stages = int(np.log2(training.images.shape[1] // 8))  # ends at 4x4, as at 32
-    trained = train_judge(
-        array_batch,
-        (training.images, training.labels),
-        label_names=tuple(labels.graph),
-        label_rates=training.labels.mean(0),
-        size=training.images.shape[1],
-        num_stages=num_stages,
-        num_steps=JUDGE_STEPS if run.config.num_steps > 10 else 2,
-        progress_fn=lambda steps: tqdm(steps, desc="judge", unit="step"),
-    )
-    save_judge(path, trained)
-    return trained
+    is_test = run.config.num_steps <= 10
+    members, parts = [], []
+    for i in range(1 if is_test else JUDGE_MEMBERS):
+        part = path.with_name(f"{path.stem}_{i}.npz")
+        parts.append(part)
+        if not part.is_file():  # what an interrupted training has finished is kept
+            member = train_judge(
+                array_batch,
+                (training.images, training.labels),
+                label_names=tuple(labels.graph),
+                label_rates=training.labels.mean(0),
+                size=training.images.shape[1],
+                num_stages=num_stages,
+                num_steps=2 if is_test else JUDGE_STEPS,
+                seed=i,
+                progress_fn=partial(tqdm, desc=f"judge {i + 1}", unit="step"),
+            )
+            save_judge(part, member)
+        members.append(load_judge(part))
+    save_judge(path, ensemble(members))
+    for part in parts:
+        part.unlink()
+    return load_judge(path)
 
 
 def image_metrics(trained: Trained, labels: data.Labels, pictures: Images) -> dict:

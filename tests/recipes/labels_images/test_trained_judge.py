@@ -1,0 +1,55 @@
+"""A run's own judge: an ensemble, kept, and gone on with where it was interrupted."""
+
+from types import SimpleNamespace
+
+import networkx as nx
+import numpy as np
+import pytest
+
+from causal_jax.data.records import ImageData, Table
+from causal_jax.networks.judge import load_judge
+from causal_jax.recipes.labels_images import measures
+
+NAMES = ("bright", "second")
+
+
+@pytest.fixture
+def pictures():
+    """16 pictures of 16 pixels with two labels."""
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 2, (16, 2))
+    table = Table(names=NAMES, states=dict.fromkeys(NAMES, ("0", "1")), values=values)
+    return ImageData(rng.integers(0, 255, (16, 16, 16, 3)).astype(np.uint8), table)
+
+
+def test_an_interrupted_ensemble_is_gone_on_with(tmp_path, pictures, monkeypatch):
+    run = SimpleNamespace(workdir=tmp_path, config=SimpleNamespace(num_steps=100))
+    labels = SimpleNamespace(graph=nx.path_graph(NAMES, nx.DiGraph))
+    monkeypatch.setattr(measures, "JUDGE_STEPS", 1)
+    train, seeds = measures.train_judge, []
+
+    def interrupted(*arguments, seed, **settings):
+        if len(seeds) == 1:
+            raise KeyboardInterrupt
+        seeds.append(seed)
+        return train(*arguments, seed=seed, **settings)
+
+    monkeypatch.setattr(measures, "train_judge", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        measures.trained_judge(run, labels, pictures, None)
+    assert [p.name for p in tmp_path.iterdir()] == ["judge_0.npz"]
+    first = load_judge(tmp_path / "judge_0.npz")
+
+    def recorded(*arguments, seed, **settings):
+        seeds.append(seed)
+        return train(*arguments, seed=seed, **settings)
+
+    monkeypatch.setattr(measures, "train_judge", recorded)
+    judge = measures.trained_judge(run, labels, pictures, None)
+    assert seeds == [0, 1, 2] and judge.num_members == 3
+    assert [p.name for p in tmp_path.iterdir()] == ["judge.npz"]
+    np.testing.assert_array_equal(
+        judge.features(pictures.images), first.features(pictures.images)
+    )
+    again = measures.trained_judge(run, labels, pictures, None)
+    assert seeds == [0, 1, 2] and again.num_members == 3
