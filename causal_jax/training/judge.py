@@ -1,9 +1,11 @@
 """Training of a judge (`networks.judge`), on arrays or on pictures drawn as it goes.
 
-    minimise  sum_labels w BCE(label) + 12 sum_nuisances (read - true)^2
+    minimise  sum_labels BCE_w(label) + 12 sum_nuisances (read - true)^2
 
-over augmented images. 12 is one over the variance of a uniform nuisance, so that both
-sums start at order one; w weighs both states of a label alike where its rate is known.
+over augmented images. BCE_w is -w1 y log p - w0 (1 - y) log(1 - p): a label y is 0 or
+1, or between the two in a composite of two pictures, and the weights are such that both
+states count alike where their rates are known. 12 is one over the variance of a uniform
+nuisance, so that both sums start at order one.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,11 +13,17 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from causal_jax.networks.classifier import Classifier
 from causal_jax.networks.judge import Judge, to_float
+from causal_jax.training import composites
+from causal_jax.training.image_stage import flattened
 from causal_jax.types import Array, Key, Params
+
+_FLATTEN = 0.5  # how evenly combinations are drawn, see `image_stage.flattened`
+_COMPOSITES = 0.7  # share of the pictures
 
 
 class Example(NamedTuple):
@@ -23,7 +31,7 @@ class Example(NamedTuple):
 
     Attributes:
       images: `[B, size, size, 3]` float in [-1, 1].
-      labels: `[B, L]` in {0, 1}.
+      labels: `[B, L]` in [0, 1].
       nuisances: `[B, K]` in [0, 1]; K may be 0.
     """
 
@@ -121,14 +129,67 @@ def array_batch(data: tuple[Array, Array], key: Key, batch_size: int) -> Example
     images, labels = data
     key_rows, key_flip = jax.random.split(key)
     rows = jax.random.randint(key_rows, (batch_size,), 0, images.shape[0])
-    flip = jax.random.bernoulli(key_flip, 0.5, (batch_size, 1, 1, 1))
-    batch = to_float(images[rows])
-    batch = jnp.where(flip, batch[:, :, ::-1], batch)
+    return _mirrored(images[rows], labels[rows], key_flip)
+
+
+def _mirrored(images: Array, labels: Array, key: Key) -> Example:
+    """Half of a uint8 batch mirrored; an example without nuisances."""
+    flip = jax.random.bernoulli(key, 0.5, (len(images), 1, 1, 1))
+    images = to_float(images)
     return Example(
-        images=batch,
-        labels=labels[rows].astype(jnp.float32),
-        nuisances=jnp.zeros((batch_size, 0)),
+        images=jnp.where(flip, images[:, :, ::-1], images),
+        labels=labels.astype(jnp.float32),
+        nuisances=jnp.zeros((len(images), 0)),
     )
+
+
+class Composed(NamedTuple):
+    """What `composite_batch` draws from.
+
+    Attributes:
+      images: uint8 `[N, size, size, 3]`.
+      labels: `[N, L]` in {0, 1}.
+      cumulated: `[N]` cumulated weights of the rows, ending in 1.
+      regions: where each label shows.
+    """
+
+    images: Array
+    labels: Array
+    cumulated: Array
+    regions: composites.Regions
+
+
+def composed(images: np.ndarray, labels: np.ndarray) -> Composed:
+    """Resident data for `composite_batch`; the arguments are its first attributes."""
+    return Composed(
+        images=jnp.asarray(images),
+        labels=jnp.asarray(labels),
+        cumulated=jnp.asarray(flattened(labels, _FLATTEN)),
+        regions=composites.find_regions(images, labels),
+    )
+
+
+def label_rates(data: Composed) -> Array:
+    """`[L]`: how often each label is 1 in what `composite_batch` draws."""
+    weights = np.diff(np.asarray(data.cumulated, np.float64), prepend=0.0)
+    return weights @ np.asarray(data.labels, np.float64)
+
+
+def composite_batch(data: Composed, key: Key, batch_size: int) -> Example:
+    """As `array_batch`, rare combinations more often, and most pictures composites.
+
+    Args:
+      data: see `composed`.
+      key: random key.
+      batch_size: number of images.
+    """
+    key_rows, key_flip, key_regions = jax.random.split(key, 3)
+    rows = jnp.searchsorted(data.cumulated, jax.random.uniform(key_rows, (batch_size,)))
+    example = _mirrored(data.images[rows], data.labels[rows], key_flip)
+    images, labels = composites.mixed(
+        example.images, example.labels, data.regions, key_regions, share=_COMPOSITES
+    )
+    return example._replace(images=images, labels=labels)
 
 
 def augment(images: Array, key: Key) -> Array:
@@ -182,13 +243,12 @@ def _label_weights(label_rates: Array | None, num_labels: int) -> Array:
 def _training_step(batch_fn, module, optimizer, batch_size, num_labels):
     def loss_fn(params, images, example, weights):
         outputs, _ = module.apply(params, images)
-        weight = jnp.where(example.labels > 0.5, weights[1], weights[0])
-        errors = optax.sigmoid_binary_cross_entropy(
-            outputs[:, :num_labels], example.labels
-        )
+        logits, labels = outputs[:, :num_labels], example.labels
+        errors = weights[1] * labels * jax.nn.softplus(-logits)
+        errors += weights[0] * (1 - labels) * jax.nn.softplus(logits)
         squares = (outputs[:, num_labels:] - example.nuisances) ** 2
         # 12 = 1 / variance of a uniform nuisance: both sums start at order one.
-        return jnp.mean(jnp.sum(weight * errors, -1) + 12.0 * jnp.sum(squares, -1))
+        return jnp.mean(jnp.sum(errors, -1) + 12.0 * jnp.sum(squares, -1))
 
     def step(state: _JudgeState, data, weights, key) -> _JudgeState:
         key_batch, key_augment = jax.random.split(key)

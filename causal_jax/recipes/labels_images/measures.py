@@ -25,7 +25,12 @@ from causal_jax.recipes.recipe import Measured, Run
 from causal_jax.reporting import grids
 from causal_jax.runs.load import IMAGE
 from causal_jax.scm import SCM
-from causal_jax.training.judge import array_batch, train_judge
+from causal_jax.training.judge import (
+    composed,
+    composite_batch,
+    label_rates,
+    train_judge,
+)
 from causal_jax.types import Key, Params
 
 # A judge that a run trains for itself: networks that read together, and their steps.
@@ -131,7 +136,9 @@ def open_images(
     else:
         training, held_out = data.with_validation(config, graph, training)
         reader, truth = trained_judge(run, labels, training, judge_path), None
-    accuracy = balanced_accuracy(reader.labels(held_out.images), held_out.labels)
+    accuracy = balanced_accuracy(
+        reader.labels(held_out.images), judged_labels(reader, held_out)
+    )
     names = dict(zip(reader.label_names, map(float, accuracy), strict=True))
     return Images(
         judge=reader,
@@ -142,6 +149,22 @@ def open_images(
     )
 
 
+def judged_labels(judge: Judge, pictures: ImageData) -> np.ndarray:
+    """The labels that a judge reads, `[N, L]` in {0, 1}, in its order.
+
+    Raises:
+      ValueError: the pictures do not have one of them.
+    """
+    names = pictures.table.names
+    missing = [name for name in judge.label_names if name not in names]
+    if missing:
+        raise ValueError(
+            f"the judge reads {missing[0]!r}, but the pictures' labels are "
+            f"{', '.join(names)}: give a judge of these labels, or none"
+        )
+    return pictures.labels[:, [names.index(name) for name in judge.label_names]]
+
+
 def trained_judge(
     run: Run, labels: data.Labels, training: ImageData, path: str | Path | None
 ) -> Judge:
@@ -149,6 +172,12 @@ def trained_judge(
     path = Path(path) if path else run.workdir / "judge.npz"
     if path.is_file():
         return load_judge(path)
+    table = training.table
+    names = [n for n in labels.graph if len(table.states[n]) == 2]
+    if not names:
+        raise ValueError("no label has two states: there is nothing a judge can read")
+    columns = [table.names.index(name) for name in names]
+    drawn_from = composed(training.images, table.values[:, columns])
     num_stages = int(np.log2(training.images.shape[1] // 8))  # ends at 4x4, as at 32
     is_test = run.config.num_steps <= 10
     members, parts = [], []
@@ -157,10 +186,10 @@ def trained_judge(
         parts.append(part)
         if not part.is_file():  # what an interrupted training has finished is kept
             member = train_judge(
-                array_batch,
-                (training.images, training.labels),
-                label_names=tuple(labels.graph),
-                label_rates=training.labels.mean(0),
+                composite_batch,
+                drawn_from,
+                label_names=names,
+                label_rates=label_rates(drawn_from),
                 size=training.images.shape[1],
                 num_stages=num_stages,
                 num_steps=2 if is_test else JUDGE_STEPS,
@@ -243,8 +272,9 @@ def _unseen(model, key: Key, combinations: list, pictures: Images) -> dict:
         *model, key, combinations=combinations, num=NUM_PER_STATE
     )
     held_out, judge = pictures.held_out, pictures.judge
+    rows = judged_labels(judge, held_out)
     own = [
-        images.read_together(judge, held_out.images, held_out.labels, tuple(names))
+        images.read_together(judge, held_out.images, rows, tuple(names))
         for names in combinations
     ]
     together = found.together.values()
