@@ -37,18 +37,21 @@ class CompactGenerator(nn.Module):
       resolution: side of the image, 4 times a power of two.
       width: channels of the last hidden layer.
       axis_name: device axis over which batch statistics are taken.
+      modulated: noise and codes also set each layer's scales and shifts (de Vries et
+        al. 2017, arXiv 1707.00683).
     """
 
     resolution: int = 32
     width: int = 32
     axis_name: str | None = None
+    modulated: bool = False
 
     @nn.compact
     def __call__(self, z: Array, codes: Array, train: bool) -> Array:
         """[B, noise], [B, d] in {-1, 1} -> [B, side, side, 3] in (-1, 1)."""
         num_scales = (self.resolution // _FIRST_SIZE).bit_length() - 1
         features = self.width * 2 ** (num_scales - 1)
-        x = jnp.concatenate([z, codes], axis=-1)
+        x = inputs = jnp.concatenate([z, codes], axis=-1)
         x = nn.Dense(_FIRST_SIZE**2 * features, kernel_init=_NORMAL)(x)
         x = x.reshape(-1, _FIRST_SIZE, _FIRST_SIZE, features)
         for scale in range(num_scales):
@@ -57,6 +60,10 @@ class CompactGenerator(nn.Module):
                 momentum=0.9,
                 axis_name=self.axis_name if train else None,
             )(x)
+            if self.modulated:
+                change = nn.Dense(2 * features, kernel_init=_NORMAL)(inputs)
+                gain, shift = jnp.split(change[:, None, None], 2, axis=-1)
+                x = x * (1 + gain) + shift
             features //= 2
             last = scale == num_scales - 1
             x = ConvTranspose(3 if last else features, (4, 4), 2, kernel_init=_NORMAL)(
@@ -174,6 +181,7 @@ class ImageGenerator:
       architecture: "compact", "dcgan" or "began".
       label_noise: None for plain codes in {-1, 1}, or the kind of noise on the label
         logits, see `networks.label_noise`.
+      modulated: of "compact", see `CompactGenerator`.
 
     >>> generator = ImageGenerator((2, 2), width=4, noise_size=8)
     >>> labels = (jnp.array(0), jnp.array(1))
@@ -189,6 +197,14 @@ class ImageGenerator:
     noise_size: int = 64
     architecture: Literal["compact", "dcgan", "began"] = "compact"
     label_noise: Literal["corrected", "reference", "discrete"] | None = None
+    modulated: bool = False
+
+    def __post_init__(self):
+        if self.modulated and self.architecture != "compact":
+            raise ValueError(
+                f"only a compact generator is modulated, not {self.architecture!r}: "
+                "give modulated=False"
+            )
 
     @property
     def num_outputs(self) -> int:
@@ -197,12 +213,11 @@ class ImageGenerator:
 
     def module(self, axis_name: str | None = None) -> nn.Module:
         """The network, its batch statistics taken over `axis_name` too."""
-        kinds = {
-            "compact": CompactGenerator,
-            "dcgan": dcgan.Generator,
-            "began": began.Generator,
-        }
-        return kinds[self.architecture](self.resolution, self.width, axis_name)
+        settings = (self.resolution, self.width, axis_name)
+        if self.architecture == "compact":
+            return CompactGenerator(*settings, self.modulated)
+        kinds = {"dcgan": dcgan.Generator, "began": began.Generator}
+        return kinds[self.architecture](*settings)
 
     def init(self, key: Key, parents: tuple) -> Params:
         z, codes = jnp.zeros((1, self.noise_size)), jnp.zeros((1, self.num_outputs))

@@ -10,6 +10,9 @@ from causal_jax.networks.image import ImageGenerator
 GRAPH = graphs.build([("A", "B")], states={"A": "01", "B": ("x", "y", "z")})
 KINDS = {
     "compact": ImageGenerator((2, 3), resolution=16, width=4, noise_size=5),
+    "modulated": ImageGenerator(
+        (2, 3), resolution=16, width=4, noise_size=5, modulated=True
+    ),
     "dcgan": ImageGenerator(
         (2, 3),
         resolution=16,
@@ -98,3 +101,34 @@ def test_parents_that_do_not_fit_are_refused():
     labels = controller(GRAPH, hidden=(4,))
     with pytest.raises(ValueError, match="is for parents with"):
         labels.extend("image", parents=("A",), mechanism=KINDS["compact"])
+
+
+def test_a_modulated_layer_is_scaled_and_shifted_by_noise_and_codes():
+    """Without its modulation it is the plain generator; a shift moves every layer."""
+    plain, modulated = KINDS["compact"], KINDS["modulated"]
+    params = modulated.init(jax.random.key(0), ())
+    codes, noise = jnp.ones((3, 4)), modulated.noise(jax.random.key(1), 3)
+    dense = {name: layer for name, layer in params["params"].items() if "Dense" in name}
+    assert dense.keys() == {"Dense_0", "Dense_1", "Dense_2"}  # the first, two layers
+    silent = {
+        name: jax.tree.map(jnp.zeros_like, layer) if name != "Dense_0" else layer
+        for name, layer in dense.items()
+    }
+    without = {**params, "params": {**params["params"], **silent}}
+    same = modulated.images(without, codes, noise)
+    kept = {n: x for n, x in params["params"].items() if n not in dense}
+    as_plain = {**params, "params": {**kept, "Dense_0": dense["Dense_0"]}}
+    np.testing.assert_allclose(same, plain.images(as_plain, codes, noise), atol=1e-6)
+    assert jnp.abs(modulated.images(params, codes, noise) - same).max() > 1e-4
+    kernel = dense["Dense_1"]["kernel"]
+    assert kernel.shape == (5 + 4, 2 * 8)  # of [noise, codes]: 8 scales, 8 shifts
+    for column in (0, 8):  # of the first channel, by the first label
+        moved = kernel.at[5, column].add(1.0)
+        other = {**params["params"], "Dense_1": {**dense["Dense_1"], "kernel": moved}}
+        changed = modulated.images({**params, "params": other}, codes, noise)
+        assert jnp.abs(changed - modulated.images(params, codes, noise)).max() > 1e-5
+
+
+def test_only_the_compact_generator_is_modulated():
+    with pytest.raises(ValueError, match="only a compact generator is modulated"):
+        ImageGenerator((2,), architecture="dcgan", modulated=True)

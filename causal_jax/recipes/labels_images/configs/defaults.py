@@ -47,7 +47,13 @@ def with_images(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     config.num_images = 20_000  # faces drawn, or read at most (0: all)
     config.flatten = 0.7  # how evenly combinations are drawn, see image_stage
     config.generator = ml_collections.ConfigDict(
-        {"architecture": "compact", "width": 32, "noise_size": 64, "label_noise": ""}
+        {
+            "architecture": "compact",
+            "width": 32,
+            "noise_size": 64,
+            "label_noise": "",
+            "modulated": False,  # see networks.image
+        }
     )
     config.decay = True  # learning rates fall in the second half
     config.gan = ml_collections.ConfigDict(  # the algorithm's, see training.causal_gan
@@ -136,4 +142,4 @@ def reference_images(config: ml_collections.ConfigDict) -> None:
     settings |= {"flip": config.gan.flip, "dtype": config.gan.dtype}
     config.gan = ml_collections.ConfigDict(settings)
     names = ("architecture", "width", "noise_size", "label_noise")
-    config.generator.update(dict(zip(names, networks, strict=True)))
+    config.generator.update(dict(zip(names, networks, strict=True)), modulated=False)
