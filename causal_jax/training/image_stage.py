@@ -9,6 +9,8 @@ from causal_jax.training import parallel
 from causal_jax.training.algorithm import averaged
 from causal_jax.types import Array, Key, Params
 
+FEWEST = 30  # rows of a combination: fewer are not drawn more often for it
+
 
 def flattened(labels: np.ndarray, power: float) -> np.ndarray:
     """Cumulated row weights under which label combinations are drawn more evenly.
@@ -16,7 +18,9 @@ def flattened(labels: np.ndarray, power: float) -> np.ndarray:
     Args:
       labels: int [N, n].
       power: a combination seen c times is drawn in proportion to c ** (1 - power): 0
-        leaves the data's law as it is, 1 makes all combinations equally likely.
+        leaves the data's law as it is, 1 makes all combinations equally likely. One
+        seen less than `FEWEST` times is drawn in proportion to c, as its rows would
+        else be learned by heart (and of the rarest many have a wrong label).
 
     Returns:
       float32 [N], ending in 1; see `parallel.draw`.
@@ -24,7 +28,7 @@ def flattened(labels: np.ndarray, power: float) -> np.ndarray:
     _, index, counts = np.unique(
         labels, axis=0, return_inverse=True, return_counts=True
     )
-    weights = counts[index.ravel()] ** -float(power)
+    weights = np.maximum(counts, FEWEST)[index.ravel()] ** -float(power)
     return (np.cumsum(weights) / weights.sum()).astype(np.float32)
 
 

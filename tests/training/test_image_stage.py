@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from causal_jax.training.image_stage import (
+    FEWEST,
     flattened,
     late_decay,
     moved_average,
@@ -12,13 +13,20 @@ from causal_jax.training.image_stage import (
 
 
 def test_flattened_weights_draw_combinations_as_their_power_says():
-    labels = np.repeat([[0, 0], [0, 1], [1, 1]], [90, 9, 1], axis=0)
+    labels = np.repeat([[0, 0], [0, 1], [1, 1]], [9000, 900, 100], axis=0)
     for power, law in ((0.0, [0.9, 0.09, 0.01]), (1.0, [1 / 3] * 3)):
         cumulated = flattened(labels, power)
         assert cumulated[-1] == pytest.approx(1, abs=1e-6)
         weights = np.diff(cumulated, prepend=0)
-        found = [weights[:90].sum(), weights[90:99].sum(), weights[99:].sum()]
+        found = [weights[:9000].sum(), weights[9000:9900].sum(), weights[9900:].sum()]
         np.testing.assert_allclose(found, law, atol=1e-5)
+
+
+def test_rows_of_the_rarest_combinations_are_not_drawn_more_often_for_it():
+    labels = np.repeat([[0, 0], [0, 1], [1, 1]], [900, FEWEST, 3], axis=0)
+    weights = np.diff(flattened(labels, 1.0), prepend=0)
+    each = weights[0] * 900, weights[900] * FEWEST, weights[-1] * FEWEST
+    np.testing.assert_allclose(each, [1 / 2.1] * 3, rtol=1e-3)
 
 
 def test_pixels_span_minus_one_to_one_and_half_are_mirrored():

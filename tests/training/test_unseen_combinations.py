@@ -21,6 +21,15 @@ def test_unseen_pairs_are_states_that_occur_but_never_together():
     assert unseen_pairs(everything, STATES).shape == (0, 4)
 
 
+def test_pairs_that_a_few_wrong_labels_show_are_unseen_too():
+    """Of 1,000 rows 250 would have both if labels were independent: 5 are RARE."""
+    for both, found in ((0, 1), (5, 1), (6, 0)):
+        counts = [both, 500 - both, 500 - both, both]
+        rows = np.repeat([[1, 1], [1, 0], [0, 1], [0, 0]], counts, axis=0)
+        pairs = unseen_pairs(rows, (2, 2)).tolist()
+        assert ([0, 1, 1, 1] in pairs) == found
+
+
 def test_squares_change_two_labels_and_nothing_else():
     pairs = jnp.broadcast_to(jnp.array([0, 1, 2, 2]), (len(ROWS), 4))
     corners = np.asarray(squares(jnp.asarray(ROWS), pairs, jnp.array(STATES)))
