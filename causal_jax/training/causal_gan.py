@@ -31,6 +31,7 @@ defined:
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -143,6 +144,7 @@ def causal_gan(
     noise_weight: float = 0.0,
     smoothness: float = 0.1,
     additivity: float = 10.0,
+    additivity_every: int = 1,
     unseen: np.ndarray | None = None,
     flip: bool = False,
     average_rate: float = 0.01,
@@ -176,6 +178,8 @@ def causal_gan(
         on real images (Lin et al. 2025). 0 for none.
       additivity: weight of the additivity of two labels' effects, for the pairs
         of states in `unseen`; 0 for none.
+      additivity_every: steps between two at which it is paid, then so many times as
+        much: it draws four images for one.
       unseen: int [P, 4], as `unseen_combinations.unseen_pairs` finds them; None for no
         pairs.
       flip: mirror real images at random.
@@ -189,7 +193,7 @@ def causal_gan(
       [2, B, n]}: the second half gives the labels of the generated images.
 
     Raises:
-      ValueError: unknown label loss or type.
+      ValueError: unknown label loss or type, additivity that is never paid.
 
     Example:
       >>> generator = ImageGenerator((2, 2), resolution=16, width=4)
@@ -199,6 +203,8 @@ def causal_gan(
     """
     if label_loss not in ("theory", "flipped"):
         raise ValueError(f"label_loss is 'theory' or 'flipped', not {label_loss!r}")
+    if additivity_every < 1:
+        raise ValueError(f"additivity_every is at least 1, not {additivity_every}")
     precision.require_dtype(dtype)
     optimizer = optax.adam(late_decay(learning_rate, num_steps), *betas)
     critics_optimizer = optax.adam(late_decay(critic_learning_rate, num_steps), *betas)
@@ -313,6 +319,12 @@ def causal_gan(
         params, noise = precision.given(params, noise, dtype)
         return mean_interaction(generator, params, labels, noise, pairs)
 
+    def sometimes(step: Array, every: int, term_fn: Callable[[], Array]) -> Array:
+        """A term of the loss at every so many steps, times as many; else 0."""
+        if every == 1:
+            return term_fn()
+        return every * jax.lax.cond(step % every == 0, term_fn, lambda: jnp.zeros(()))
+
     def generator_loss(
         trained, generator_params, critics: Params, step, labels, codes, key: Key
     ):
@@ -331,7 +343,11 @@ def causal_gan(
         if noise_weight:  # else nothing of the estimator is computed
             loss += noise_weight * noise_error(readings, noise)
         if additivity and unseen is not None and len(unseen):
-            loss += additivity * interaction(params, labels, noise, key_pairs)
+            loss += additivity * sometimes(
+                step,
+                additivity_every,
+                lambda: interaction(params, labels, noise, key_pairs),
+            )
         return loss, (params, {"generator_loss": loss, "labeler_fake": labeler})
 
     def encode(labels: Array) -> Array:

@@ -1,6 +1,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from causal_jax.networks.image import ImageGenerator
 from causal_jax.training.causal_gan import causal_gan
@@ -77,3 +78,32 @@ def test_training_pays_for_interaction_in_proportion_to_its_weight():
     free, once, thrice = losses
     assert once > free
     assert np.isclose(thrice - free, 3 * (once - free), rtol=1e-2)
+
+
+def test_additivity_of_every_third_step_costs_three_times_as_much_there():
+    generator = ImageGenerator((2, 2), resolution=8, width=4, noise_size=5)
+    labels = jnp.array([[0, 0], [0, 1], [1, 0], [0, 0]] * 2)
+    random = np.random.default_rng(0)
+    images = jnp.asarray(random.integers(0, 256, (2, 8, 8, 8, 3), dtype=np.uint8))
+    batch = {"images": images, "labels": jnp.stack([labels, labels])}
+    unseen = unseen_pairs(np.asarray(labels), (2, 2))
+    losses = {}
+    for weight, every in ((0.0, 1), (1.0, 1), (1.0, 3)):
+        algorithm = causal_gan(
+            generator,
+            batch_size=8,
+            additivity=weight,
+            additivity_every=every,
+            unseen=unseen,
+        )
+        state, step = algorithm.init(jax.random.key(0)), jax.jit(algorithm.step)
+        for number in range(2):
+            start = state._replace(step=jnp.int32(number))
+            _, info = step(start, batch, jax.random.key(1))
+            losses[weight, every, number] = float(info.generator_loss)
+    paid = losses[1.0, 1, 0] - losses[0.0, 1, 0]
+    assert paid > 5e-4
+    assert np.isclose(losses[1.0, 3, 0] - losses[0.0, 1, 0], 3 * paid, rtol=1e-2)
+    assert np.isclose(losses[1.0, 3, 1], losses[0.0, 1, 1], rtol=1e-5)
+    with pytest.raises(ValueError, match="additivity_every is at least 1"):
+        causal_gan(generator, additivity_every=0)

@@ -52,7 +52,7 @@ def with_images(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
             "width": 32,
             "noise_size": 64,
             "label_noise": "",
-            "modulated": False,  # see networks.image
+            "modulated": True,  # see networks.image
         }
     )
     config.decay = True  # learning rates fall in the second half
@@ -65,6 +65,7 @@ def with_images(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
             "anti_labeler_weight": 1.0,
             "smoothness": 0.1,
             "additivity": 10.0,
+            "additivity_every": 1,
             "average_rate": 0.01,
             "dtype": "float32",  # what networks compute in, or "bfloat16"
             "flip": False,
@@ -82,6 +83,7 @@ def with_began(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     .7 and weights of 2 and more its control c1 fell to 0, and nothing made them sharp.
     """
     config.algorithm = "causal_began"
+    config.generator.modulated = False  # as it was measured
     config.gan = ml_collections.ConfigDict(  # see training.causal_began
         {
             "learning_rate": 2e-4,
