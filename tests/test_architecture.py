@@ -39,7 +39,7 @@ GENERIC_DATA |= {"column_states", "csv_files", "csv_layout", "data_frames"}
 GENERIC_DATA |= {"text_columns", "state_indices", "crops", "labelled_pictures"}
 GENERIC_DATA |= {"streams", "stream_pipeline", "device_batches", "picture_folders"}
 GENERIC_DATA |= {"mixtures", "mixture_pairs", "mixed_sets", "masked_pictures"}
-GENERIC_DATA |= {"filling", "quilting"}
+GENERIC_DATA |= {"filling", "quilting", "composites"}
 KNOW_DATA_SETS = {"data", "recipes", "cli", ROOT_PACKAGE}
 # Labels and names of data sets: in no string of a generic room.
 DATA_SET_WORDS = ("Mustache", "Smiling", "Wearing_Lipstick", "Eyeglasses", "celeb")

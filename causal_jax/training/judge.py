@@ -16,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from causal_jax.data import composites
 from causal_jax.networks.classifier import Classifier
 from causal_jax.networks.judge import Judge, to_float
-from causal_jax.training import composites
 from causal_jax.training.image_stage import flattened
 from causal_jax.types import Array, Key, Params
 

@@ -8,9 +8,11 @@ import jax
 import numpy as np
 
 from causal_jax.data import faces
+from causal_jax.data.composites import find_regions
 from causal_jax.data.records import ImageData
 from causal_jax.metrics import images
 from causal_jax.metrics.accuracy import balanced_accuracy
+from causal_jax.metrics.judge_composites import read_in_composites
 from causal_jax.networks.judge import Judge, ensemble, load_judge, save_judge
 from causal_jax.progress import tqdm
 from causal_jax.recipes.labels_images import data
@@ -47,10 +49,11 @@ CAUSE, EFFECT = "Mustache", "Male"
 
 
 # Of those: labels read as they were set, mean and by label; images where all are, the
-# judge's own share of real pictures of combinations that occur, and the mean ratio.
+# judge's own share of real pictures of combinations that occur, and the mean ratio; and
+# what it reads in composites of real pictures, which is how far it can be trusted here.
 UNSEEN_FIGURES = (
     *("unseen_accuracy", "unseen", "unseen_together", "unseen_together_judge"),
-    "unseen_together_relative",
+    *("unseen_together_relative", "unseen_together_composites"),
 )
 
 
@@ -137,7 +140,7 @@ def open_images(
         training, held_out = data.with_validation(config, graph, training)
         reader, truth = trained_judge(run, labels, training, judge_path), None
     accuracy = balanced_accuracy(
-        reader.labels(held_out.images), judged_labels(reader, held_out)
+        reader.labels(held_out.images), judged_rows(reader, held_out)
     )
     names = dict(zip(reader.label_names, map(float, accuracy), strict=True))
     return Images(
@@ -149,7 +152,7 @@ def open_images(
     )
 
 
-def judged_labels(judge: Judge, pictures: ImageData) -> np.ndarray:
+def judged_rows(judge: Judge, pictures: ImageData) -> np.ndarray:
     """The labels that a judge reads, `[N, L]` in {0, 1}, in its order.
 
     Raises:
@@ -272,9 +275,15 @@ def _unseen(model, key: Key, combinations: list, pictures: Images) -> dict:
         *model, key, combinations=combinations, num=NUM_PER_STATE
     )
     held_out, judge = pictures.held_out, pictures.judge
-    rows = judged_labels(judge, held_out)
+    rows = judged_rows(judge, held_out)
     own = [
         images.read_together(judge, held_out.images, rows, tuple(names))
+        for names in combinations
+    ]
+    training = pictures.training
+    regions = find_regions(training.images, judged_rows(judge, training))
+    in_composites = [
+        read_in_composites(judge, held_out.images, rows, regions, names)
         for names in combinations
     ]
     together = found.together.values()
@@ -285,6 +294,7 @@ def _unseen(model, key: Key, combinations: list, pictures: Images) -> dict:
         found.together,
         dict(zip(found.together, own, strict=True)),
         float(np.mean(ratios)) if len(ratios) == len(own) else None,
+        dict(zip(found.together, in_composites, strict=True)),
     )
     return dict(zip(UNSEEN_FIGURES, values, strict=True))
 

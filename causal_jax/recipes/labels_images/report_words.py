@@ -194,6 +194,13 @@ def _together(pictures: dict) -> Iterator[str]:
         f"real pictures, in combinations that occur, the judge reads {own}: "
         f"{relative:.2f} times as often."
     )
+    composites = pictures.get("unseen_together_composites", {}).values()
+    if any(share is not None for share in composites):
+        read = " and ".join("-" if c is None else _percent(c) for c in composites)
+        yield (
+            "Of the combinations themselves there are no real pictures; in composites "
+            f"of two real pictures the judge reads them in {read}."
+        )
 
 
 def _likeness(pictures: dict) -> str:

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from causal_jax.training import composites
+from causal_jax.data import composites
 from causal_jax.training.judge import composed, composite_batch, label_rates
 
 
@@ -61,7 +61,7 @@ def test_a_composite_has_the_label_of_the_pixels_that_show_it():
 
 
 def test_a_batch_of_composites_draws_rare_combinations_more_often():
-    images, labels = drawn()
+    images, labels = drawn(num=3000)
     data = composed(images, labels)
     differ = labels[:, 0] != labels[:, 1]
     weights = np.diff(np.asarray(data.cumulated), prepend=0)
