@@ -86,13 +86,13 @@ def find_regions(images: np.ndarray, labels: np.ndarray) -> Regions:
 def mixed(
     images: Array, labels: Array, regions: Regions, key: Key, *, share: float
 ) -> tuple[Array, Array]:
-    """A batch in which some pictures have a region of another of the batch.
+    """A batch in which some pictures have a region of their neighbour's.
 
     Args:
-      images: `[B, H, W, C]`.
+      images: `[B, H, W, C]`; the first two are neighbours, the next two, and so on.
       labels: `[B, L]` in [0, 1].
       regions: of these labels.
-      key: random key.
+      key: of this batch, or one for each picture `[B]`.
       share: of the pictures that are changed.
 
     Returns:
@@ -106,9 +106,9 @@ def mixed(
         image = jnp.where(region[..., None], other, image)
         return image, label + brought * (other_label - label)
 
-    keys = jax.random.split(key, len(images))
-    others = jnp.roll(images, 1, 0), jnp.roll(labels, 1, 0)
-    return jax.vmap(one)(images, labels, *others, keys)
+    keys = key if key.ndim else jax.random.split(key, len(images))
+    neighbour = jnp.minimum(jnp.arange(len(images)) ^ 1, len(images) - 1)
+    return jax.vmap(one)(images, labels, images[neighbour], labels[neighbour], keys)
 
 
 def _region(regions: Regions, key: Key) -> Array:

@@ -93,7 +93,7 @@ def test_additivity_of_every_third_step_costs_three_times_as_much_there():
             generator,
             batch_size=8,
             additivity=weight,
-            additivity_every=every,
+            unseen_every=every,
             unseen=unseen,
         )
         state, step = algorithm.init(jax.random.key(0)), jax.jit(algorithm.step)
@@ -105,5 +105,5 @@ def test_additivity_of_every_third_step_costs_three_times_as_much_there():
     assert paid > 5e-4
     assert np.isclose(losses[1.0, 3, 0] - losses[0.0, 1, 0], 3 * paid, rtol=1e-2)
     assert np.isclose(losses[1.0, 3, 1], losses[0.0, 1, 1], rtol=1e-5)
-    with pytest.raises(ValueError, match="additivity_every is at least 1"):
-        causal_gan(generator, additivity_every=0)
+    with pytest.raises(ValueError, match="unseen_every is at least 1"):
+        causal_gan(generator, unseen_every=0)

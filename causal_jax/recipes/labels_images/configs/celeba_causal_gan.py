@@ -30,7 +30,10 @@ def get_config(variant=""):
     # of their cross-entropies, as in eq. 5, and no Anti-Labeler against it.
     config.gan.label_weight = 9.0
     config.gan.anti_labeler_weight = 0.0
-    config.gan.additivity_every = 2
+    # Combinations that hardly occur, see docs/celeba.md.
+    config.gan.composite_weight = 1.0
+    config.gan.unseen_weight = 1.0
+    config.gan.unseen_every = 4
     for part in variants(variant):
         if part == "reference":
             defaults.reference_labels(config)
