@@ -1,11 +1,11 @@
 """Training of a judge (`networks.judge`), on arrays or on pictures drawn as it goes.
 
-    minimise  sum_labels BCE_w(label) + 12 sum_nuisances (read - true)^2
+    minimise  sum_labels w BCE(label) + 12 sum_nuisances (read - true)^2
 
-over augmented images. BCE_w is -w1 y log p - w0 (1 - y) log(1 - p): a label y is 0 or
-1, or between the two in a composite of two pictures, and the weights are such that both
-states count alike where their rates are known. 12 is one over the variance of a uniform
-nuisance, so that both sums start at order one.
+over augmented images. A label is 0 or 1, or between the two in a composite of two
+pictures, where the optimum is the label itself; w weighs both states alike where their
+rates are known, and is between their weights in a composite. 12 is one over the variance
+of a uniform nuisance, so that both sums start at order one.
 """
 
 from collections.abc import Callable, Iterable
@@ -244,8 +244,8 @@ def _training_step(batch_fn, module, optimizer, batch_size, num_labels):
     def loss_fn(params, images, example, weights):
         outputs, _ = module.apply(params, images)
         logits, labels = outputs[:, :num_labels], example.labels
-        errors = weights[1] * labels * jax.nn.softplus(-logits)
-        errors += weights[0] * (1 - labels) * jax.nn.softplus(logits)
+        weight = weights[0] + (weights[1] - weights[0]) * labels
+        errors = weight * (jax.nn.softplus(logits) - labels * logits)
         squares = (outputs[:, num_labels:] - example.nuisances) ** 2
         # 12 = 1 / variance of a uniform nuisance: both sums start at order one.
         return jnp.mean(jnp.sum(errors, -1) + 12.0 * jnp.sum(squares, -1))
