@@ -20,7 +20,7 @@ import numpy as np
 
 from causal_jax.types import Array, Key
 
-_ROWS = 4096  # read at once
+_NUMBERS = 1 << 24  # pixels read at once
 _LABELLED = 0.6  # share of the regions that are a label's
 _LEAST, _MOST = 0.4, 0.9  # how much of the label's effect such a region has
 
@@ -56,15 +56,17 @@ def effect_maps(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     >>> round(float(maps[0, :2].sum()), 3)
     1.0
     """
-    design = np.concatenate([np.ones((len(labels), 1)), labels], 1)
+    design = labels - labels.mean(0)  # centred: no intercept, and constants are zero
     pixels = int(np.prod(images.shape[1:]))
     products = np.zeros((design.shape[1], pixels))
-    for start in range(0, len(images), _ROWS):
-        part = images[start : start + _ROWS].astype(np.float32) / 255
+    rows = max(1, _NUMBERS // pixels)
+    for start in range(0, len(images), rows):
+        part = images[start : start + rows].astype(np.float32) / 255
         part = (part + part[:, :, ::-1]).reshape(len(part), -1) / 2
-        products += design[start : start + _ROWS].T @ part
-    solution = np.linalg.pinv(design.T @ design, hermitian=True) @ products
-    squares = solution[1:].reshape(-1, *images.shape[1:]) ** 2
+        products += design[start : start + rows].astype(np.float32).T @ part
+    # Columns of one label's states sum to one: of the solutions the smallest.
+    inverse = np.linalg.pinv(design.T @ design, rcond=1e-10, hermitian=True)
+    squares = (inverse @ products).reshape(-1, *images.shape[1:]) ** 2
     maps = squares.sum(-1)
     total = maps.sum((1, 2), keepdims=True)
     even = np.full_like(maps, 1 / maps[0].size)

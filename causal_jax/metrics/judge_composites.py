@@ -1,9 +1,9 @@
-"""What a judge reads in composites of real pictures: how far its own eyes reach.
+"""What a judge reads in composites of real pictures, of what no picture shows.
 
-Of combinations that never occur there are no real pictures to try a judge on. The next
-best is a real picture with a region of another (`data.composites`): a woman's with that
-part of a man's which shows his mustache. A judge that was trained on pictures as they
-occur takes her for a man.
+Of combinations that hardly occur there are no real pictures to try a judge on. The next
+best is a held-out picture with a region of another (`data.composites`): a woman's with
+that part of a man's which shows his mustache. A judge that was trained on pictures as
+they occur takes her for a man.
 """
 
 from collections.abc import Mapping
@@ -41,11 +41,15 @@ def read_in_composites(
       combination: {label: 0 or 1}, two or more.
 
     Returns:
-      None where fewer than `MIN_COMBINATION` pictures could give, or receive.
+      None where fewer than `MIN_COMBINATION` pictures could give, or receive, or where
+      the region has half of another label's effect: then it is no composite of both.
     """
     columns = {name: judge_column(judge, name) for name in combination}
     shown = np.asarray(regions.ranks) <= EFFECT
     moved = min(columns, key=lambda name: shown[columns[name]].sum())
+    brought = (np.asarray(regions.effects) * shown[columns[moved]]).sum((1, 2))
+    if any(brought[c] >= 0.5 for name, c in columns.items() if name != moved):
+        return None
     states = np.asarray(labels) > 0.5
     has = {n: states[:, c] == bool(combination[n]) for n, c in columns.items()}
     givers = np.flatnonzero(has.pop(moved))

@@ -135,9 +135,20 @@ def _read_batch(
 
 
 def ensemble(judges: Sequence[Judge]) -> Judge:
-    """Judges of the same names and sizes as one that reads with all of them."""
+    """Judges of the same names and sizes as one that reads with all of them.
+
+    Raises:
+      ValueError: they are not.
+    """
+    if len({_kind(judge) for judge in judges}) != 1:
+        raise ValueError("judges that read together have the same names and sizes")
     params = jax.tree.map(lambda *x: jnp.concatenate(x), *(j.params for j in judges))
     return dataclasses.replace(judges[0], params=params)
+
+
+def _kind(judge: Judge) -> tuple:
+    """All that a judge is beside its weights."""
+    return tuple(getattr(judge, name) for name in (*_NAMES, *_SIZES))
 
 
 def to_float(images: Array) -> Array:
@@ -182,7 +193,7 @@ def load_judge(path: str | os.PathLike) -> Judge:
         names = {name: tuple(map(str, arrays.pop(name))) for name in _NAMES}
         sizes = {name: int(arrays.pop(name)) for name in _SIZES}
         params = _nested_params(arrays)
-        if params["params"]["Conv_0"]["bias"].ndim == 1:  # older files: one network
+        if params["params"]["Dense_0"]["bias"].ndim == 1:  # older files: one network
             params = jax.tree.map(lambda x: x[None], params)
     except FileNotFoundError:
         raise ValueError(f"there is no judge at {path}: train one first") from None

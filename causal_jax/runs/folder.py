@@ -122,14 +122,27 @@ def claim(
 
 
 # Settings that runs did not have once, and what those runs did.
-_LATER = {"gan": {"dtype": "float32"}, "cgn": {"dtype": "float32"}}
+_LATER = {
+    "gan": {
+        "dtype": "float32",
+        "composite_weight": 0.0,
+        "unseen_weight": 0.0,
+        "unseen_every": 1,
+    },
+    "cgn": {"dtype": "float32"},
+    "generator": {"modulated": False},
+}
 
 
 def _require_same(
     config: Mapping, kept: Mapping, workdir: Path, places: Collection[str]
 ) -> None:
-    later = {key: value for key, value in _LATER.items() if key in kept}
-    kept = {**kept, **{key: {**value, **kept[key]} for key, value in later.items()}}
+    kept = {**kept}
+    for key, later in _LATER.items():
+        wanted = config.get(key)
+        if isinstance(wanted, Mapping) and isinstance(kept.get(key), Mapping):
+            missed = {name: value for name, value in later.items() if name in wanted}
+            kept[key] = {**missed, **kept[key]}
     different = [
         f"{key} {kept.get(key)!r} there, {config.get(key)!r} here"
         for key in sorted(config.keys() | kept.keys())

@@ -4,8 +4,8 @@
 
 over augmented images. A label is 0 or 1, or between the two in a composite of two
 pictures, where the optimum is the label itself; w weighs both states alike where their
-rates are known, and is between their weights in a composite. 12 is one over the variance
-of a uniform nuisance, so that both sums start at order one.
+rates are known, and is between their weights in a composite. 12 is one over the
+variance of a uniform nuisance, so that both sums start at order one.
 """
 
 from collections.abc import Callable, Iterable

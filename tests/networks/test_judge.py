@@ -116,6 +116,12 @@ def test_an_ensemble_reads_the_mean_of_its_members(judge, tmp_path):
     np.testing.assert_allclose(found.features, first.features, atol=1e-5)
 
 
+def test_judges_of_other_names_do_not_read_together(judge):
+    names = judge.label_names[::-1]
+    with pytest.raises(ValueError, match="same names and sizes"):
+        judges.ensemble([judge, dataclasses.replace(judge, label_names=names)])
+
+
 def test_unreadable_shapes_are_refused(judge):
     for shape in ((2, 48, 48, 3), (2, 32, 32, 1), (32, 32, 3), (0, 32, 32, 3)):
         with pytest.raises(ValueError, match="multiple of 32"):

@@ -95,3 +95,18 @@ def test_a_run_of_before_a_setting_goes_on(tmp_path):
     folder.claim(tmp_path / "run", {"gan": {"rate": 1.0, "dtype": "float32"}})
     with pytest.raises(ValueError, match="another config's run"):
         folder.claim(tmp_path / "run", {"gan": {"rate": 1.0, "dtype": "bfloat16"}})
+
+
+def test_only_settings_that_a_config_has_are_taken_as_they_were(tmp_path):
+    """`reference` knows no weight of composites, digits no generator with settings."""
+    before = {"gan": {"rate": 1.0}, "generator": {"width": 4}}
+    folder.claim(tmp_path / "run", before)
+    folder.claim(tmp_path / "run", before)
+    plain = {"gan": {"rate": 1.0}, "generator": {"width": 4, "modulated": False}}
+    folder.claim(tmp_path / "run", plain)
+    folder.claim(tmp_path / "other", {"gan": {"rate": 1.0}, "generator": {"width": 4}})
+    with pytest.raises(ValueError, match="generator"):
+        changed = {**plain, "generator": {"width": 4, "modulated": True}}
+        folder.claim(tmp_path / "other", changed)
+    folder.claim(tmp_path / "named", {"generator": "some.safetensors"})
+    folder.claim(tmp_path / "named", {"generator": "some.safetensors"})

@@ -15,6 +15,7 @@ from causal_jax.metrics.accuracy import balanced_accuracy
 from causal_jax.metrics.judge_composites import read_in_composites
 from causal_jax.networks.judge import Judge, ensemble, load_judge, save_judge
 from causal_jax.progress import tqdm
+from causal_jax.queries import draws
 from causal_jax.recipes.labels_images import data
 from causal_jax.recipes.labels_images.faces_judge import load_faces_judge
 from causal_jax.recipes.labels_images.label_measures import (
@@ -50,7 +51,7 @@ CAUSE, EFFECT = "Mustache", "Male"
 
 # Of those: labels read as they were set, mean and by label; images where all are, the
 # judge's own share of real pictures of combinations that occur, and the mean ratio; and
-# what it reads in composites of real pictures, which is how far it can be trusted here.
+# what it reads in composites of two real pictures.
 UNSEEN_FIGURES = (
     *("unseen_accuracy", "unseen", "unseen_together", "unseen_together_judge"),
     *("unseen_together_relative", "unseen_together_composites"),
@@ -185,7 +186,7 @@ def trained_judge(
     is_test = run.config.num_steps <= 10
     members, parts = [], []
     for i in range(1 if is_test else JUDGE_MEMBERS):
-        part = path.with_name(f"{path.stem}_{i}.npz")
+        part = path.with_name(f".{path.stem}.member{i}.npz")  # no user's name
         parts.append(part)
         if not part.is_file():  # what an interrupted training has finished is kept
             member = train_judge(
@@ -203,7 +204,7 @@ def trained_judge(
         members.append(load_judge(part))
     save_judge(path, ensemble(members))
     for part in parts:
-        part.unlink()
+        part.unlink(missing_ok=True)
     return load_judge(path)
 
 
@@ -214,7 +215,7 @@ def image_metrics(trained: Trained, labels: data.Labels, pictures: Images) -> di
     """
     key = jax.random.key(KEY + 1)
     model = (trained.scm, trained.params, pictures.judge)
-    names = set(trained.label_scm.nodes)
+    names = set(draws.judged_labels(trained.label_scm, pictures.judge))
     accuracy = images.label_accuracy(*model, key, num_per_state=NUM_PER_STATE)
     result = {
         "label_accuracy_mean": accuracy.mean,

@@ -189,7 +189,7 @@ def _image_tables(result: Page, metrics: dict) -> None:
     ]
     result.table(("label", "in generated images", "in real pictures"), _rounded(rows))
     if metrics.get("unseen"):
-        result.heading("Combinations that no training picture has", level=3)
+        result.heading("Combinations that hardly any training picture has", level=3)
         rows = [
             (f"do({text})", name, value)
             for text, by_label in metrics["unseen"].items()

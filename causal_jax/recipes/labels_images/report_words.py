@@ -174,8 +174,8 @@ def _image_sentences(pictures: dict) -> Iterator[str]:
     if pictures["unseen"]:
         names = " and ".join(f"do({text})" for text in pictures["unseen"])
         yield (
-            f"Combinations that no training picture has, {names}: the labels read as "
-            f"they were set in {_percent(pictures['unseen_accuracy'])} of the images."
+            f"In combinations that hardly occur, {names}, labels read as they were set "
+            f"in {_percent(pictures['unseen_accuracy'])} of the images."
         )
         yield from _together(pictures)
     yield _likeness(pictures)
@@ -198,8 +198,8 @@ def _together(pictures: dict) -> Iterator[str]:
     if any(share is not None for share in composites):
         read = " and ".join("-" if c is None else _percent(c) for c in composites)
         yield (
-            "Of the combinations themselves there are no real pictures; in composites "
-            f"of two real pictures the judge reads them in {read}."
+            "Of the combinations themselves there are hardly any real pictures; in "
+            f"composites of two the judge reads them in {read}."
         )
 
 
@@ -289,7 +289,7 @@ _PICTURE_FIGURES = (
     (
         "unseen_accuracy",
         "accuracy on unseen combinations",
-        "of combinations that no training picture has",
+        "of combinations that hardly any training picture has",
     ),
     (
         "unseen_together_relative",

@@ -40,6 +40,9 @@ def check(config: Settings) -> None:
     if config.num_steps < smallest or config.batch_size < smallest:
         raise ValueError(f"num_steps and batch_size are at least {smallest}")
     parallel.require_divisible(config.batch_size, jax.device_count())
+    if has_images and getattr(config.gan, "composite_weight", 0.0):
+        # Composites are made of pairs, which no two devices share.
+        parallel.require_divisible(config.batch_size, 2 * jax.device_count())
     if has_images:  # built for one label: its settings are checked
         image_algorithm(config, image_mechanism(config, (2,)))
 

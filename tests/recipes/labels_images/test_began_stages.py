@@ -82,6 +82,7 @@ def test_reference_has_the_originals_networks_and_settings():
         "width": 128,
         "noise_size": 64,
         "label_noise": "",
+        "modulated": False,
     }
     assert config.gan.rates == (1e-3, 8e-5, 1e-2) and not config.gan.conditional
 

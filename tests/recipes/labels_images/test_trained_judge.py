@@ -8,7 +8,8 @@ import pytest
 
 from causal_jax.data.records import ImageData, Table
 from causal_jax.networks.judge import load_judge
-from causal_jax.recipes.labels_images import measures
+from causal_jax.recipes import registry, settings
+from causal_jax.recipes.labels_images import measures, stages
 
 NAMES = ("bright", "second")
 
@@ -37,8 +38,8 @@ def test_an_interrupted_ensemble_is_gone_on_with(tmp_path, pictures, monkeypatch
     monkeypatch.setattr(measures, "train_judge", interrupted)
     with pytest.raises(KeyboardInterrupt):
         measures.trained_judge(run, labels, pictures, None)
-    assert [p.name for p in tmp_path.iterdir()] == ["judge_0.npz"]
-    first = load_judge(tmp_path / "judge_0.npz")
+    assert [p.name for p in tmp_path.iterdir()] == [".judge.member0.npz"]
+    first = load_judge(tmp_path / ".judge.member0.npz")
 
     def recorded(*arguments, seed, **settings):
         seeds.append(seed)
@@ -53,3 +54,35 @@ def test_an_interrupted_ensemble_is_gone_on_with(tmp_path, pictures, monkeypatch
     )
     again = measures.trained_judge(run, labels, pictures, None)
     assert seeds == [0, 1, 2] and again.num_members == 3
+
+
+def test_labels_with_two_states_are_judged_in_pictures_of_any_size(tmp_path, pictures):
+    """At 8 pixels the network has no convolution; three states are no yes or no."""
+    table = pictures.table
+    states = {"bright": ("0", "1"), "second": ("0", "1", "2")}
+    small = ImageData(pictures.images[:, :8, :8], table._replace(states=states))
+    run = SimpleNamespace(workdir=tmp_path, config=SimpleNamespace(num_steps=2))
+    labels = SimpleNamespace(graph=nx.path_graph(NAMES, nx.DiGraph))
+    judge = measures.trained_judge(run, labels, small, None)
+    assert judge.label_names == ("bright",) and judge.num_stages == 0
+    assert judge.labels(small.images).shape == (16, 1)
+    rows = measures.judged_rows(judge, small)
+    np.testing.assert_array_equal(rows[:, 0], table.values[:, 0])
+    other = small.table._replace(names=("a", "b"))
+    with pytest.raises(ValueError, match="the judge reads 'bright'"):
+        measures.judged_rows(judge, ImageData(small.images, other))
+    three = table._replace(states=dict.fromkeys(NAMES, ("0", "1", "2")))
+    with pytest.raises(ValueError, match="no label has two states"):
+        measures.trained_judge(
+            run, labels, ImageData(small.images, three), tmp_path / "none.npz"
+        )
+
+
+def test_pairs_of_pictures_stay_on_one_device(monkeypatch):
+    config = registry.get_config("celeba_causal_gan:quicktest")
+    config.batch_size = 6
+    config = settings.plain(config)
+    stages.check(config)
+    monkeypatch.setattr(stages.jax, "device_count", lambda: 2)
+    with pytest.raises(ValueError, match="6"):
+        stages.check(config)
