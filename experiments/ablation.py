@@ -57,6 +57,7 @@ _KEY = 41
 def config(variant: str, seed: int, num_steps: int):
     """The faces' default, but for what is studied."""
     chosen = registry.get_config("faces_causal_gan:mle")
+    chosen.generator.modulated = False  # as all rows have it
     chosen.seed, chosen.num_steps = seed, num_steps
     chosen.gan.update({"joint": False, "additivity": 0.0, **VARIANTS[variant]})
     return chosen

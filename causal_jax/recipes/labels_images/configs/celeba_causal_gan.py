@@ -26,8 +26,8 @@ def get_config(variant=""):
     config.num_images = 0
     config.num_steps = 100_000
     config.gan.flip = True
-    # Labels are to be obeyed where the Labeler of photographs is unsure, too: the sum
-    # of their cross-entropies, as in eq. 5, and no Anti-Labeler against it.
+    # Labels are to be obeyed where the Labeler of photographs is unsure, too: as in
+    # eq. 5 the sum of the nine cross-entropies counts, and no Anti-Labeler against it.
     config.gan.label_weight = 9.0
     config.gan.anti_labeler_weight = 0.0
     # Combinations that hardly occur, see docs/celeba.md.
