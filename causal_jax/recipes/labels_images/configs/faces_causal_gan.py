@@ -35,7 +35,7 @@ def get_config(variant=""):
         elif part == "size64":
             config.image_size = 64
         elif part == "quickstart":
-            config.num_steps = 3000
+            config.num_steps = 4000
             config.label_steps = 3000
         elif part == QUICKTEST:
             defaults.quicktest(config)
