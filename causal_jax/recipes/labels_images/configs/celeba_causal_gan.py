@@ -7,9 +7,9 @@ r"""CausalGAN on CelebA at 64 pixels: any tfds folder with `image` and `attribut
 
 Hardware: one CPU core for what was measured; an accelerator for all 100,000 steps.
 Time: 3,940 s for 16,000 steps of images, and 13 s of labels, without composites and
-  interventions, which add a quarter; 100,000 steps not measured.
-Expected: label accuracies over the judge's own .95 (lowest .85), unseen combinations over
-  the judge's own .60, Frechet distance 2.5 times its floor.
+  interventions; with them, and 100,000 steps: not measured.
+Expected: label accuracies over the judge's own .95 (lowest .85), unseen combinations
+  over the judge's own .60, Frechet distance 2.5 times its floor.
 Measured: after 16,000 steps on `celeb_a_64`, 24,152 pictures, without them: .99 (lowest
   .78), .30, 3.7 times; see docs/celeba.md.
 
