@@ -43,13 +43,7 @@ CELLS: dict[str, tuple[str, dict]] = {
     "celeba_all_wgan": (f"{CELEBA}:complete_all", {}),
     "celeba_causal_gan": (
         "celeba_causal_gan",
-        {
-            "dataset": "celeb_a_64",
-            "num_steps": 16_000,
-            "gan.composite_weight": 0.0,
-            "gan.unseen_weight": 0.0,
-            "gan.unseen_every": 2,
-        },
+        {"dataset": "celeb_a_64", "num_steps": 16_000},
     ),
     "celeba_causal_began": (
         "celeba_causal_began",
@@ -62,7 +56,7 @@ def configuration(cell: str, table: str):
     """The config of a cell."""
     name, overrides = CELLS[cell]
     config = registry.get_config(name)
-    config.update_from_flattened_dict(overrides)
+    config.update(overrides)
     if config.name == CELEBA:
         config.table = table
     return config

@@ -80,7 +80,7 @@ def test_labels_with_two_states_are_judged_in_pictures_of_any_size(tmp_path, pic
 
 def test_pairs_of_pictures_stay_on_one_device(monkeypatch):
     config = registry.get_config("celeba_causal_gan:quicktest")
-    config.batch_size = 6
+    config.batch_size, config.gan.composite_weight = 6, 1.0
     config = settings.plain(config)
     stages.check(config)
     monkeypatch.setattr(stages.jax, "device_count", lambda: 2)
