@@ -60,13 +60,19 @@ def test_an_additive_generator_has_no_interaction_and_others_have_theirs():
     assert bool((first & second)[3].all())
 
 
-def test_training_pays_for_interaction_in_proportion_to_its_weight():
+def small_case():
+    """A generator, a batch of random images, and the pair that it never has."""
     generator = ImageGenerator((2, 2), resolution=8, width=4, noise_size=5)
     labels = jnp.array([[0, 0], [0, 1], [1, 0], [0, 0]] * 2)
     random = np.random.default_rng(0)
     images = jnp.asarray(random.integers(0, 256, (2, 8, 8, 8, 3), dtype=np.uint8))
     batch = {"images": images, "labels": jnp.stack([labels, labels])}
     unseen = unseen_pairs(np.asarray(labels), (2, 2))
+    return generator, batch, unseen
+
+
+def test_training_pays_for_interaction_in_proportion_to_its_weight():
+    generator, batch, unseen = small_case()
     losses = []
     for weight in (0.0, 1.0, 3.0):
         algorithm = causal_gan(
@@ -81,12 +87,7 @@ def test_training_pays_for_interaction_in_proportion_to_its_weight():
 
 
 def test_additivity_of_every_third_step_costs_three_times_as_much_there():
-    generator = ImageGenerator((2, 2), resolution=8, width=4, noise_size=5)
-    labels = jnp.array([[0, 0], [0, 1], [1, 0], [0, 0]] * 2)
-    random = np.random.default_rng(0)
-    images = jnp.asarray(random.integers(0, 256, (2, 8, 8, 8, 3), dtype=np.uint8))
-    batch = {"images": images, "labels": jnp.stack([labels, labels])}
-    unseen = unseen_pairs(np.asarray(labels), (2, 2))
+    generator, batch, unseen = small_case()
     losses = {}
     for weight, every in ((0.0, 1), (1.0, 1), (1.0, 3)):
         algorithm = causal_gan(
