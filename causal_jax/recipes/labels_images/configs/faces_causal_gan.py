@@ -5,7 +5,7 @@ r"""CausalGAN on the faces: the longer run of the README's table.
     causal-jax evaluate --workdir=runs/faces_causal_gan
 
 Hardware: one or two CPU cores.
-Time: 60 s of labels and 4,595 s of images (beside other work); `quickstart` 304 s in
+Time: 60 s of labels and 4,595 s of images (beside other work); `quickstart` 240 s in
   all, measuring included.
 Expected: label accuracy .97 on average and .90 for the worst label, .80 on unseen
   combinations, diversity .80, P(Male) within .03 of .420 under do(Mustache = 1) and of
