@@ -94,7 +94,7 @@ def mixed(
       images: `[B, H, W, C]`; the first two are neighbours, the next two, and so on.
       labels: `[B, L]` in [0, 1].
       regions: of these labels.
-      key: of this batch, or one for each picture `[B]`.
+      key: random key.
       share: of the pictures that are changed.
 
     Returns:
@@ -108,7 +108,7 @@ def mixed(
         image = jnp.where(region[..., None], other, image)
         return image, label + brought * (other_label - label)
 
-    keys = key if key.ndim else jax.random.split(key, len(images))
+    keys = jax.random.split(key, len(images))
     neighbour = jnp.minimum(jnp.arange(len(images)) ^ 1, len(images) - 1)
     return jax.vmap(one)(images, labels, images[neighbour], labels[neighbour], keys)
 

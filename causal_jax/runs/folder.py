@@ -123,12 +123,7 @@ def claim(
 
 # Settings that runs did not have once, and what those runs did.
 _LATER = {
-    "gan": {
-        "dtype": "float32",
-        "composite_weight": 0.0,
-        "unseen_weight": 0.0,
-        "unseen_every": 1,
-    },
+    "gan": {"dtype": "float32", "unseen_every": 1},
     "cgn": {"dtype": "float32"},
     "generator": {"modulated": False},
 }

@@ -39,7 +39,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from causal_jax.data import composites
 from causal_jax.losses import adversarial as losses
 from causal_jax.networks.image import ImageGenerator, Readings
 from causal_jax.training import parallel, precision
@@ -145,11 +144,8 @@ def causal_gan(
     noise_weight: float = 0.0,
     smoothness: float = 0.1,
     additivity: float = 10.0,
-    composite_weight: float = 0.0,
-    unseen_weight: float = 0.0,
     unseen_every: int = 1,
     unseen: np.ndarray | None = None,
-    regions: composites.Regions | None = None,
     flip: bool = False,
     average_rate: float = 0.01,
     dtype: str = "float32",
@@ -182,17 +178,10 @@ def causal_gan(
         on real images (Lin et al. 2025). 0 for none.
       additivity: weight of the additivity of two labels' effects, for the pairs
         of states in `unseen`; 0 for none.
-      composite_weight: weight of the Labeler's cross-entropy on composites of the real
-        images (`data.composites`), without which it reads a label off others that go
-        with it; 0 for none.
-      unseen_weight: weight, times `label_weight`, of its cross-entropy on generated
-        images whose labels were intervened on: both states of a pair in `unseen`, or
-        one label's state drawn evenly; no discriminator sees them. 0 for none.
-      unseen_every: steps between two in which these two and the additivity are paid,
-        then so many times as much.
+      unseen_every: steps between two in which the additivity is paid, then so many
+        times as much: it draws four images for one.
       unseen: int [P, 4], as `unseen_combinations.unseen_pairs` finds them; None for no
         pairs.
-      regions: of the encoded labels in the training images; None for no composites.
       flip: mirror real images at random.
       average_rate: of the moving average of the generator; 1 for none.
       dtype: what networks compute in, "float32" or "bfloat16", see `precision`.
@@ -279,19 +268,6 @@ def causal_gan(
             logits = read(params, real, "float32")[0].logits(codes)
         return jnp.mean(((moved.logits(codes) - logits) / scale) ** 2)
 
-    def sometimes(step: Array, term_fn: Callable[[], Array]) -> Array:
-        """A term of the loss at every so many steps, times as many; else 0."""
-        if unseen_every == 1:
-            return term_fn()
-        is_due = step % unseen_every == 0
-        return unseen_every * jax.lax.cond(is_due, term_fn, lambda: jnp.zeros(()))
-
-    def composite_error(params: Params, real, codes, key: Key) -> Array:
-        """The Labeler's, on pairs of real images in one."""
-        keys = parallel.local(jax.random.split(key, batch_size))
-        images, mixed = composites.mixed(real, codes, regions, keys, share=1.0)
-        return losses.cross_entropy(read(params, images)[0].labeler, mixed)
-
     def critics_loss(
         trained, state: GANState, real, codes, fake, fake_codes, noise, key
     ):
@@ -304,11 +280,6 @@ def causal_gan(
         error = noise_error(on_fake, noise)
         loss = losses.discriminator_loss(real_logits, fake_logits)
         loss += labeler + anti_labeler + error
-        if composite_weight and regions is not None:
-            key_regions = jax.random.fold_in(key, 0)
-            loss += composite_weight * sometimes(
-                state.step, lambda: composite_error(params, real, codes, key_regions)
-            )
         if smoothness:
             slope = roughness(params, state.step, real, codes, real_logits, key)
             loss += smoothness * slope
@@ -348,26 +319,12 @@ def causal_gan(
         params, noise = precision.given(params, noise, dtype)
         return mean_interaction(generator, params, labels, noise, pairs)
 
-    def intervened(row: Array, key: Key) -> Array:
-        """A unit's labels with one of them, or a pair that is unseen, set."""
-        key_label, key_state, key_pair, key_kind = jax.random.split(key, 4)
-        label = jax.random.randint(key_label, (), 0, len(row))
-        num_states = jnp.asarray(generator.parent_states)[label]
-        one = row.at[label].set(jax.random.randint(key_state, (), 0, num_states))
-        if unseen is None or not len(unseen):
-            return one
-        index = jax.random.randint(key_pair, (), 0, len(unseen))
-        i, a, j, b = jnp.asarray(unseen)[index]
-        both = row.at[i].set(a).at[j].set(b)
-        return jnp.where(jax.random.bernoulli(key_kind), one, both)
-
-    def unseen_error(params: Params, critics: Params, labels, noise, key) -> Array:
-        """The Labeler's, on generated images of labels that were intervened on."""
-        keys = parallel.local(jax.random.split(key, batch_size))
-        codes = encode(jax.vmap(intervened)(labels, keys))
-        weights, inputs = precision.given(params, (codes, noise), dtype)
-        images = precision.returned(generator.images(weights, *inputs), dtype)
-        return losses.cross_entropy(read(critics, images)[0].labeler, codes)
+    def sometimes(step: Array, term_fn: Callable[[], Array]) -> Array:
+        """A term of the loss at every so many steps, times as many; else 0."""
+        if unseen_every == 1:
+            return term_fn()
+        is_due = step % unseen_every == 0
+        return unseen_every * jax.lax.cond(is_due, term_fn, lambda: jnp.zeros(()))
 
     def generator_loss(
         trained, generator_params, critics: Params, step, labels, codes, key: Key
@@ -390,16 +347,6 @@ def causal_gan(
             loss += additivity * sometimes(
                 step,
                 lambda: interaction(params, labels, noise, key_pairs),
-            )
-        if unseen_weight:
-            key_unseen = jax.random.fold_in(key, 0)
-            loss += (
-                unseen_weight
-                * label_weight
-                * sometimes(
-                    step,
-                    lambda: unseen_error(params, critics, labels, noise, key_unseen),
-                )
             )
         return loss, (params, {"generator_loss": loss, "labeler_fake": labeler})
 

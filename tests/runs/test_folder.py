@@ -98,7 +98,7 @@ def test_a_run_of_before_a_setting_goes_on(tmp_path):
 
 
 def test_only_settings_that_a_config_has_are_taken_as_they_were(tmp_path):
-    """`reference` knows no weight of composites, digits no generator with settings."""
+    """`reference` pays additivity at no step, digits no generator with settings."""
     before = {"gan": {"rate": 1.0}, "generator": {"width": 4}}
     folder.claim(tmp_path / "run", before)
     folder.claim(tmp_path / "run", before)

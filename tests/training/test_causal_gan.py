@@ -6,9 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from causal_jax.data.composites import find_regions
 from causal_jax.networks.image import ImageGenerator
-from causal_jax.training import causal_gan as causal_gan_module
 from causal_jax.training import parallel
 from causal_jax.training.causal_gan import REFERENCE, causal_gan
 from causal_jax.training.image_stage import flattened
@@ -74,71 +72,6 @@ def test_reference_updates_critics_every_third_step_and_generator_twice(train_on
     assert float(info.noise_error) > 0
 
 
-def losses_of_one_step(number=0, **settings):
-    """The critics' and the generator's loss of step `number`, from the same start."""
-    data = _data()
-    codes = np.concatenate([data["labels"][:, :1], np.eye(3)[data["labels"][:, 1]]], 1)
-    algorithm = causal_gan(
-        GENERATORS["compact"],
-        batch_size=8,
-        additivity=0.0,
-        unseen=np.array([[0, 1, 1, 2]]),
-        regions=find_regions(data["images"], codes),
-        **settings,
-    )
-    batch = {
-        "images": jnp.asarray(data["images"][:16].reshape(2, 8, 16, 16, 3)),
-        "labels": jnp.asarray(data["labels"][:16].reshape(2, 8, 2)),
-    }
-    state = algorithm.init(jax.random.key(0))._replace(step=jnp.int32(number))
-    _, info = jax.jit(algorithm.step)(state, batch, jax.random.key(1))
-    return float(info.critics_loss), float(info.generator_loss)
-
-
-def test_composites_and_interventions_are_paid_by_who_they_concern_when_due():
-    """At the start every label's cross-entropy is about log 2."""
-    (critics, generator), (later_critics, later) = map(losses_of_one_step, (0, 1))
-    for every in (1, 3):
-        one, same = losses_of_one_step(composite_weight=2.0, unseen_every=every)
-        assert one - critics == pytest.approx(2 * every * np.log(2), rel=0.3)
-        assert abs(same - generator) < 0.1  # the critics it meets have moved otherwise
-        same, one = losses_of_one_step(
-            unseen_weight=0.5, label_weight=1.0, unseen_every=every
-        )
-        assert same == pytest.approx(critics, abs=1e-5)
-        assert one - generator == pytest.approx(0.5 * every * np.log(2), rel=0.3)
-    both = {"composite_weight": 2.0, "unseen_weight": 0.5, "unseen_every": 3}
-    found = losses_of_one_step(1, **both)  # not due
-    np.testing.assert_allclose(found, (later_critics, later), atol=1e-5)
-
-
-def test_interventions_set_one_label_or_an_unseen_pair(monkeypatch):
-    """Seen by a Labeler's stand-in: the codes that its error is asked of."""
-    asked, true = [], causal_gan_module.losses.cross_entropy
-
-    def recorded(logits, codes):
-        jax.debug.callback(lambda c: asked.append(np.asarray(c)), codes)
-        return true(logits, codes)
-
-    monkeypatch.setattr(causal_gan_module.losses, "cross_entropy", recorded)
-    losses_of_one_step(unseen_weight=1.0)
-    jax.effects_barrier()
-    drawn = _data()["labels"][8:16]
-    given = np.concatenate([drawn[:, :1], np.eye(3)[drawn[:, 1]]], 1)
-    others = [a for a in asked if a.shape == (8, 4) and not np.array_equal(a, given)]
-    others = [a for a in others if not np.array_equal(a, real_codes())]
-    assert len(others) == 1
-    pair = (others[0][:, 0] == 1) & (others[0][:, 3] == 1)
-    differs = others[0] != given
-    num_set = differs[:, :1].any(1).astype(int) + differs[:, 1:].any(1)
-    assert (pair | (num_set <= 1)).all() and pair.sum() >= 2
-
-
-def real_codes():
-    drawn = _data()["labels"][:8]
-    return np.concatenate([drawn[:, :1], np.eye(3)[drawn[:, 1]]], 1)
-
-
 def test_unknown_label_loss_is_refused():
     with pytest.raises(ValueError, match="'theory' or 'flipped'"):
         causal_gan(GENERATORS["compact"], label_loss="mean")
@@ -163,7 +96,6 @@ PROGRAM = textwrap.dedent(
     import json
     import jax, numpy as np, optax
     optax.adam = lambda rate, *betas: optax.sgd(rate)
-    from causal_jax.data.composites import find_regions
     from causal_jax.networks.image import ImageGenerator
     from causal_jax.training import parallel
     from causal_jax.training.causal_gan import causal_gan
@@ -173,11 +105,9 @@ PROGRAM = textwrap.dedent(
     random = np.random.default_rng(0)
     data = {"images": random.integers(0, 256, (40, 16, 16, 3), dtype=np.uint8),
             "labels": np.stack([random.integers(0, k, 40) for k in (2, 3)], -1)}
-    codes = np.concatenate([data["labels"][:, :1], np.eye(3)[data["labels"][:, 1]]], 1)
     algorithm = causal_gan(
         generator, batch_size=8, learning_rate=.05, critic_learning_rate=.05, flip=True,
-        unseen=np.array([[0, 1, 1, 2]]), regions=find_regions(data["images"], codes),
-        composite_weight=1., unseen_weight=1., unseen_every=2)
+        unseen=np.array([[0, 1, 1, 2]]), unseen_every=2)
 
     def run(devices):
         state = parallel.replicate(algorithm.init(jax.random.key(0)), devices)

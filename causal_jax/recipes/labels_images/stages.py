@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from causal_jax.data.composites import find_regions
 from causal_jax.networks.image import ImageGenerator
 from causal_jax.recipes.labels_images import label_stage
 from causal_jax.recipes.labels_images.data import Training
@@ -26,7 +24,7 @@ from causal_jax.training.unseen_combinations import unseen_pairs
 
 IMAGE_ALGORITHMS = {"causal_gan": causal_gan, "causal_began": causal_began}
 # What algorithms are given beside the config's own settings of them.
-_GIVEN = ("batch_size", "num_steps", "unseen", "regions")
+_GIVEN = ("batch_size", "num_steps", "unseen")
 
 
 def check(config: Settings) -> None:
@@ -40,9 +38,6 @@ def check(config: Settings) -> None:
     if config.num_steps < smallest or config.batch_size < smallest:
         raise ValueError(f"num_steps and batch_size are at least {smallest}")
     parallel.require_divisible(config.batch_size, jax.device_count())
-    if has_images and getattr(config.gan, "composite_weight", 0.0):
-        # Composites are made of pairs, which no two devices share.
-        parallel.require_divisible(config.batch_size, 2 * jax.device_count())
     if has_images:  # built for one label: its settings are checked
         image_algorithm(config, image_mechanism(config, (2,)))
 
@@ -79,11 +74,9 @@ def stages(config: Settings, data: Training, model: SCM) -> Iterator[Stage]:
 
 def _image_stage(config: Settings, pictures, generator: ImageGenerator) -> Stage:
     rows = pictures.table.values
-    found = {"unseen": unseen_pairs(rows, generator.parent_states)}
-    if getattr(config.gan, "composite_weight", 0.0):
-        codes = jax.vmap(lambda row: generator.encode(tuple(row)))(jnp.asarray(rows))
-        found["regions"] = find_regions(pictures.images, np.asarray(codes))
-    algorithm = image_algorithm(config, generator, **found)
+    algorithm = image_algorithm(
+        config, generator, unseen_pairs(rows, generator.parent_states)
+    )
     batches = {"images": jnp.asarray(pictures.images), "labels": jnp.asarray(rows)}
     if config.flatten:
         batches["cumulated"] = jnp.asarray(flattened(rows, config.flatten))
@@ -98,14 +91,9 @@ def _image_stage(config: Settings, pictures, generator: ImageGenerator) -> Stage
 
 
 def image_algorithm(
-    config: Settings, generator: ImageGenerator, **found: Any
+    config: Settings, generator: ImageGenerator, unseen: np.ndarray | None = None
 ) -> Algorithm:
-    """The image stage's algorithm.
-
-    Args:
-      config: the run's.
-      generator: the image node's mechanism.
-      **found: what was found in the data, for its arguments of these names.
+    """The image stage's algorithm; `unseen` as `unseen_pairs` finds them.
 
     Raises:
       ValueError: a setting that it does not have, or that it cannot take.
@@ -116,6 +104,6 @@ def image_algorithm(
         generator,
         batch_size=config.batch_size,
         num_steps=config.num_steps if config.decay else None,
-        **found,
+        unseen=unseen,
         **vars(config.gan),
     )

@@ -8,8 +8,7 @@ import pytest
 
 from causal_jax.data.records import ImageData, Table
 from causal_jax.networks.judge import load_judge
-from causal_jax.recipes import registry, settings
-from causal_jax.recipes.labels_images import measures, stages
+from causal_jax.recipes.labels_images import measures
 
 NAMES = ("bright", "second")
 
@@ -76,13 +75,3 @@ def test_labels_with_two_states_are_judged_in_pictures_of_any_size(tmp_path, pic
         measures.trained_judge(
             run, labels, ImageData(small.images, three), tmp_path / "none.npz"
         )
-
-
-def test_pairs_of_pictures_stay_on_one_device(monkeypatch):
-    config = registry.get_config("celeba_causal_gan:quicktest")
-    config.batch_size, config.gan.composite_weight = 6, 1.0
-    config = settings.plain(config)
-    stages.check(config)
-    monkeypatch.setattr(stages.jax, "device_count", lambda: 2)
-    with pytest.raises(ValueError, match="6"):
-        stages.check(config)

@@ -65,8 +65,6 @@ def with_images(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
             "anti_labeler_weight": 1.0,
             "smoothness": 0.1,
             "additivity": 10.0,
-            "composite_weight": 0.0,
-            "unseen_weight": 0.0,
             "unseen_every": 1,
             "average_rate": 0.01,
             "dtype": "float32",  # what networks compute in, or "bfloat16"
