@@ -1,17 +1,18 @@
 """Composites of two pictures: labels that never occur together, in one picture.
 
-A reader learns what helps: a mustache is read off a man's hair, and sex off a mustache,
-because no woman has one. Such a reader says nothing of a picture of a woman with one. A
-composite has a region of one picture in another, as in CutMix (Yun et al. 2019, arXiv
-1905.04899), and each label's new value is the region's share of the pixels that show
-*that* label: a man's mouth in a woman's face brings its mustache, and little
-of his sex.
+Where a label shows in few pixels, its mechanism is taken to be these pixels': a man's
+upper lip in a woman's face is what a mustache on her looks like, and brings nothing of
+his sex. So combinations that no picture shows can be composed, as counterfactual
+generative networks compose shape and texture (Sauer & Geiger 2021, arXiv 2101.06046).
 
 What a pixel shows of a label is the square of its coefficient in a linear regression of
 pixels on all labels (`effect_maps`): of two labels that go together each has its own.
-Regions are rectangles, or where one label shows most.
+A label's core are the pixels that show at least a quarter of what its strongest one
+does. The rest of its map is spread thin over what goes with it (of a mustache: eyes,
+cheeks, chin): a region that held most of it would be another face.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import jax
@@ -21,8 +22,10 @@ import numpy as np
 from causal_jax.types import Array, Key
 
 _NUMBERS = 1 << 24  # pixels read at once
-_LABELLED = 0.6  # share of the regions that are a label's
-_LEAST, _MOST = 0.4, 0.9  # how much of the label's effect such a region has
+_CORE = 0.25  # of the strongest pixel's effect
+_FEW = 0.1  # of the picture's pixels at most, in the core of a local label
+_MUCH = 0.4  # of its effect at least
+_BROUGHT = 0.1  # of a label's effect in another's core: what it shows there is seen
 
 
 class Regions(NamedTuple):
@@ -30,12 +33,16 @@ class Regions(NamedTuple):
 
     Attributes:
       effects: `[L, H, W]`, each label's sum is 1.
-      ranks: `[L, H, W]` in (0, 1]: the share of the effect in all pixels that have as
-        much of it, or more.
+      masks: `[L, H, W]` in [0, 1]: the label's core and what lies between its pixels,
+        with soft edges.
+      local: int `[K]`, the labels that show in few pixels; K may be 0.
+      brought: `[L, L]`: which share of label j's effect is in the core of label i.
     """
 
     effects: Array
-    ranks: Array
+    masks: Array
+    local: Array
+    brought: Array
 
 
 def effect_maps(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -75,14 +82,35 @@ def effect_maps(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def find_regions(images: np.ndarray, labels: np.ndarray) -> Regions:
-    """The effects of labels in uint8 images `[N, H, W, 3]`, and their ranks."""
+    """Where the labels show in uint8 images `[N, H, W, 3]`, and which are local.
+
+    A label is local if its core has at most a tenth of the pixels and at least two
+    fifths of the effect: of photographs of faces eyeglasses, baldness, a mustache.
+    """
     effects = effect_maps(images, labels)
-    flat = effects.reshape(len(effects), -1)
-    order = np.argsort(-flat, axis=1, kind="stable")
-    cumulated = np.cumsum(np.take_along_axis(flat, order, 1), 1)
-    ranks = np.empty_like(flat)
-    np.put_along_axis(ranks, order, np.minimum(cumulated, 1), 1)
-    return Regions(jnp.asarray(effects), jnp.asarray(ranks.reshape(effects.shape)))
+    core = effects >= _CORE * effects.max((1, 2), keepdims=True)
+    brought = np.einsum("ihw,jhw->ij", core, effects)
+    is_local = (core.mean((1, 2)) <= _FEW) & (np.diag(brought) >= _MUCH)
+    return Regions(
+        effects=jnp.asarray(effects),
+        masks=jnp.asarray(_soft(core)),
+        local=jnp.asarray(np.flatnonzero(is_local), jnp.int32),
+        brought=jnp.asarray(brought, jnp.float32),
+    )
+
+
+def _soft(core: np.ndarray) -> np.ndarray:
+    """Bool `[L, H, W]` with gaps filled and edges over four pixels, float32."""
+    mask = core.astype(np.float32)
+    for _ in range(2):
+        mask = (_mean_of_nine(mask) > 0.3).astype(np.float32)
+    return _mean_of_nine(_mean_of_nine(mask))
+
+
+def _mean_of_nine(mask: np.ndarray) -> np.ndarray:
+    padded = np.pad(mask, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    rows = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]
+    return (rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]) / 9
 
 
 def mixed(
@@ -95,34 +123,89 @@ def mixed(
       labels: `[B, L]` in [0, 1].
       regions: of these labels.
       key: random key.
-      share: of the pictures that are changed.
+      share: of the pictures that are changed; none is where no label is local.
 
     Returns:
-      Images and labels, of the same shapes.
+      Images and labels, of the same shapes. The label whose region it is has the
+      neighbour's value, each other moves towards it by its effect in the region.
     """
+    if not len(regions.local):
+        return images, labels
 
     def one(image, label, other, other_label, own):
-        key_region, key_changed = jax.random.split(own)
-        region = _region(regions, key_region) & jax.random.bernoulli(key_changed, share)
-        brought = jnp.sum(regions.effects * region, (1, 2))
-        image = jnp.where(region[..., None], other, image)
-        return image, label + brought * (other_label - label)
+        key_moved, key_changed = jax.random.split(own)
+        moved = jax.random.choice(key_moved, regions.local)
+        is_changed = jax.random.bernoulli(key_changed, share).astype(image.dtype)
+        image += is_changed * regions.masks[moved][..., None] * (other - image)
+        brought = regions.brought[moved].at[moved].set(1.0)
+        return image, label + is_changed * brought * (other_label - label)
 
     keys = jax.random.split(key, len(images))
     neighbour = jnp.minimum(jnp.arange(len(images)) ^ 1, len(images) - 1)
     return jax.vmap(one)(images, labels, images[neighbour], labels[neighbour], keys)
 
 
-def _region(regions: Regions, key: Key) -> Array:
-    """Bool `[H, W]`: a rectangle, or where a label shows most."""
-    num, height, width = regions.ranks.shape
-    key_kind, key_area, key_centre, key_label, key_level = jax.random.split(key, 5)
-    half = jnp.sqrt(jax.random.uniform(key_area)) / 2  # its area is uniform
-    row, column = jax.random.uniform(key_centre, (2,))
-    rows = jnp.abs((jnp.arange(height) + 0.5) / height - row) < half
-    columns = jnp.abs((jnp.arange(width) + 0.5) / width - column) < half
-    label = jax.random.randint(key_label, (), 0, num)
-    level = jax.random.uniform(key_level, minval=_LEAST, maxval=_MOST)
-    labelled = regions.ranks[label] <= level
-    is_labelled = jax.random.bernoulli(key_kind, _LABELLED)
-    return jnp.where(is_labelled, labelled, rows[:, None] & columns)
+def moved_label(regions: Regions, labels: Iterable[int]) -> int | None:
+    """Of several labels the one whose core a composite of all of them takes.
+
+    Returns:
+      The column of the smallest local one; None where none is local, or where its core
+      has half of another one's effect: such a composite would not show both.
+    """
+    labels = list(labels)
+    local = set(np.asarray(regions.local).tolist()) & set(labels)
+    if not local:
+        return None
+    sizes = np.asarray(regions.masks).sum((1, 2))
+    moved = min(local, key=lambda label: sizes[label])
+    brought = np.asarray(regions.brought)[moved]
+    return None if any(brought[i] >= 0.5 for i in labels if i != moved) else moved
+
+
+def unseen_composites(
+    images: np.ndarray, labels: np.ndarray, pairs: np.ndarray, *, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures of what no picture shows: pairs of states that never occur together.
+
+    Of each pair whose composite shows both (`moved_label`) there are as many as there
+    would be if the two labels were independent. Giver and receiver are alike in the
+    labels that show in the region.
+
+    Args:
+      images: uint8 `[N, H, W, 3]`.
+      labels: int `[N, L]` in {0, 1}.
+      pairs: int `[P, 4]`, rows (i, a, j, b): label i in state a, label j in state b.
+      seed: fixes which pictures meet.
+
+    Returns:
+      The composites, uint8 `[M, H, W, 3]`, and their labels `[M, L]`; M may be 0.
+    """
+    regions = find_regions(images, labels)
+    masks = np.asarray(regions.masks)[..., None]
+    rng = np.random.default_rng(seed)
+    pictures, rows = [images[:0]], [labels[:0]]
+    for i, a, j, b in np.asarray(pairs).tolist():
+        moved = moved_label(regions, (i, j))
+        if moved is None:
+            continue
+        state, other, other_state = (a, j, b) if moved == i else (b, i, a)
+        gives, has_other = labels[:, moved] == state, labels[:, other] == other_state
+        so_far = np.concatenate(rows)
+        num = round(gives.mean() * has_other.sum()) - int(
+            ((so_far[:, moved] == state) & (so_far[:, other] == other_state)).sum()
+        )
+        alike = np.asarray(regions.brought)[moved] >= _BROUGHT
+        alike[[moved, other]] = False
+        receivers = rng.permutation(np.flatnonzero(has_other & ~gives))
+        for receiver in receivers[: max(num, 0)]:
+            same = (labels[:, alike] == labels[receiver, alike]).all(1)
+            givers = np.flatnonzero(gives & same)
+            if not len(givers):
+                continue
+            own = images[receiver].astype(np.float32)
+            made = own + masks[moved] * (images[rng.choice(givers)] - own)
+            row = labels[receiver].copy()
+            row[moved] = state
+            pictures.append(np.rint(made).astype(np.uint8)[None])
+            rows.append(row[None])
+    return np.concatenate(pictures), np.concatenate(rows)

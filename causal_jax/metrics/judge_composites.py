@@ -11,13 +11,12 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 import numpy as np
 
-from causal_jax.data.composites import Regions
+from causal_jax.data.composites import Regions, moved_label
 from causal_jax.metrics.images import MIN_COMBINATION
 from causal_jax.networks.judge import Judge
 from causal_jax.queries.draws import judge_column
 from causal_jax.types import Array
 
-EFFECT = 0.8  # share of a label's effect that the region has
 _SEED = 0  # which pictures meet
 
 
@@ -30,8 +29,8 @@ def read_in_composites(
 ) -> float | None:
     """Share of composites in which the judge reads the whole combination.
 
-    The label that shows in the fewest pixels comes from a picture in its state; the
-    rest of the picture is of one that has the other labels in theirs, and not this one.
+    The core of the label that shows in the fewest pixels comes from a picture in its
+    state; the rest is of one that has the other labels in theirs, and not this one.
 
     Args:
       judge: must know the labels.
@@ -41,15 +40,14 @@ def read_in_composites(
       combination: {label: 0 or 1}, two or more.
 
     Returns:
-      None where fewer than `MIN_COMBINATION` pictures could give, or receive, or where
-      the region has half of another label's effect: then it is no composite of both.
+      None where fewer than `MIN_COMBINATION` pictures could give, or receive, where
+      that label is not local, or where its core has half of another label's effect.
     """
     columns = {name: judge_column(judge, name) for name in combination}
-    shown = np.asarray(regions.ranks) <= EFFECT
-    moved = min(columns, key=lambda name: shown[columns[name]].sum())
-    brought = (np.asarray(regions.effects) * shown[columns[moved]]).sum((1, 2))
-    if any(brought[c] >= 0.5 for name, c in columns.items() if name != moved):
+    column = moved_label(regions, columns.values())
+    if column is None:
         return None
+    moved = judge.label_names[column]
     states = np.asarray(labels) > 0.5
     has = {n: states[:, c] == bool(combination[n]) for n, c in columns.items()}
     givers = np.flatnonzero(has.pop(moved))
@@ -58,8 +56,11 @@ def read_in_composites(
     if min(len(givers), len(receivers)) < MIN_COMBINATION:
         return None
     donors = np.random.default_rng(_SEED).choice(givers, len(receivers))
-    region = shown[columns[moved]][..., None]
-    made = np.where(region, np.asarray(images)[donors], np.asarray(images)[receivers])
+    region = np.asarray(regions.masks[column])[..., None]
+    given, made = (
+        np.asarray(images)[rows].astype(np.float32) for rows in (donors, receivers)
+    )
+    made = np.rint(made + region * (given - made)).astype(np.uint8)
     says_one = np.asarray(judge.labels(jnp.asarray(made))) > 0.5
     right = [says_one[:, c] == bool(combination[n]) for n, c in columns.items()]
     return float(np.all(right, axis=0).mean())

@@ -123,7 +123,13 @@ def claim(
 
 # Settings that runs did not have once, and what those runs did.
 _LATER = {
-    "gan": {"dtype": "float32", "unseen_every": 1},
+    "composites": False,
+    "gan": {
+        "dtype": "float32",
+        "unseen_every": 1,
+        "augmentation": [],
+        "augmented_share": 0.5,
+    },
     "cgn": {"dtype": "float32"},
     "generator": {"modulated": False},
 }
@@ -135,7 +141,9 @@ def _require_same(
     kept = {**kept}
     for key, later in _LATER.items():
         wanted = config.get(key)
-        if isinstance(wanted, Mapping) and isinstance(kept.get(key), Mapping):
+        if key in config and not isinstance(later, Mapping):
+            kept.setdefault(key, later)
+        elif isinstance(wanted, Mapping) and isinstance(kept.get(key), Mapping):
             missed = {name: value for name, value in later.items() if name in wanted}
             kept[key] = {**missed, **kept[key]}
     different = [

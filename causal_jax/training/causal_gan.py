@@ -31,7 +31,7 @@ defined:
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -43,6 +43,7 @@ from causal_jax.losses import adversarial as losses
 from causal_jax.networks.image import ImageGenerator, Readings
 from causal_jax.training import parallel, precision
 from causal_jax.training.algorithm import Algorithm
+from causal_jax.training.augmentation import augment
 from causal_jax.training.image_stage import late_decay, moved_average, pixels
 from causal_jax.training.unseen_combinations import mean_interaction
 from causal_jax.types import Array, Batch, Key, Params
@@ -147,6 +148,8 @@ def causal_gan(
     unseen_every: int = 1,
     unseen: np.ndarray | None = None,
     flip: bool = False,
+    augmentation: Sequence[str] = (),
+    augmented_share: float = 0.5,
     average_rate: float = 0.01,
     dtype: str = "float32",
     num_steps: int | None = None,
@@ -183,6 +186,10 @@ def causal_gan(
       unseen: int [P, 4], as `unseen_combinations.unseen_pairs` finds them; None for no
         pairs.
       flip: mirror real images at random.
+      augmentation: kinds of `augmentation.KINDS`, with which critics see real and
+        generated images alike; a Labeler of few photographs is else fooled by what no
+        other reader sees. () for none.
+      augmented_share: of the images are augmented.
       average_rate: of the moving average of the generator; 1 for none.
       dtype: what networks compute in, "float32" or "bfloat16", see `precision`.
       num_steps: the learning rates fall to a tenth in the second half of so many steps;
@@ -193,7 +200,7 @@ def causal_gan(
       [2, B, n]}: the second half gives the labels of the generated images.
 
     Raises:
-      ValueError: unknown label loss or type, `unseen_every` below 1.
+      ValueError: unknown label loss, type or augmentation, `unseen_every` below 1.
 
     Example:
       >>> generator = ImageGenerator((2, 2), resolution=16, width=4)
@@ -206,6 +213,7 @@ def causal_gan(
     if unseen_every < 1:
         raise ValueError(f"unseen_every is at least 1, not {unseen_every}")
     precision.require_dtype(dtype)
+    augment(jnp.zeros((1, 8, 8, 3)), jax.random.key(0), augmentation)  # known kinds
     optimizer = optax.adam(late_decay(learning_rate, num_steps), *betas)
     critics_optimizer = optax.adam(late_decay(critic_learning_rate, num_steps), *betas)
     side = generator.resolution
@@ -245,6 +253,16 @@ def causal_gan(
         )
         images = precision.returned(images, dtype)
         return images, {**updated, "params": params["params"]}, noise
+
+    def shown(images: Array, key: Key) -> Array:
+        """What critics see: a share of the pictures augmented."""
+        if not augmentation:
+            return images
+        key_which, key_how = jax.random.split(key)
+        keys = parallel.local(jax.random.split(key_how, batch_size))
+        which = jax.random.bernoulli(key_which, augmented_share, (batch_size, 1, 1, 1))
+        changed = augment(images, keys, augmentation)
+        return jnp.where(parallel.local(which), changed, images)
 
     def label_term(logits: Array, codes: Array, noise) -> Array:
         if label_loss == "theory":
@@ -295,8 +313,9 @@ def causal_gan(
 
     def update_critics(state: GANState, real, codes, fake_codes, key: Key):
         """The critics' collections, their optimiser's state, and what is logged."""
-        key_noise, key_rough = jax.random.split(key)
+        key_noise, key_rough, key_real, key_fake = jax.random.split(key, 4)
         fake, _, noise = generate(state.generator, fake_codes, key_noise)
+        real, fake = shown(real, key_real), shown(fake, key_fake)
         gradients, (params, logged) = jax.grad(critics_loss, has_aux=True)(
             state.critics["params"],
             state,
@@ -330,9 +349,9 @@ def causal_gan(
         trained, generator_params, critics: Params, step, labels, codes, key: Key
     ):
         params = {**generator_params, "params": trained}
-        key_noise, key_pairs = jax.random.split(key)
+        key_noise, key_pairs, key_shown = jax.random.split(key, 3)
         images, params, noise = generate(params, codes, key_noise)
-        readings, _ = read(critics, images)
+        readings, _ = read(critics, shown(images, key_shown))
         labeler = label_term(readings.labeler, codes, noise)
         anti_labeler = label_term(readings.anti_labeler, codes, noise)
         anti_weight = anti_labeler_weight

@@ -23,7 +23,7 @@ from causal_jax.training.image_stage import flattened
 from causal_jax.types import Array, Key, Params
 
 _FLATTEN = 0.5  # how evenly combinations are drawn, see `image_stage.flattened`
-_COMPOSITES = 0.7  # share of the pictures
+_COMPOSITES = 0.5  # share of the pictures
 
 
 class Example(NamedTuple):

@@ -97,6 +97,13 @@ def test_a_run_of_before_a_setting_goes_on(tmp_path):
         folder.claim(tmp_path / "run", {"gan": {"rate": 1.0, "dtype": "bfloat16"}})
 
 
+def test_a_run_of_before_composites_had_none(tmp_path):
+    folder.claim(tmp_path / "run", {"seed": 0})
+    folder.claim(tmp_path / "run", {"seed": 0, "composites": False})
+    with pytest.raises(ValueError, match="composites"):
+        folder.claim(tmp_path / "run", {"seed": 0, "composites": True})
+
+
 def test_only_settings_that_a_config_has_are_taken_as_they_were(tmp_path):
     """`reference` pays additivity at no step, digits no generator with settings."""
     before = {"gan": {"rate": 1.0}, "generator": {"width": 4}}

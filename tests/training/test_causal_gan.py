@@ -72,6 +72,30 @@ def test_reference_updates_critics_every_third_step_and_generator_twice(train_on
     assert float(info.noise_error) > 0
 
 
+def test_a_share_of_what_critics_see_is_augmented():
+    """None of it is as without; of all of it another loss is read."""
+
+    def first_loss(**settings):
+        algorithm = causal_gan(GENERATORS["compact"], batch_size=4, **settings)
+        batch = {name: _data()[name][:8] for name in ("images", "labels")}
+        batch = {
+            name: rows.reshape(2, 4, *rows.shape[1:]) for name, rows in batch.items()
+        }
+        state = algorithm.init(jax.random.key(0))
+        _, info = algorithm.step(state, batch, jax.random.key(1))
+        return info.critics_loss
+
+    plain = first_loss()
+    cut = {"augmentation": ("cutout",)}
+    np.testing.assert_allclose(first_loss(**cut, augmented_share=0.0), plain, rtol=1e-5)
+    assert abs(first_loss(**cut, augmented_share=1.0) - plain) > 1e-3
+
+
+def test_unknown_augmentation_is_refused():
+    with pytest.raises(ValueError, match="not 'rotation'"):
+        causal_gan(GENERATORS["compact"], augmentation=("rotation",))
+
+
 def test_unknown_label_loss_is_refused():
     with pytest.raises(ValueError, match="'theory' or 'flipped'"):
         causal_gan(GENERATORS["compact"], label_loss="mean")
@@ -107,7 +131,8 @@ PROGRAM = textwrap.dedent(
             "labels": np.stack([random.integers(0, k, 40) for k in (2, 3)], -1)}
     algorithm = causal_gan(
         generator, batch_size=8, learning_rate=.05, critic_learning_rate=.05, flip=True,
-        unseen=np.array([[0, 1, 1, 2]]), unseen_every=2)
+        unseen=np.array([[0, 1, 1, 2]]), unseen_every=2,
+        augmentation=("colour", "translation", "cutout"))
 
     def run(devices):
         state = parallel.replicate(algorithm.init(jax.random.key(0)), devices)

@@ -32,6 +32,10 @@ def get_config(variant=""):
     config.gan.label_weight = 9.0
     config.gan.anti_labeler_weight = 0.0
     config.gan.unseen_every = 2
+    # A Labeler of few photographs is fooled by what no other reader sees.
+    config.gan.augmentation = ("colour", "translation", "cutout")
+    config.gan.augmented_share = 0.3
+    config.composites = True
     for part in variants(variant):
         if part == "reference":
             defaults.reference_labels(config)

@@ -46,6 +46,7 @@ def with_images(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     config.image_size = 32
     config.num_images = 20_000  # faces drawn, or read at most (0: all)
     config.flatten = 0.7  # how evenly combinations are drawn, see image_stage
+    config.composites = False  # of pairs that no picture shows, see data.composites
     config.generator = ml_collections.ConfigDict(
         {
             "architecture": "compact",
@@ -69,6 +70,8 @@ def with_images(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
             "average_rate": 0.01,
             "dtype": "float32",  # what networks compute in, or "bfloat16"
             "flip": False,
+            "augmentation": (),  # of what critics see, "colour", "translation", "cutout"
+            "augmented_share": 0.5,
         }
     )
     return config
@@ -140,6 +143,7 @@ def reference_images(config: ml_collections.ConfigDict) -> None:
     config.batch_size = settings.pop("batch_size")
     config.image_size = 64
     config.flatten = 0.0
+    config.composites = False
     config.decay = False
     settings |= {"flip": config.gan.flip, "dtype": config.gan.dtype}
     config.gan = ml_collections.ConfigDict(settings)
