@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import networkx as nx
 import numpy as np
 
 from causal_jax.data import faces
 from causal_jax.data.composites import find_regions
 from causal_jax.data.records import ImageData
 from causal_jax.metrics import images
-from causal_jax.metrics.accuracy import balanced_accuracy
+from causal_jax.metrics.accuracy import UnderDo, accuracy_under_do, balanced_accuracy
 from causal_jax.metrics.judge_composites import read_in_composites
 from causal_jax.networks.judge import Judge, ensemble, load_judge, save_judge
 from causal_jax.progress import tqdm
@@ -112,6 +113,7 @@ class Images(NamedTuple):
     Attributes:
       judge: reads labels (and nuisances) off pictures.
       judge_accuracy: {label: its balanced accuracy on held-out real pictures}.
+      judge_under_do: the same if the labels were set, see `accuracy_under_do`.
       training: what was trained on.
       held_out: real pictures that were not.
       truth: the model that draws true pictures, None where there is none.
@@ -119,6 +121,7 @@ class Images(NamedTuple):
 
     judge: Judge
     judge_accuracy: dict[str, float]
+    judge_under_do: dict[str, UnderDo]
     training: ImageData
     held_out: ImageData
     truth: tuple[SCM, Params] | None
@@ -140,17 +143,27 @@ def open_images(
     else:
         training, held_out = data.with_validation(config, graph, training)
         reader, truth = trained_judge(run, labels, training, judge_path), None
-    accuracy = balanced_accuracy(
-        reader.labels(held_out.images), judged_rows(reader, held_out)
-    )
+    probs, rows = reader.labels(held_out.images), judged_rows(reader, held_out)
+    accuracy = balanced_accuracy(probs, rows)
     names = dict(zip(reader.label_names, map(float, accuracy), strict=True))
+    under_do = {
+        name: accuracy_under_do(probs[:, i], rows[:, i], _causes(graph, held_out, name))
+        for i, name in enumerate(reader.label_names)
+    }
     return Images(
         judge=reader,
         judge_accuracy=names,
+        judge_under_do=under_do,
         training=training,
         held_out=held_out,
         truth=truth,
     )
+
+
+def _causes(graph: nx.DiGraph, pictures: ImageData, name: str) -> np.ndarray:
+    """int `[N, C]`: the label's causes in the pictures."""
+    columns = [pictures.table.names.index(cause) for cause in graph.pred[name]]
+    return pictures.table.values[:, columns]
 
 
 def judged_rows(judge: Judge, pictures: ImageData) -> np.ndarray:
@@ -223,7 +236,7 @@ def image_metrics(trained: Trained, labels: data.Labels, pictures: Images) -> di
         "label_accuracy": accuracy.by_label,
         "label_accuracy_standard_errors": accuracy.standard_errors,
         "judge_accuracy": pictures.judge_accuracy,
-        **_relative(accuracy.by_label, pictures.judge_accuracy),
+        **_relative(accuracy.by_label, pictures),
         **dict.fromkeys(UNSEEN_FIGURES),
         "male_by_mustache": None,
     }
@@ -261,12 +274,20 @@ def image_metrics(trained: Trained, labels: data.Labels, pictures: Images) -> di
     return result | neighbours(trained, pictures, key)
 
 
-def _relative(ours: dict[str, float], judges: dict[str, float]) -> dict[str, float]:
+def _relative(ours: dict[str, float], pictures: Images) -> dict:
     """Label accuracies over the judge's own: what it cannot read is not asked for."""
-    ratios = [ours[name] / judges[name] for name in ours]
+    own = pictures.judge_accuracy
+    ratios = [ours[name] / own[name] for name in ours]
+    under_do = {n: found.accuracy for n, found in pictures.judge_under_do.items()}
+    known = [ours[name] / under_do[name] for name in ours if under_do[name]]
     return {
         "label_accuracy_relative_mean": float(np.mean(ratios)),
         "label_accuracy_relative_min": min(ratios),
+        "judge_under_do": {
+            name: found._asdict() for name, found in pictures.judge_under_do.items()
+        },
+        "label_accuracy_under_do_mean": float(np.mean(known)) if known else None,
+        "label_accuracy_under_do_min": min(known, default=None),
     }
 
 

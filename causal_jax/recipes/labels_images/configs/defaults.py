@@ -70,7 +70,7 @@ def with_images(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
             "average_rate": 0.01,
             "dtype": "float32",  # what networks compute in, or "bfloat16"
             "flip": False,
-            "augmentation": (),  # of what critics see, "colour", "translation", "cutout"
+            "augmentation": (),  # of what critics see, see training.augmentation
             "augmented_share": 0.5,
         }
     )
