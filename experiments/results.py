@@ -153,7 +153,6 @@ _SHOWN = (
     "label_accuracy_mean",
     "label_accuracy_min",
     *("label_accuracy_relative_mean", "label_accuracy_relative_min"),
-    *("label_accuracy_under_do_mean", "label_accuracy_under_do_min"),
     "unseen_accuracy",
     "unseen_together_relative",
     "diversity",

@@ -25,6 +25,7 @@ _NUMBERS = 1 << 24  # pixels read at once
 _CORE = 0.25  # of the strongest pixel's effect
 _FEW = 0.1  # of the picture's pixels at most, in the core of a local label
 _MUCH = 0.4  # of its effect at least
+_GIVERS = 5  # that a receiver must have: one picture is not pasted everywhere
 _BROUGHT = 0.1  # of a label's effect in another's core: what it shows there is seen
 
 
@@ -32,14 +33,12 @@ class Regions(NamedTuple):
     """Where labels show in pictures.
 
     Attributes:
-      effects: `[L, H, W]`, each label's sum is 1.
-      masks: `[L, H, W]` in [0, 1]: the label's core and what lies between its pixels,
-        with soft edges.
+      masks: `[L, H, W]` in [0, 1]: the label's core, two pixels wider, with soft edges.
       local: int `[K]`, the labels that show in few pixels; K may be 0.
-      brought: `[L, L]`: which share of label j's effect is in the core of label i.
+      brought: `[L, L]`: which share of label j's effect is in the core of label i (in
+        what its mask touches beyond there may be half as much again).
     """
 
-    effects: Array
     masks: Array
     local: Array
     brought: Array
@@ -90,17 +89,18 @@ def find_regions(images: np.ndarray, labels: np.ndarray) -> Regions:
     effects = effect_maps(images, labels)
     core = effects >= _CORE * effects.max((1, 2), keepdims=True)
     brought = np.einsum("ihw,jhw->ij", core, effects)
+    masks = _soft(core)
     is_local = (core.mean((1, 2)) <= _FEW) & (np.diag(brought) >= _MUCH)
+    is_local &= masks.max((1, 2)) > 0.5  # no specks, which masks leave out
     return Regions(
-        effects=jnp.asarray(effects),
-        masks=jnp.asarray(_soft(core)),
+        masks=jnp.asarray(masks),
         local=jnp.asarray(np.flatnonzero(is_local), jnp.int32),
         brought=jnp.asarray(brought, jnp.float32),
     )
 
 
 def _soft(core: np.ndarray) -> np.ndarray:
-    """Bool `[L, H, W]` with gaps filled and edges over four pixels, float32."""
+    """Bool `[L, H, W]`, two pixels wider and with edges over four, float32."""
     mask = core.astype(np.float32)
     for _ in range(2):
         mask = (_mean_of_nine(mask) > 0.3).astype(np.float32)
@@ -145,6 +145,12 @@ def mixed(
     return jax.vmap(one)(images, labels, images[neighbour], labels[neighbour], keys)
 
 
+def blended(receivers: np.ndarray, givers: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Uint8 `[N, H, W, C]`: what `givers` show where `mask` `[H, W]` is 1."""
+    own = receivers.astype(np.float32)
+    return np.rint(own + mask[..., None] * (givers - own)).astype(np.uint8)
+
+
 def moved_label(regions: Regions, labels: Iterable[int]) -> int | None:
     """Of several labels the one whose core a composite of all of them takes.
 
@@ -165,11 +171,12 @@ def moved_label(regions: Regions, labels: Iterable[int]) -> int | None:
 def unseen_composites(
     images: np.ndarray, labels: np.ndarray, pairs: np.ndarray, *, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures of what no picture shows: pairs of states that never occur together.
+    """Pictures of what hardly any picture shows: pairs of states that never meet.
 
     Of each pair whose composite shows both (`moved_label`) there are as many as there
-    would be if the two labels were independent. Giver and receiver are alike in the
-    labels that show in the region.
+    would be if the two labels were independent, or as pictures can receive. Giver and
+    receiver are alike in the labels that show in the region, and none gives that has
+    both states already (of photographs those are the wrongly labelled).
 
     Args:
       images: uint8 `[N, H, W, 3]`.
@@ -181,7 +188,6 @@ def unseen_composites(
       The composites, uint8 `[M, H, W, 3]`, and their labels `[M, L]`; M may be 0.
     """
     regions = find_regions(images, labels)
-    masks = np.asarray(regions.masks)[..., None]
     rng = np.random.default_rng(seed)
     pictures, rows = [images[:0]], [labels[:0]]
     for i, a, j, b in np.asarray(pairs).tolist():
@@ -194,18 +200,19 @@ def unseen_composites(
         num = round(gives.mean() * has_other.sum()) - int(
             ((so_far[:, moved] == state) & (so_far[:, other] == other_state)).sum()
         )
+        mask = np.asarray(regions.masks[moved])
         alike = np.asarray(regions.brought)[moved] >= _BROUGHT
         alike[[moved, other]] = False
-        receivers = rng.permutation(np.flatnonzero(has_other & ~gives))
-        for receiver in receivers[: max(num, 0)]:
+        for receiver in rng.permutation(np.flatnonzero(has_other & ~gives)):
+            if num <= 0:
+                break
             same = (labels[:, alike] == labels[receiver, alike]).all(1)
-            givers = np.flatnonzero(gives & same)
-            if not len(givers):
+            givers = np.flatnonzero(gives & ~has_other & same)
+            if len(givers) < _GIVERS:
                 continue
-            own = images[receiver].astype(np.float32)
-            made = own + masks[moved] * (images[rng.choice(givers)] - own)
-            row = labels[receiver].copy()
-            row[moved] = state
-            pictures.append(np.rint(made).astype(np.uint8)[None])
-            rows.append(row[None])
+            giver = rng.choice(givers)
+            pictures.append(blended(images[[receiver]], images[[giver]], mask))
+            rows.append(labels[[receiver]])
+            rows[-1][0, moved] = state
+            num -= 1
     return np.concatenate(pictures), np.concatenate(rows)

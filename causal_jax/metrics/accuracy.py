@@ -26,13 +26,17 @@ def balanced_accuracy(probs: Array, labels: Array) -> np.ndarray:
     return np.nanmean(by_state, axis=0)
 
 
+FEWEST = 30  # pictures of a label's state with given causes
+
+
 class UnderDo(NamedTuple):
     """A reader's balanced accuracy on one label, as it would be if the label were set.
 
     Attributes:
       accuracy: mean over both states; None where no causes leave both open.
       standard_error: of it, each cell's with one more right and one more wrong.
-      covered: share of the pictures with causes under which both states occur.
+      covered: share of the pictures with causes under which either state has `FEWEST`
+        pictures; the accuracy is that of these. (Of fewer many have a wrong label.)
     """
 
     accuracy: float | None
@@ -54,8 +58,8 @@ def accuracy_under_do(probs: Array, states: Array, causes: Array) -> UnderDo:
       causes: int `[N, C]`, the label's parents in the graph; C may be 0.
 
     Example:
-      >>> probs, states = np.array([0, 1, 0, 1]), np.array([0, 1, 0, 0])
-      >>> accuracy_under_do(probs, states, np.zeros((4, 0), int)).accuracy
+      >>> probs, states = np.tile([[0, 1, 0, 1], [0, 1, 0, 0]], 30)
+      >>> accuracy_under_do(probs, states, np.zeros((120, 0), int)).accuracy
       0.8333333333333333
     """
     states = np.asarray(states) > 0.5
@@ -67,7 +71,7 @@ def accuracy_under_do(probs: Array, states: Array, causes: Array) -> UnderDo:
     for stratum in np.unique(strata):
         here = strata == stratum
         cells = [right[here & (states == state)] for state in (False, True)]
-        if not all(map(len, cells)):
+        if min(map(len, cells)) < FEWEST:
             continue
         share = here.mean()
         covered += share

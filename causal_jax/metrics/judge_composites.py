@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 import numpy as np
 
-from causal_jax.data.composites import Regions, moved_label
+from causal_jax.data.composites import Regions, blended, moved_label
 from causal_jax.metrics.images import MIN_COMBINATION
 from causal_jax.networks.judge import Judge
 from causal_jax.queries.draws import judge_column
@@ -56,11 +56,9 @@ def read_in_composites(
     if min(len(givers), len(receivers)) < MIN_COMBINATION:
         return None
     donors = np.random.default_rng(_SEED).choice(givers, len(receivers))
-    region = np.asarray(regions.masks[column])[..., None]
-    given, made = (
-        np.asarray(images)[rows].astype(np.float32) for rows in (donors, receivers)
-    )
-    made = np.rint(made + region * (given - made)).astype(np.uint8)
+    images = np.asarray(images)
+    mask = np.asarray(regions.masks[column])
+    made = blended(images[receivers], images[donors], mask)
     says_one = np.asarray(judge.labels(jnp.asarray(made))) > 0.5
     right = [says_one[:, c] == bool(combination[n]) for n, c in columns.items()]
     return float(np.all(right, axis=0).mean())

@@ -200,7 +200,8 @@ def causal_gan(
       [2, B, n]}: the second half gives the labels of the generated images.
 
     Raises:
-      ValueError: unknown label loss, type or augmentation, `unseen_every` below 1.
+      ValueError: unknown label loss, type or augmentation, `unseen_every` below 1,
+        `augmented_share` not within 0 and 1.
 
     Example:
       >>> generator = ImageGenerator((2, 2), resolution=16, width=4)
@@ -212,6 +213,8 @@ def causal_gan(
         raise ValueError(f"label_loss is 'theory' or 'flipped', not {label_loss!r}")
     if unseen_every < 1:
         raise ValueError(f"unseen_every is at least 1, not {unseen_every}")
+    if not 0 <= augmented_share <= 1:
+        raise ValueError(f"augmented_share is between 0 and 1, not {augmented_share}")
     precision.require_dtype(dtype)
     augment(jnp.zeros((1, 8, 8, 3)), jax.random.key(0), augmentation)  # known kinds
     optimizer = optax.adam(late_decay(learning_rate, num_steps), *betas)

@@ -176,7 +176,7 @@ def label_rates(data: Composed) -> Array:
 
 
 def composite_batch(data: Composed, key: Key, batch_size: int) -> Example:
-    """As `array_batch`, rare combinations more often, and most pictures composites.
+    """As `array_batch`, rare combinations more often, and half of it composites.
 
     Args:
       data: see `composed`.

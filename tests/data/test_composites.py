@@ -84,12 +84,38 @@ def test_what_no_picture_shows_is_composed_as_often_as_independence_has_it():
     assert len(made) == len(said) == round(expected)
     assert (made[:, 5:7, 7:9, 0].mean((1, 2)) > 115).all()  # the giver's spot
     assert (made[:, 12:].mean((1, 2, 3)) < 90).all()  # the receiver's lower half
+    row = np.flatnonzero(labels[:, 1] == 0)[0]
+    wrong = labels.copy()
+    wrong[row, 2] = 1  # says both, and is taken for no giver
+    marked = images.copy()
+    marked[row] = 255
+    others, _ = composites.unseen_composites(marked, wrong, pairs, seed=0)
+    assert (others[:, 5:7, 7:9, 1] < 255).all()
     again, _ = composites.unseen_composites(images, labels, pairs, seed=0)
     other, _ = composites.unseen_composites(images, labels, pairs, seed=1)
     np.testing.assert_array_equal(made, again)
     assert (made != other).any()
     none, nothing = composites.unseen_composites(images, labels, pairs[:0], seed=0)
     assert none.shape == (0, 16, 16, 3) and nothing.shape == (0, 3)
+
+
+def test_who_has_no_giver_like_them_is_replaced():
+    """Label 3 shows in the spot, too: givers are like receivers in it."""
+    images, labels = with_a_spot(num=1000)
+    labels[:, 2] &= labels[:, 1]
+    shade = np.random.default_rng(2).integers(0, 2, 1000)
+    shade &= ~labels[:, 2]  # no giver has it
+    images[:, 4:8, 6:10, 0] = 40 + 100 * labels[:, 2, None, None]
+    images[:, 4:8, 6:10, 0] += 60 * shade[:, None, None].astype(np.uint8)
+    labels = np.concatenate([labels, shade[:, None]], 1)
+    pairs = np.array([[1, 0, 2, 1]])
+    made, said = composites.unseen_composites(images, labels, pairs, seed=0)
+    expected = labels[:, 2].mean() * (labels[:, 1] == 0).sum()
+    assert len(made) == round(expected) and (said[:, 3] == 0).all()
+    few = np.flatnonzero(labels[:, 2])[composites._GIVERS - 1 :]
+    kept = np.setdiff1d(np.arange(1000), few)
+    made, _ = composites.unseen_composites(images[kept], labels[kept], pairs, seed=0)
+    assert len(made) == 0  # four pictures are not pasted into all others
 
 
 def test_a_pair_of_which_neither_label_is_local_is_not_composed():

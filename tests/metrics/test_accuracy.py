@@ -25,27 +25,32 @@ def test_a_label_with_one_state_has_the_accuracy_on_that_state():
 
 def test_under_do_a_reader_of_the_cause_reads_nothing_of_the_label():
     """`label` follows `cause` in nine of ten; the reader looks at the cause alone."""
-    cause = np.repeat([0, 1], 100)
-    label = np.where(np.arange(200) % 10 == 0, 1 - cause, cause)
+    cause = np.repeat([0, 1], 500)
+    label = np.where(np.arange(1000) % 10 == 0, 1 - cause, cause)
     assert balanced_accuracy(cause[:, None], label[:, None]) == pytest.approx([0.9])
     found = accuracy_under_do(cause, label, cause[:, None])
     assert found.accuracy == pytest.approx(0.5) and found.covered == 1
-    # Four cells of 10 or 90 pictures that are all right or all wrong.
-    rates = {10: 1 / 12, 90: 1 / 92}
+    # Four cells of 50 or 450 pictures that are all right or all wrong.
+    rates = {50: 1 / 52, 450: 1 / 452}
     variance = 2 * sum(r * (1 - r) / num / 16 for num, r in rates.items())
     assert found.standard_error == pytest.approx(variance**0.5)
     assert accuracy_under_do(label, label, cause[:, None]).accuracy == 1
+    nothing_sets_it = accuracy_under_do(cause, label, np.zeros((1000, 0), int))
+    assert nothing_sets_it.accuracy == pytest.approx(0.9)
 
 
-def test_under_do_weighs_by_the_causes_and_leaves_out_what_never_occurs():
+def test_under_do_weighs_by_the_causes_and_leaves_out_what_hardly_occurs():
     # Of cause 0 (3 of 8) ones are read in half, zeros always; cause 2 has no zeros.
-    cause = np.array([0, 0, 0, 1, 1, 1, 1, 2])
-    label = np.array([1, 1, 0, 1, 0, 0, 0, 1])
-    probs = np.array([1, 0, 0, 0, 0, 0, 1, 1])
-    found = accuracy_under_do(probs, label, cause[:, None])
+    causes = np.repeat([[0, 5], [0, 5], [0, 5], *[[1, 0]] * 4, [2, 0]], 30, axis=0)
+    label = np.repeat([1, 1, 0, 1, 0, 0, 0, 1], 30)
+    probs = np.repeat([1, 0, 0, 0, 0, 0, 1, 1], 30)
+    found = accuracy_under_do(probs, label, causes)
     assert found.covered == pytest.approx(7 / 8)
     expected = (3 * (1 / 2 + 1) / 2 + 4 * (0 + 2 / 3) / 2) / 7
     assert found.accuracy == pytest.approx(expected)
+    label[-1] = 0  # one wrong label of cause 2 changes nothing
+    again = accuracy_under_do(probs, label, causes)
+    assert (again.accuracy, again.covered) == (found.accuracy, found.covered)
     none = accuracy_under_do(label, label, label[:, None])
     assert none.covered == 0 and none.accuracy is None
 

@@ -19,7 +19,6 @@ def test_run_leaves_what_the_contract_names(run):
         "label_accuracy_min",
         "label_accuracy_relative_mean",
         "label_accuracy_relative_min",
-        "label_accuracy_under_do_mean",
         "judge_under_do",
         "unseen_accuracy",
         "unseen_together",

@@ -8,6 +8,7 @@ import pytest
 
 from causal_jax.networks.image import ImageGenerator
 from causal_jax.training import parallel
+from causal_jax.training.augmentation import augment
 from causal_jax.training.causal_gan import REFERENCE, causal_gan
 from causal_jax.training.image_stage import flattened
 
@@ -72,28 +73,42 @@ def test_reference_updates_critics_every_third_step_and_generator_twice(train_on
     assert float(info.noise_error) > 0
 
 
-def test_a_share_of_what_critics_see_is_augmented():
+def test_a_share_of_what_critics_see_is_augmented(monkeypatch):
     """None of it is as without; of all of it another loss is read."""
+    augmented = []
+
+    def counted(images, *arguments):
+        augmented.append(images.shape)
+        return augment(images, *arguments)
+
+    monkeypatch.setattr("causal_jax.training.causal_gan.augment", counted)
 
     def first_loss(**settings):
         algorithm = causal_gan(GENERATORS["compact"], batch_size=4, **settings)
-        batch = {name: _data()[name][:8] for name in ("images", "labels")}
+        augmented.clear()
+        data = _data()
         batch = {
-            name: rows.reshape(2, 4, *rows.shape[1:]) for name, rows in batch.items()
+            "images": data["images"][:8].reshape(2, 4, 16, 16, 3),
+            "labels": data["labels"][:8].reshape(2, 4, 2),
         }
         state = algorithm.init(jax.random.key(0))
         _, info = algorithm.step(state, batch, jax.random.key(1))
         return info.critics_loss
 
     plain = first_loss()
+    assert not augmented
     cut = {"augmentation": ("cutout",)}
     np.testing.assert_allclose(first_loss(**cut, augmented_share=0.0), plain, rtol=1e-5)
     assert abs(first_loss(**cut, augmented_share=1.0) - plain) > 1e-3
+    # Real and generated images, as critics learn, and what the generator is judged by.
+    assert augmented == [(4, 16, 16, 3)] * 3
 
 
 def test_unknown_augmentation_is_refused():
     with pytest.raises(ValueError, match="not 'rotation'"):
         causal_gan(GENERATORS["compact"], augmentation=("rotation",))
+    with pytest.raises(ValueError, match="between 0 and 1, not 3"):
+        causal_gan(GENERATORS["compact"], augmented_share=3)
 
 
 def test_unknown_label_loss_is_refused():
@@ -122,6 +137,7 @@ PROGRAM = textwrap.dedent(
     optax.adam = lambda rate, *betas: optax.sgd(rate)
     from causal_jax.networks.image import ImageGenerator
     from causal_jax.training import parallel
+from causal_jax.training.augmentation import augment
     from causal_jax.training.causal_gan import causal_gan
 
     generator = ImageGenerator((2, 3), resolution=16, width=4, noise_size=5,

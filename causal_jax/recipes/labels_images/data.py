@@ -10,6 +10,7 @@ import numpy as np
 
 from causal_jax import graph as graphs
 from causal_jax.data import celeba, celeba_graphs, faces, networks, tables, tfds
+from causal_jax.data.composites import unseen_composites
 from causal_jax.data.images import Crop, image_folder
 from causal_jax.data.records import ImageData, Table
 from causal_jax.data.state_indices import REFUSE
@@ -18,6 +19,7 @@ from causal_jax.progress import tqdm
 from causal_jax.recipes.settings import Settings
 from causal_jax.runs.load import IMAGE
 from causal_jax.scm import SCM
+from causal_jax.training.unseen_combinations import unseen_pairs
 from causal_jax.types import Params
 
 DATA_KEY = 2017  # the faces' rows are the same for every training seed
@@ -56,11 +58,36 @@ def training(config: Settings) -> Training:
     """Reads or draws what a config's stages are trained on.
 
     Raises:
-      ValueError: see `labels` and `images`.
+      ValueError: see `labels` and `images`; composites of labels with three states.
     """
     found = labels(config)
-    has_images = config.stage == "images"
-    return Training(found, images(config, found.graph) if has_images else None)
+    if config.stage != "images":
+        return Training(found, None)
+    pictures = images(config, found.graph)
+    if getattr(config, "composites", False):
+        pictures = _with_composites(pictures)
+    return Training(found, pictures)
+
+
+def _with_composites(pictures: ImageData) -> ImageData:
+    """The pictures, and composites of pairs of states that hardly any of them shows.
+
+    Raises:
+      ValueError: a label with more than two states.
+    """
+    table = pictures.table
+    num_states = [len(table.states[name]) for name in table.names]
+    if max(num_states) > 2:
+        raise ValueError(
+            "composites are made of labels with two states, and one here has "
+            f"{max(num_states)}: give --config.composites=False"
+        )
+    unseen = unseen_pairs(table.values, num_states)
+    made, rows = unseen_composites(pictures.images, table.values, unseen, seed=DATA_KEY)
+    return ImageData(
+        np.concatenate([pictures.images, made]),
+        table._replace(values=np.concatenate([table.values, rows])),
+    )
 
 
 def labels(config: Settings) -> Labels:

@@ -236,7 +236,10 @@ def image_metrics(trained: Trained, labels: data.Labels, pictures: Images) -> di
         "label_accuracy": accuracy.by_label,
         "label_accuracy_standard_errors": accuracy.standard_errors,
         "judge_accuracy": pictures.judge_accuracy,
-        **_relative(accuracy.by_label, pictures),
+        "judge_under_do": {
+            name: found._asdict() for name, found in pictures.judge_under_do.items()
+        },
+        **_relative(accuracy.by_label, pictures.judge_accuracy),
         **dict.fromkeys(UNSEEN_FIGURES),
         "male_by_mustache": None,
     }
@@ -274,20 +277,12 @@ def image_metrics(trained: Trained, labels: data.Labels, pictures: Images) -> di
     return result | neighbours(trained, pictures, key)
 
 
-def _relative(ours: dict[str, float], pictures: Images) -> dict:
+def _relative(ours: dict[str, float], judges: dict[str, float]) -> dict[str, float]:
     """Label accuracies over the judge's own: what it cannot read is not asked for."""
-    own = pictures.judge_accuracy
-    ratios = [ours[name] / own[name] for name in ours]
-    under_do = {n: found.accuracy for n, found in pictures.judge_under_do.items()}
-    known = [ours[name] / under_do[name] for name in ours if under_do[name]]
+    ratios = [ours[name] / judges[name] for name in ours]
     return {
         "label_accuracy_relative_mean": float(np.mean(ratios)),
         "label_accuracy_relative_min": min(ratios),
-        "judge_under_do": {
-            name: found._asdict() for name, found in pictures.judge_under_do.items()
-        },
-        "label_accuracy_under_do_mean": float(np.mean(known)) if known else None,
-        "label_accuracy_under_do_min": min(known, default=None),
     }
 
 

@@ -287,12 +287,6 @@ _PICTURE_FIGURES = (
     ),
     ("label_accuracy_relative_min", "... lowest", "of the worst label"),
     (
-        "label_accuracy_under_do_mean",
-        "... as if their labels were set, mean",
-        "1 is as well as real pictures, weighted as interventions would have them",
-    ),
-    ("label_accuracy_under_do_min", "... lowest", "of the worst label"),
-    (
         "unseen_accuracy",
         "accuracy on unseen combinations",
         "of combinations that hardly any training picture has",

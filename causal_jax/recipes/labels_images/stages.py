@@ -1,13 +1,12 @@
 """The stages of this family: the labels' fit, and the images' after it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from causal_jax.data.composites import unseen_composites
 from causal_jax.networks.image import ImageGenerator
 from causal_jax.recipes.labels_images import label_stage
 from causal_jax.recipes.labels_images.data import Training
@@ -67,35 +66,18 @@ def _require_own_data(config: Settings) -> None:
 
 
 def stages(config: Settings, data: Training, model: SCM) -> Iterator[Stage]:
-    """The labels' stage, and the images' if the config has one.
-
-    Raises:
-      ValueError: composites of labels with more than two states.
-    """
-    if getattr(config, "composites", False) and data.pictures is not None:
-        _require_two_states(model.mechanisms[IMAGE].parent_states)
+    """The labels' stage, and the images' if the config has one."""
     yield label_stage.label_stage(config, data.labels.rows, labels_of(model))
     if data.pictures is not None:
         yield _image_stage(config, data.pictures, model.mechanisms[IMAGE])
 
 
-def _require_two_states(num_states: Sequence[int]) -> None:
-    if max(num_states) > 2:
-        raise ValueError(
-            "composites are made of labels with two states, and one here has "
-            f"{max(num_states)}: give --config.composites=False"
-        )
-
-
 def _image_stage(config: Settings, pictures, generator: ImageGenerator) -> Stage:
-    images, rows = pictures.images, pictures.table.values
-    unseen = unseen_pairs(rows, generator.parent_states)
-    if getattr(config, "composites", False):
-        made, labels = unseen_composites(images, rows, unseen, seed=config.seed)
-        images, rows = np.concatenate([images, made]), np.concatenate([rows, labels])
-        unseen = unseen_pairs(rows, generator.parent_states)
-    algorithm = image_algorithm(config, generator, unseen)
-    batches = {"images": jnp.asarray(images), "labels": jnp.asarray(rows)}
+    rows = pictures.table.values
+    algorithm = image_algorithm(
+        config, generator, unseen_pairs(rows, generator.parent_states)
+    )
+    batches = {"images": jnp.asarray(pictures.images), "labels": jnp.asarray(rows)}
     if config.flatten:
         batches["cumulated"] = jnp.asarray(flattened(rows, config.flatten))
     return Stage(

@@ -7,8 +7,10 @@ from PIL import Image
 
 import causal_jax
 from causal_jax.data import user_images
+from causal_jax.data.records import ImageData, Table
 from causal_jax.recipes import recipe, registry, settings
 from causal_jax.recipes.labels_images import data, measures
+from causal_jax.training.unseen_combinations import unseen_pairs
 from experiments import results
 
 WEATHER = "Rain,Wet,Day\n" + "yes,1,mon\nno,0,tue\nyes,1,wed\nno,1,mon\n" * 5
@@ -174,6 +176,42 @@ def test_pictures_of_rows_that_are_dropped_are_dropped_too(tmp_path, capsys):
     config.image_column = None  # the first column that names files
     pictures = data.training(settings.plain(config)).pictures
     assert (pictures.images == 0).all()
+
+
+def test_pairs_that_no_picture_shows_are_trained_on_as_composites(monkeypatch):
+    """Rows are added for them, and only for them; they count as seen then."""
+    rng = np.random.default_rng(0)
+    rows = np.array([[0, 0], [1, 0], [1, 1]])[rng.integers(0, 3, 400)]
+    shown = rng.integers(0, 40, (400, 16, 16, 3))
+    shown[:, 8:] += 150 * rows[:, 0, None, None, None]
+    shown[:, 2:5, 6:10] += 150 * rows[:, 1, None, None, None]
+    table = Table(("a", "b"), dict.fromkeys("ab", ("0", "1")), rows)
+    pictures = ImageData(shown.astype(np.uint8), table)
+    monkeypatch.setattr(data, "images", lambda config, graph: pictures)
+    config = registry.get_config("faces_causal_gan:quicktest")
+    plain = data.training(settings.plain(config)).pictures
+    assert plain is pictures and len(unseen_pairs(rows, (2, 2))) == 1
+    config.composites, config.seed = True, 3  # one data set for all seeds
+    found = data.training(settings.plain(config)).pictures
+    values = found.table.values
+    assert len(found.images) == len(values) > 400
+    np.testing.assert_array_equal(found.images[:400], pictures.images)
+    assert (values[400:] == (0, 1)).all()
+    assert len(unseen_pairs(values, (2, 2))) == 0
+    config.seed = 4
+    again = data.training(settings.plain(config)).pictures
+    np.testing.assert_array_equal(found.images, again.images)
+
+
+def test_composites_of_three_states_are_refused_before_anything_is_written(tmp_path):
+    lines = ["sky,file", *(f"{i % 3},{i}.png" for i in range(9))]
+    for i in range(9):
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / f"{i}.png")
+    config = _table_config(tmp_path, "\n".join(lines), "sky", "images,quicktest")
+    config.images, config.composites = str(tmp_path), True
+    with pytest.raises(ValueError, match="one here has 3: give --config.composites"):
+        recipe.train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_given_picture_keeps_what_training_kept(tmp_path):

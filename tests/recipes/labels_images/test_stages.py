@@ -1,15 +1,9 @@
-from types import SimpleNamespace
-
 import jax
 import numpy as np
 import pytest
 
 import causal_jax
-from causal_jax.data.records import ImageData, Table
-from causal_jax.networks.image import ImageGenerator
-from causal_jax.recipes import recipe, registry, settings
-from causal_jax.recipes.labels_images.data import Training
-from causal_jax.recipes.labels_images.stages import _image_stage, stages
+from causal_jax.recipes import recipe, registry
 
 
 def test_loaded_model_sees_does_and_imagines(run):
@@ -117,34 +111,6 @@ def test_impossible_settings_are_refused_before_the_label_stage(
     with pytest.raises(ValueError, match=message):
         recipe.train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-def test_composites_of_three_states_are_refused_before_the_label_stage():
-    model = SimpleNamespace(mechanisms={"image": ImageGenerator((2, 3))})
-    data = Training(labels=None, pictures=SimpleNamespace())
-    found = stages(SimpleNamespace(composites=True), data, model)
-    with pytest.raises(ValueError, match="one here has 3: give --config.composites"):
-        next(found)
-
-
-def test_unseen_pairs_are_trained_on_as_composites():
-    """Rows are added, and what is composed has no additivity to pay."""
-    rng = np.random.default_rng(0)
-    rows = np.array([[0, 0], [1, 0], [1, 1]])[rng.integers(0, 3, 400)]
-    images = rng.integers(0, 40, (400, 16, 16, 3))
-    images[:, 8:] += 150 * rows[:, 0, None, None, None]
-    images[:, 2:5, 6:10] += 150 * rows[:, 1, None, None, None]
-    table = Table(("a", "b"), dict.fromkeys("ab", ("0", "1")), rows)
-    pictures = ImageData(images.astype(np.uint8), table)
-    config = registry.get_config("faces_causal_gan:quicktest")
-    generator = ImageGenerator((2, 2), resolution=16, width=4)
-    for composites in (False, True):
-        config.composites = composites
-        found = _image_stage(settings.plain(config), pictures, generator).data
-        num = len(found["images"])
-        assert num == len(found["labels"]) == len(found["cumulated"])
-        composed = found["labels"][400:]
-        assert (num > 400) is composites and (composed == np.array([0, 1])).all()
 
 
 def test_unknown_algorithm_is_refused(tmp_path):
