@@ -1,7 +1,9 @@
 """The judge: an independent reader of labels, nuisances and features of images.
 
-A judge says how well a generator obeys its labels. It was trained on real images alone,
-never on generated ones, and is used for nothing but measuring. Here are its network
+A judge says how well a generator obeys its labels. It was trained on real images and
+composites of them, never on generated ones, and is used for nothing but measuring. (A
+generator of photographs may learn from composites of the same kind: `data.composites`.)
+Here are its network
 with the names of what it reads, and its file; `training.judge` trains one on any set of
 labelled images, `metrics.accuracy` says how good it is.
 """

@@ -199,7 +199,8 @@ def _together(pictures: dict) -> Iterator[str]:
         read = " and ".join("-" if c is None else _percent(c) for c in composites)
         yield (
             "Of the combinations themselves there are hardly any real pictures; in "
-            f"composites of two the judge reads them in {read}."
+            f"composites of two the judge, which has learned from such, reads them in "
+            f"{read}."
         )
 
 
