@@ -4,8 +4,9 @@
 
 Labels are held against the truth where it is known (the faces) and against the data
 otherwise; images are read by a judge that had no part in training. For data other than
-the faces the judge is trained first, on the training pictures and composites of them
-(as a generator may be, too, see docs/celeba.md), and kept as DIR/judge.npz; --judge=FILE takes one that another run has trained.
+the faces the judge is trained first, on the training pictures and composites of them (a
+generator may learn from such, too: docs/celeba.md), and kept as DIR/judge.npz;
+--judge=FILE takes one that another run has trained.
 
 Of a network of digits: how well its masks are read, how much they differ, whether it
 has collapsed. Of a digit classifier: accuracy where colours tell nothing, and in
