@@ -147,8 +147,7 @@ from causal_jax.training.augmentation import augment
             "labels": np.stack([random.integers(0, k, 40) for k in (2, 3)], -1)}
     algorithm = causal_gan(
         generator, batch_size=8, learning_rate=.05, critic_learning_rate=.05, flip=True,
-        unseen=np.array([[0, 1, 1, 2]]), unseen_every=2,
-        augmentation=("colour", "translation", "cutout"))
+        unseen=np.array([[0, 1, 1, 2]]), unseen_every=2)
 
     def run(devices):
         state = parallel.replicate(algorithm.init(jax.random.key(0)), devices)
