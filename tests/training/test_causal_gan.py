@@ -137,7 +137,6 @@ PROGRAM = textwrap.dedent(
     optax.adam = lambda rate, *betas: optax.sgd(rate)
     from causal_jax.networks.image import ImageGenerator
     from causal_jax.training import parallel
-from causal_jax.training.augmentation import augment
     from causal_jax.training.causal_gan import causal_gan
 
     generator = ImageGenerator((2, 3), resolution=16, width=4, noise_size=5,
@@ -147,7 +146,8 @@ from causal_jax.training.augmentation import augment
             "labels": np.stack([random.integers(0, k, 40) for k in (2, 3)], -1)}
     algorithm = causal_gan(
         generator, batch_size=8, learning_rate=.05, critic_learning_rate=.05, flip=True,
-        unseen=np.array([[0, 1, 1, 2]]), unseen_every=2)
+        unseen=np.array([[0, 1, 1, 2]]), unseen_every=2,
+        augmentation=("colour", "translation", "cutout"))
 
     def run(devices):
         state = parallel.replicate(algorithm.init(jax.random.key(0)), devices)
