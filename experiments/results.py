@@ -156,8 +156,7 @@ _SHOWN = (
     "unseen_accuracy",
     "unseen_together_relative",
     "diversity",
-    "frechet",
-    "frechet_floor",
+    *("frechet", "frechet_same_labels", "frechet_floor"),
     "nearest_neighbour_median",
     "nearest_neighbour_median_real",
     *(

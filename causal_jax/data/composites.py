@@ -26,7 +26,7 @@ _CORE = 0.25  # of the strongest pixel's effect
 _FEW = 0.1  # of the picture's pixels at most, in the core of a local label
 _MUCH = 0.4  # of its effect at least
 _GIVERS = 5  # that a receiver must have: one picture is not pasted everywhere
-_BROUGHT = 0.1  # of a label's effect in another's core: what it shows there is seen
+_BROUGHT = 0.1  # of a label's effect in another's mask: what it shows there is seen
 
 
 class Regions(NamedTuple):
@@ -35,8 +35,7 @@ class Regions(NamedTuple):
     Attributes:
       masks: `[L, H, W]` in [0, 1]: the label's core, two pixels wider, with soft edges.
       local: int `[K]`, the labels that show in few pixels; K may be 0.
-      brought: `[L, L]`: which share of label j's effect is in the core of label i (in
-        what its mask touches beyond there may be half as much again).
+      brought: `[L, L]`: which share of label j's effect is in the mask of label i.
     """
 
     masks: Array
@@ -88,9 +87,10 @@ def find_regions(images: np.ndarray, labels: np.ndarray) -> Regions:
     """
     effects = effect_maps(images, labels)
     core = effects >= _CORE * effects.max((1, 2), keepdims=True)
-    brought = np.einsum("ihw,jhw->ij", core, effects)
+    in_core = np.einsum("lhw,lhw->l", core, effects)
     masks = _soft(core)
-    is_local = (core.mean((1, 2)) <= _FEW) & (np.diag(brought) >= _MUCH)
+    brought = np.einsum("ihw,jhw->ij", masks, effects)
+    is_local = (core.mean((1, 2)) <= _FEW) & (in_core >= _MUCH)
     is_local &= masks.max((1, 2)) > 0.5  # no specks, which masks leave out
     return Regions(
         masks=jnp.asarray(masks),
@@ -155,7 +155,7 @@ def moved_label(regions: Regions, labels: Iterable[int]) -> int | None:
     """Of several labels the one whose core a composite of all of them takes.
 
     Returns:
-      The column of the smallest local one; None where none is local, or where its core
+      The column of the smallest local one; None where none is local, or where its mask
       has half of another one's effect: such a composite would not show both.
     """
     labels = list(labels)

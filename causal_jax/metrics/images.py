@@ -91,11 +91,14 @@ class Frechet(NamedTuple):
 
     Attributes:
       frechet: `num` generated images against `num` real ones.
+      same_labels: the same, generated from the labels of other real images: what is
+        left is the images' own, and no error of the law of labels; None without labels.
       floor: `num` other real images against the same real ones.
       num: images in each set.
     """
 
     frechet: float
+    same_labels: float | None
     floor: float
     num: int
 
@@ -261,7 +264,14 @@ def diversity(
 
 
 def frechet(
-    scm: SCM, params: Params, judge: Judge, key: Key, *, real: Array, num: int = 2000
+    scm: SCM,
+    params: Params,
+    judge: Judge,
+    key: Key,
+    *,
+    real: Array,
+    labels: Mapping[str, np.ndarray] | None = None,
+    num: int = 2000,
 ) -> Frechet:
     """Generated against real images on the judge's features, with the floor.
 
@@ -272,6 +282,7 @@ def frechet(
       key: random key.
       real: `[N, H, W, 3]` real images, uint8 or float in [-1, 1], best held out; two
         disjoint parts of `num` are taken.
+      labels: {label: int `[N]`}, states of the real images; of every label.
       num: images in each set; at most N / 2.
 
     Raises:
@@ -284,9 +295,15 @@ def frechet(
     rows = np.asarray(jax.random.permutation(key_split, len(real)))[: 2 * num]
     features = np.asarray(judge.features(real[rows]))
     reference, other = features[:num], features[num:]
-    generated = read(scm, params, judge, key_draw, num=num).features
+
+    def distance(do: Mapping | None) -> float:
+        generated = read(scm, params, judge, key_draw, num=num, do=do).features
+        return frechet_distance(generated, reference)
+
+    others = {name: states[rows[num:]] for name, states in (labels or {}).items()}
     return Frechet(
-        frechet=frechet_distance(generated, reference),
+        frechet=distance(None),
+        same_labels=distance(others) if others else None,
         floor=frechet_distance(other, reference),
         num=num,
     )

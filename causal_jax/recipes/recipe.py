@@ -43,6 +43,7 @@ class Stage(NamedTuple):
       num_steps: in all, those of interrupted calls included.
       key_number: folded into the run's seed: no two stages of a run draw alike.
       steps_per_dispatch: as in `loop.fit`.
+      keep_every: as in `loop.fit`.
       needs: stages that are fitted first; their time counts as this one's.
       alone: why runs cannot be trained together here; "" where they can.
     """
@@ -53,6 +54,7 @@ class Stage(NamedTuple):
     num_steps: int
     key_number: int = 0
     steps_per_dispatch: int = 50
+    keep_every: int = 0
     needs: tuple["Stage", ...] = ()
     alone: str = ""
 
@@ -206,6 +208,7 @@ def fit_stage(stage: Stage, seed: int, workdir: Path, **options: Any) -> loop.Fi
         stage=stage.name,
         workdir=workdir,
         steps_per_dispatch=stage.steps_per_dispatch,
+        keep_every=stage.keep_every,
         before_manifests=hosts.on_writer(lambda: folder.is_before_manifests(workdir)),
         **options,
     )

@@ -123,7 +123,8 @@ def claim(
 
 # Settings that runs did not have once, and what those runs did.
 _LATER = {
-    "composites": False,
+    "composites": [],
+    "keep_every": 0,
     "gan": {
         "dtype": "float32",
         "unseen_every": 1,

@@ -7,7 +7,7 @@
 A checkpoint holds two items: `state`, all that the next step needs, and `params`, what
 is sampled from, so that a model can be loaded without its optimiser. Before a restore
 its files are held against its manifest (`manifest`). The last ones and the first are
-kept.
+kept, and those at every so many steps where that is asked for.
 """
 
 import contextlib
@@ -33,15 +33,22 @@ class Checkpoints:
     Args:
       directory: of this stage alone.
       keep: how many of the last ones are kept, beside the first.
+      keep_every: those whose steps it divides are kept, too; 0 for none.
       before_manifests: takes checkpoints without a manifest, and warns: those of a run
         that was begun before there were any.
     """
 
     def __init__(
-        self, directory: str | Path, *, keep: int = 2, before_manifests: bool = False
+        self,
+        directory: str | Path,
+        *,
+        keep: int = 2,
+        keep_every: int = 0,
+        before_manifests: bool = False,
     ):
         self.directory = Path(directory).absolute()
         self._num_kept = keep
+        self._kept_every = keep_every
         self._before_manifests = before_manifests
         self._intact: set[int] = set()  # what this object has verified or written
         self._damage: dict[int, str] = {}
@@ -188,6 +195,8 @@ class Checkpoints:
     def _remove_older(self) -> None:
         first, *others = self.steps()
         for step in others[: -self._num_kept]:
+            if self._kept_every and step % self._kept_every == 0:
+                continue
             folder = self.directory / str(step)
             leaving = folder.with_name(f"{step}{_REPLACED}")  # at once, not by halves
             folder.rename(leaving)

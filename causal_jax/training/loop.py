@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from causal_jax.progress import tqdm
 from causal_jax.training import feeding, finite, hosts, log, parallel, signals
@@ -45,6 +46,7 @@ def fit(
     workdir: str | Path | None = None,
     steps_per_dispatch: int = 100,
     seconds_per_checkpoint: float = SECONDS_PER_CHECKPOINT,
+    keep_every: int = 0,
     before_manifests: bool = False,
     progress: bool = True,
     on_log: Callable[[int, dict[str, float]], None] | None = None,
@@ -66,6 +68,7 @@ def fit(
       steps_per_dispatch: steps compiled into one call; also how often is logged.
       seconds_per_checkpoint: time between checkpoints; a call's first dispatch has one,
         and so has the last step.
+      keep_every: steps between checkpoints that are kept for good; 0 for none.
       before_manifests: the workdir's checkpoints may lack a manifest (`Checkpoints`).
       progress: shows a progress bar.
       on_log: called with the step and its averaged info.
@@ -83,7 +86,9 @@ def fit(
     fresh, checkpoints = (algorithm.init(key_init), 0), None
     if workdir:
         checkpoints = Checkpoints(
-            Path(workdir) / "checkpoints" / stage, before_manifests=before_manifests
+            Path(workdir) / "checkpoints" / stage,
+            keep_every=keep_every,
+            before_manifests=before_manifests,
         )
     state, first = hosts.from_writer(partial(_last, checkpoints, fresh), like=fresh)
     first = int(first)
@@ -97,7 +102,7 @@ def fit(
         log.trim(workdir, stage, first)
     fed = feeding.is_stream(data)
     programs: dict[int, Callable] = {}
-    sizes = _dispatches(first, num_steps, steps_per_dispatch)
+    sizes = _dispatches(first, num_steps, steps_per_dispatch, keep_every)
     state, feed = parallel.replicate(state), _feed(algorithm, data, first, sizes)
     saved = -math.inf  # the first dispatch has a checkpoint: killed runs get on
     progress = progress and hosts.is_writer()
@@ -128,6 +133,7 @@ def fit(
             stopped = hosts.any_of(stopping())
             last = stopped or step == num_steps
             due = time.monotonic() - saved > seconds_per_checkpoint
+            due |= keep_every > 0 and step % keep_every == 0
             if last or hosts.any_of(due):
                 one = parallel.unreplicate(state)
                 finite.require(one, what="the state", step=step, stage=stage)
@@ -170,9 +176,14 @@ def _tell_memory(bar: tqdm, program: Any, stage: str) -> None:
         )
 
 
-def _dispatches(first: int, num_steps: int, size: int) -> list[int]:
-    """How many steps each dispatch has."""
-    return [min(size, num_steps - step) for step in range(first, num_steps, size)]
+def _dispatches(first: int, num_steps: int, size: int, keep_every: int) -> list[int]:
+    """How many steps each dispatch has; one ends wherever a checkpoint is kept."""
+    ends = {*range(first + size, num_steps, size), num_steps}
+    if keep_every:
+        ends |= set(
+            range(first - first % keep_every + keep_every, num_steps, keep_every)
+        )
+    return np.diff([first, *sorted(ends)]).tolist()
 
 
 def _feed(

@@ -127,12 +127,28 @@ def test_frechet_of_the_truth_is_near_its_floor_and_of_a_fault_far(true, judge):
     truth = images.frechet(*true, judge, jax.random.key(7), real=real)
     assert truth.num == draws.CHUNK
     assert 0.0 < truth.frechet < 2.5 * truth.floor
+    assert truth.same_labels is None
     poor = images.frechet(
         *model_with(Uniform()), judge, jax.random.key(7), real=real, num=2000
     )
     assert poor.frechet > 5 * poor.floor
     with pytest.raises(ValueError, match="too few"):
         images.frechet(*true, judge, jax.random.key(7), real=real[:3])
+
+
+def test_frechet_of_the_same_labels_leaves_out_an_error_of_their_law(true, judge):
+    """Real pictures of men alone: the true model's differ, of the same labels not."""
+    scm, params = true
+    labels, pictures = {name: [] for name in draws.judged_labels(scm, judge)}, []
+    drawn = draws.draw(*true, jax.random.key(6), num=2 * draws.CHUNK, do={"Male": 1})
+    for values, part in drawn:
+        pictures.append(part)
+        for name in labels:
+            labels[name].append(values[name])
+    real = np.concatenate(pictures)
+    labels = {name: np.concatenate(parts) for name, parts in labels.items()}
+    found = images.frechet(*true, judge, jax.random.key(7), real=real, labels=labels)
+    assert found.same_labels < 2.5 * found.floor < 0.3 * found.frechet
 
 
 def test_labels_that_the_judge_does_not_read_are_named(true, judge):

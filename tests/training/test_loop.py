@@ -105,6 +105,18 @@ def test_steps_that_do_not_divide_into_dispatches_are_all_made(tmp_path):
     assert_equal(result.state, run(num_steps=5, steps_per_dispatch=5).state)
 
 
+def test_checkpoints_that_are_asked_for_are_kept_through_an_interruption(tmp_path):
+    settings = {"keep_every": 3, "workdir": tmp_path}
+    run(num_steps=7, **settings)
+    kept = Checkpoints(tmp_path / "checkpoints/train", keep_every=3)
+    assert kept.steps() == [2, 3, 6, 7]  # the first, those, and the last two
+    result = run(num_steps=20, seconds_per_checkpoint=1e9, **settings)
+    assert kept.steps() == [2, 3, 6, 9, 12, 15, 18, 20]
+    at_12 = kept.restore_params(12, result.params)
+    assert_equal(at_12, run(num_steps=12).params)
+    assert_equal(result.state, run(num_steps=20).state)
+
+
 def test_without_a_workdir_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run(num_steps=2)

@@ -64,25 +64,38 @@ def training(config: Settings) -> Training:
     if config.stage != "images":
         return Training(found, None)
     pictures = images(config, found.graph)
-    if getattr(config, "composites", False):
-        pictures = _with_composites(pictures)
+    if freed := getattr(config, "composites", ()):
+        pictures = _with_composites(pictures, freed)
     return Training(found, pictures)
 
 
-def _with_composites(pictures: ImageData) -> ImageData:
+def _with_composites(pictures: ImageData, freed: tuple[str, ...]) -> ImageData:
     """The pictures, and composites of pairs of states that hardly any of them shows.
 
+    Args:
+      pictures: of labels with two states.
+      freed: labels; composites are made of the pairs with one of them. (Not of all:
+        two effects of one cause, such as lipstick and a mustache, are rare together
+        because of it, and may show in the same pixels.)
+
     Raises:
-      ValueError: a label with more than two states.
+      ValueError: a label with more than two states, or one that there is not.
     """
     table = pictures.table
     num_states = [len(table.states[name]) for name in table.names]
     if max(num_states) > 2:
         raise ValueError(
             "composites are made of labels with two states, and one here has "
-            f"{max(num_states)}: give --config.composites=False"
+            f"{max(num_states)}: give --config.composites=()"
         )
+    if unknown := set(freed) - set(table.names):
+        raise ValueError(
+            f"composites are made of pairs with {min(unknown)!r}, which is no label: "
+            f"give some of {', '.join(table.names)}, or --config.composites=()"
+        )
+    columns = [table.names.index(name) for name in freed]
     unseen = unseen_pairs(table.values, num_states)
+    unseen = unseen[np.isin(unseen[:, [0, 2]], columns).any(1)]
     made, rows = unseen_composites(pictures.images, table.values, unseen, seed=DATA_KEY)
     return ImageData(
         np.concatenate([pictures.images, made]),

@@ -27,7 +27,8 @@ from causal_jax.recipes.labels_images.label_measures import (
 from causal_jax.recipes.labels_images.model import Trained, open_trained
 from causal_jax.recipes.recipe import Measured, Run
 from causal_jax.reporting import grids
-from causal_jax.runs.load import IMAGE
+from causal_jax.runs import folder
+from causal_jax.runs.load import IMAGE, IMAGES
 from causal_jax.scm import SCM
 from causal_jax.training.judge import (
     composed,
@@ -43,6 +44,7 @@ JUDGE_STEPS = 4000
 NUM_PER_STATE = 500  # pictures of do(label=0) and as many of do(label=1), a label
 NUM_NEIGHBOURS = 200
 NUM_FRECHET = 2000
+NUM_OF_CURVE = 200  # `NUM_PER_STATE` of a point of the curve over the steps
 
 # Left out of the training data of the faces: only an intervention shows them.
 UNSEEN = ({"Male": 0, "Mustache": 1}, {"Male": 0, "Bald": 1})
@@ -266,15 +268,15 @@ def image_metrics(trained: Trained, labels: data.Labels, pictures: Images) -> di
     )
     result["diversity"] = spread.diversity if spread else None
     result["diversity_by_nuisance"] = spread.by_nuisance if spread else {}
-    distance = images.frechet(
-        *model, key, real=pictures.held_out.images, num=NUM_FRECHET
-    )
+    distance = _frechet(model, key, pictures)
     result |= {
         "frechet": distance.frechet,
+        "frechet_same_labels": distance.same_labels,
         "frechet_floor": distance.floor,
         "frechet_num": distance.num,
     }
-    return result | neighbours(trained, pictures, key)
+    result |= neighbours(trained, pictures, key)
+    return result | {"curve": curve(trained, pictures, combinations, key)}
 
 
 def _relative(ours: dict[str, float], judges: dict[str, float]) -> dict[str, float]:
@@ -314,6 +316,47 @@ def _unseen(model, key: Key, combinations: list, pictures: Images) -> dict:
         dict(zip(found.together, in_composites, strict=True)),
     )
     return dict(zip(UNSEEN_FIGURES, values, strict=True))
+
+
+def _frechet(model, key: Key, pictures: Images) -> images.Frechet:
+    real, table = pictures.held_out, pictures.held_out.table
+    labels = dict(zip(table.names, table.values.T, strict=True))
+    return images.frechet(*model, key, real=real.images, labels=labels, num=NUM_FRECHET)
+
+
+def curve(
+    trained: Trained, pictures: Images, combinations: list, key: Key
+) -> list[dict[str, float]]:
+    """Some figures over the training steps, of fewer pictures each.
+
+    Measured at the checkpoints that were kept for it (`config.keep_every`) and the
+    last; empty where none was.
+    """
+    every = getattr(trained.run.config, "keep_every", 0)
+    saved = folder.checkpoints(trained.run.workdir, IMAGES)
+    steps = [step for step in saved.steps() if every and step % every == 0]
+    if not steps:
+        return []
+    points = []
+    for step in tqdm(sorted({*steps, saved.latest()}), desc="curve", unit="point"):
+        image = saved.restore_params(step, trained.params[IMAGE])
+        model = (trained.scm, {**trained.params, IMAGE: image}, pictures.judge)
+        accuracy = images.label_accuracy(*model, key, num_per_state=NUM_OF_CURVE)
+        point = {
+            "step": step,
+            **_relative(accuracy.by_label, pictures.judge_accuracy),
+        }
+        if combinations:
+            found = images.combination_accuracy(
+                *model, key, combinations=combinations, num=NUM_OF_CURVE
+            )
+            point["unseen_together"] = float(np.mean(list(found.together.values())))
+        distance = _frechet(model, key, pictures)
+        floor = max(distance.floor, 1e-12)
+        point["frechet_over_floor"] = distance.frechet / floor
+        point["frechet_same_labels_over_floor"] = distance.same_labels / floor
+        points.append(point)
+    return points
 
 
 def neighbours(trained: Trained, pictures: Images, key: Key) -> dict:

@@ -45,6 +45,7 @@ def page(run: Run, metrics: dict, shown: Shown) -> Page:
         _twins(result, trained, shown.pictures)
         report_soundness.add(result, run.workdir)
         _image_tables(result, metrics["images"])
+        _curve(result, metrics["images"])
     return result
 
 
@@ -174,6 +175,33 @@ def _twins(result: Page, trained: Trained, pictures: Images) -> None:
             "For comparison, true pairs of the program that draws the faces. They are "
             "other people than those above.",
         )
+
+
+def _curve(result: Page, metrics: dict) -> None:
+    """The figures at the checkpoints that were kept; older metrics lack them."""
+    if not metrics.get("curve"):
+        return
+    result.heading("Whether more steps would help")
+    names = {
+        "label_accuracy_relative_mean": "label accuracy over the judge's",
+        "label_accuracy_relative_min": "the lowest label's",
+        "unseen_together": "unseen combinations",
+        "frechet_over_floor": "Frechet over floor",
+        "frechet_same_labels_over_floor": "... of the same labels",
+    }
+    lines = [
+        {names.get(name, name): value for name, value in point.items()}
+        for point in metrics["curve"]
+    ]
+    result.image(
+        plots.curves_figure(lines, columns=5),
+        "Measured along the training, of fewer images each: label accuracies over the "
+        "judge's own on real pictures, the share of images of unseen combinations that "
+        "show all labels, and the Frechet distance over that of real pictures: with "
+        "the model's labels, and with those of real ones. A curve that still moves at "
+        "its end says that a longer run would be another one; learning rates fall in "
+        "the second half of the steps.",
+    )
 
 
 def _image_tables(result: Page, metrics: dict) -> None:

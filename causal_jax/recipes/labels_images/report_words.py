@@ -210,8 +210,13 @@ def _likeness(pictures: dict) -> str:
         "Likeness: the Frechet distance between the judge's features of generated and "
         f"of real pictures is {pictures['frechet']:.3f}; other real pictures are "
         f"at {pictures['frechet_floor']:.3f}. 0 is indistinguishable, and "
-        f"the model is {ratio:.0f} times as far as real pictures are from each other."
+        f"the model is {ratio:.1f} times as far as real pictures are from each other."
     )
+    if (same := pictures.get("frechet_same_labels")) is not None:
+        text += (
+            f" Of images drawn with the labels of real pictures it is {same:.3f}: the "
+            "rest is what the labels' law lacks, such as an edge of the graph."
+        )
     if pictures["diversity"] is not None:
         text += (
             " What no label says (tones, light, place) varies "
@@ -299,6 +304,11 @@ _PICTURE_FIGURES = (
     ),
     ("diversity", "diversity", "spread over the true spread; 1 is as much"),
     ("frechet", "Frechet distance", "of generated from real pictures; 0 is the same"),
+    (
+        "frechet_same_labels",
+        "... with the labels of real pictures",
+        "so that the law of the labels does not count",
+    ),
     ("frechet_floor", "... of real against real", "what it is without any model"),
     (
         "nearest_neighbour_median",

@@ -35,7 +35,7 @@ def get_config(variant=""):
     # A Labeler of few photographs is fooled by what no other reader sees.
     config.gan.augmentation = ("colour", "translation", "cutout")
     config.gan.augmented_share = 0.3
-    config.composites = True
+    config.composites = ("Male",)
     for part in variants(variant):
         if part == "reference":
             defaults.reference_labels(config)

@@ -46,7 +46,8 @@ def with_images(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     config.image_size = 32
     config.num_images = 20_000  # faces drawn, or read at most (0: all)
     config.flatten = 0.7  # how evenly combinations are drawn, see image_stage
-    config.composites = False  # of pairs that no picture shows, see data.composites
+    config.composites = ()  # labels: their unseen pairs are composed, data.composites
+    config.keep_every = 0  # steps between what the report's curve is measured at
     config.generator = ml_collections.ConfigDict(
         {
             "architecture": "compact",
@@ -143,7 +144,7 @@ def reference_images(config: ml_collections.ConfigDict) -> None:
     config.batch_size = settings.pop("batch_size")
     config.image_size = 64
     config.flatten = 0.0
-    config.composites = False
+    config.composites = ()
     config.decay = False
     settings |= {"flip": config.gan.flip, "dtype": config.gan.dtype}
     config.gan = ml_collections.ConfigDict(settings)
