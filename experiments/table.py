@@ -43,7 +43,7 @@ CELLS: dict[str, tuple[str, dict]] = {
     "celeba_all_wgan": (f"{CELEBA}:complete_all", {}),
     "celeba_causal_gan": (
         "celeba_causal_gan",
-        {"dataset": "celeb_a_64", "num_steps": 16_000},
+        {"dataset": "celeb_a_64", "num_steps": 36_000, "keep_every": 4000},
     ),
     "celeba_causal_began": (
         "celeba_causal_began",
