@@ -3,9 +3,8 @@
 A judge says how well a generator obeys its labels. It was trained on real images and
 composites of them, never on generated ones, and is used for nothing but measuring. (A
 generator of photographs may learn from composites of the same kind: `data.composites`.)
-Here are its network
-with the names of what it reads, and its file; `training.judge` trains one on any set of
-labelled images, `metrics.accuracy` says how good it is.
+Here are its network with the names of what it reads, and its file; `training.judge`
+trains one on any set of labelled images, `metrics.accuracy` says how good it is.
 """
 
 import dataclasses
@@ -56,6 +55,8 @@ class Judge:
       size: height and width the network was trained on.
       width: width of the network, see `Classifier`.
       num_stages: number of its convolutions.
+      version: of how it was trained (`training.judge.VERSION`); readings of judges of
+        different ones do not compare.
     """
 
     params: Params
@@ -64,6 +65,7 @@ class Judge:
     size: int = 32
     width: int = 32
     num_stages: int = 2
+    version: int = 0
 
     def read(self, images: Array) -> Reading:
         """Everything at once; large inputs are read in chunks."""
@@ -150,7 +152,7 @@ def ensemble(judges: Sequence[Judge]) -> Judge:
 
 def _kind(judge: Judge) -> tuple:
     """All that a judge is beside its weights."""
-    return tuple(getattr(judge, name) for name in (*_NAMES, *_SIZES))
+    return tuple(getattr(judge, name) for name in (*_NAMES, *_NUMBERS))
 
 
 def to_float(images: Array) -> Array:
@@ -165,7 +167,7 @@ def to_float(images: Array) -> Array:
 # What a judge's file holds beside the network's arrays.
 _NAMES = ("label_names", "nuisance_names")
 _MAX_BYTES = 1 << 28  # of a judge's file; the faces' has 0.4 MB
-_SIZES = ("size", "width", "num_stages")
+_NUMBERS = ("size", "width", "num_stages", "version")
 
 
 def save_judge(path: str | os.PathLike, judge: Judge) -> None:
@@ -179,7 +181,7 @@ def save_judge(path: str | os.PathLike, judge: Judge) -> None:
         np.savez_compressed(
             file,
             **{name: np.asarray(getattr(judge, name), np.str_) for name in _NAMES},
-            **{name: getattr(judge, name) for name in _SIZES},
+            **{name: getattr(judge, name) for name in _NUMBERS},
             **arrays,
         )
 
@@ -193,7 +195,8 @@ def load_judge(path: str | os.PathLike) -> Judge:
     try:
         arrays = archives.read_arrays(path, limit=_MAX_BYTES)
         names = {name: tuple(map(str, arrays.pop(name))) for name in _NAMES}
-        sizes = {name: int(arrays.pop(name)) for name in _SIZES}
+        arrays.setdefault("version", np.int64(0))  # older files do not say
+        numbers = {name: int(arrays.pop(name)) for name in _NUMBERS}
         params = _nested_params(arrays)
         if params["params"]["Dense_0"]["bias"].ndim == 1:  # older files: one network
             params = jax.tree.map(lambda x: x[None], params)
@@ -201,7 +204,7 @@ def load_judge(path: str | os.PathLike) -> Judge:
         raise ValueError(f"there is no judge at {path}: train one first") from None
     except (KeyError, OSError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no judge: give a file of save_judge") from error
-    return Judge(params=params, **names, **sizes)
+    return Judge(params=params, **names, **numbers)
 
 
 def _nested_params(arrays: dict[str, np.ndarray]) -> Params:

@@ -22,6 +22,8 @@ from causal_jax.networks.judge import Judge, to_float
 from causal_jax.training.image_stage import flattened
 from causal_jax.types import Array, Key, Params
 
+# Of what a judge that runs train for themselves learns from: raised when that changes.
+VERSION = 1
 _FLATTEN = 0.5  # how evenly combinations are drawn, see `image_stage.flattened`
 _COMPOSITES = 0.5  # share of the pictures
 
@@ -115,6 +117,7 @@ def train_judge(
         size=size,
         width=width,
         num_stages=num_stages,
+        version=VERSION,
     )
 
 

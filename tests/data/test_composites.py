@@ -52,7 +52,7 @@ def test_local_is_what_shows_in_few_pixels():
     mask = np.asarray(regions.masks[2])
     assert mask[4:8, 6:10].min() > 0.4 and mask[5:7, 7:9].min() > 0.8
     assert (mask > 0.01).sum() <= 10 * 10 and mask.max() <= 1
-    # All of its effect lies in the spot, and labels 0 and 1 show in their halves evenly.
+    # Its effect lies in the spot, and labels 0 and 1 show in their halves evenly.
     brought = np.asarray(regions.brought)
     np.testing.assert_allclose(brought[2, 2], mask[4:8, 6:10].mean(), atol=0.01)
     np.testing.assert_allclose(brought[2, 0], mask[:8].mean(), atol=0.05)

@@ -93,7 +93,7 @@ def test_names_are_those_of_the_faces(judge):
 def test_a_judge_survives_its_file(judge, tmp_path):
     judges.save_judge(tmp_path / "judge.npz", judge)
     again = judges.load_judge(tmp_path / "judge.npz")
-    for field in ("label_names", "nuisance_names", "size", "width", "num_stages"):
+    for field in (*judges._NAMES, *judges._NUMBERS):
         assert getattr(again, field) == getattr(judge, field)
     chex.assert_trees_all_equal(again.params, judge.params)
     assert [p.name for p in tmp_path.iterdir()] == ["judge.npz"]

@@ -31,6 +31,7 @@ from causal_jax.runs import folder
 from causal_jax.runs.load import IMAGE, IMAGES
 from causal_jax.scm import SCM
 from causal_jax.training.judge import (
+    VERSION,
     composed,
     composite_batch,
     label_rates,
@@ -187,9 +188,12 @@ def judged_rows(judge: Judge, pictures: ImageData) -> np.ndarray:
 def trained_judge(
     run: Run, labels: data.Labels, training: ImageData, path: str | Path | None
 ) -> Judge:
-    """The judge at `path` (the run's folder if None), trained first if missing."""
-    path = Path(path) if path else run.workdir / "judge.npz"
-    if path.is_file():
+    """The judge at `path` (the run's folder if None), trained first if missing.
+
+    The run's own is trained again where an earlier version of this code has trained it.
+    """
+    is_own, path = path is None, Path(path or run.workdir / "judge.npz")
+    if path.is_file() and not (is_own and _is_outdated(path)):
         return load_judge(path)
     table = training.table
     names = [n for n in labels.graph if len(table.states[n]) == 2]
@@ -203,7 +207,9 @@ def trained_judge(
     for i in range(1 if is_test else JUDGE_MEMBERS):
         part = path.with_name(f".{path.stem}.member{i}.npz")  # no user's name
         parts.append(part)
-        if not part.is_file():  # what an interrupted training has finished is kept
+        if not part.is_file() or _is_outdated(
+            part
+        ):  # what an interrupted training has finished is kept
             member = train_judge(
                 composite_batch,
                 drawn_from,
@@ -221,6 +227,13 @@ def trained_judge(
     for part in parts:
         part.unlink(missing_ok=True)
     return load_judge(path)
+
+
+def _is_outdated(path: Path) -> bool:
+    version = load_judge(path).version
+    if version < VERSION:
+        print(f"{path} was trained otherwise than judges are now: it is trained anew")
+    return version < VERSION
 
 
 def image_metrics(trained: Trained, labels: data.Labels, pictures: Images) -> dict:

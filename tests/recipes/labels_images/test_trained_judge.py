@@ -1,13 +1,16 @@
 """A run's own judge: an ensemble, kept, and gone on with where it was interrupted."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
+import chex
+import jax
 import networkx as nx
 import numpy as np
 import pytest
 
 from causal_jax.data.records import ImageData, Table
-from causal_jax.networks.judge import load_judge
+from causal_jax.networks.judge import load_judge, save_judge
 from causal_jax.recipes.labels_images import measures
 
 NAMES = ("bright", "second")
@@ -53,6 +56,20 @@ def test_an_interrupted_ensemble_is_gone_on_with(tmp_path, pictures, monkeypatch
     )
     again = measures.trained_judge(run, labels, pictures, None)
     assert seeds == [0, 1, 2] and again.num_members == 3
+
+
+def test_a_runs_judge_of_an_earlier_version_is_trained_anew(tmp_path, pictures, capsys):
+    run = SimpleNamespace(workdir=tmp_path, config=SimpleNamespace(num_steps=2))
+    labels = SimpleNamespace(graph=nx.path_graph(NAMES, nx.DiGraph))
+    judge = measures.trained_judge(run, labels, pictures, None)
+    old = replace(judge, version=0, params=jax.tree.map(np.zeros_like, judge.params))
+    save_judge(tmp_path / "judge.npz", old)
+    again = measures.trained_judge(run, labels, pictures, None)
+    assert "is trained anew" in capsys.readouterr().out
+    chex.assert_trees_all_equal(again.params, judge.params)
+    save_judge(tmp_path / "given.npz", old)  # one that is named is taken as it is
+    given = measures.trained_judge(run, labels, pictures, tmp_path / "given.npz")
+    assert given.version == 0
 
 
 def test_labels_with_two_states_are_judged_in_pictures_of_any_size(tmp_path, pictures):
