@@ -155,7 +155,7 @@ _SHOWN = (
     *("label_accuracy_relative_mean", "label_accuracy_relative_min"),
     "unseen_accuracy",
     "unseen_together_relative",
-    "diversity",
+    *("variety", "diversity"),
     *("frechet", "frechet_same_labels", "frechet_floor"),
     "nearest_neighbour_median",
     "nearest_neighbour_median_real",

@@ -22,6 +22,8 @@ from experiments import results, study
 _SEEDS = range(5)
 CELEBA = "celeba_labels"
 G1, COMPLETE = "big_causal_graph", "complete_big_causal_graph"
+PHOTOS, AT_64 = "celeba_causal_gan", {"dataset": "celeb_a_64"}
+PLAIN = {**AT_64, "num_steps": 5000, "gan.joint": False, "gan.additivity": 0.0}
 
 # cell: (config with variant, overrides)
 CELLS: dict[str, tuple[str, dict]] = {
@@ -41,13 +43,14 @@ CELLS: dict[str, tuple[str, dict]] = {
     "celeba_complete_wgan": (f"{CELEBA}:{COMPLETE}", {}),
     "celeba_all_mle": (f"{CELEBA}:complete_all,mle", {}),
     "celeba_all_wgan": (f"{CELEBA}:complete_all", {}),
-    "celeba_causal_gan": (
-        "celeba_causal_gan",
-        {"dataset": "celeb_a_64", "num_steps": 36_000, "keep_every": 4000},
-    ),
-    "celeba_causal_began": (
-        "celeba_causal_began",
-        {"dataset": "celeb_a_64", "num_steps": 2000},
+    "celeba_causal_gan": (PHOTOS, {**AT_64, "num_steps": 36_000, "keep_every": 4000}),
+    "celeba_causal_began": ("celeba_causal_began", {**AT_64, "num_steps": 2000}),
+    # What the labelers are for, as in `experiments.ablation`, on photographs.
+    "celeba_labelers_none": (PHOTOS, {**PLAIN, "gan.label_weight": 0.0}),
+    "celeba_labelers_one": (PHOTOS, {**PLAIN, "gan.label_weight": 9.0}),
+    "celeba_labelers_both": (
+        PHOTOS,
+        {**PLAIN, "gan.label_weight": 9.0, "gan.anti_labeler_weight": 1.0},
     ),
 }
 
@@ -56,7 +59,7 @@ def configuration(cell: str, table: str):
     """The config of a cell."""
     name, overrides = CELLS[cell]
     config = registry.get_config(name)
-    config.update(overrides)
+    config.update_from_flattened_dict(overrides)
     if config.name == CELEBA:
         config.table = table
     return config

@@ -17,6 +17,7 @@ import numpy as np
 
 from causal_jax.metrics.frechet import frechet_distance
 from causal_jax.metrics.image_effects import do_versus_see
+from causal_jax.metrics.label_effects import LabelEffects, label_effects
 from causal_jax.metrics.neighbours import nearest_neighbours
 from causal_jax.networks.judge import Judge
 from causal_jax.queries.draws import judge_column, judged_labels, read
@@ -93,12 +94,14 @@ class Frechet(NamedTuple):
       frechet: `num` generated images against `num` real ones.
       same_labels: the same, generated from the labels of other real images: what is
         left is the images' own, and no error of the law of labels; None without labels.
+      effects: of those images, see `label_effects`; None without labels.
       floor: `num` other real images against the same real ones.
       num: images in each set.
     """
 
     frechet: float
     same_labels: float | None
+    effects: LabelEffects | None
     floor: float
     num: int
 
@@ -296,14 +299,19 @@ def frechet(
     features = np.asarray(judge.features(real[rows]))
     reference, other = features[:num], features[num:]
 
-    def distance(do: Mapping | None) -> float:
-        generated = read(scm, params, judge, key_draw, num=num, do=do).features
-        return frechet_distance(generated, reference)
+    def drawn(do: Mapping | None) -> np.ndarray:
+        return read(scm, params, judge, key_draw, num=num, do=do).features
 
-    others = {name: states[rows[num:]] for name, states in (labels or {}).items()}
+    same, effects = None, None
+    if labels:
+        columns = np.stack(list(labels.values()), 1)
+        ours, theirs = columns[rows[num:]], columns[rows[:num]]
+        same = drawn(dict(zip(labels, ours.T, strict=True)))
+        effects = label_effects(same, ours, reference, theirs, tuple(labels))
     return Frechet(
-        frechet=distance(None),
-        same_labels=distance(others) if others else None,
+        frechet=frechet_distance(drawn(None), reference),
+        same_labels=None if same is None else frechet_distance(same, reference),
+        effects=effects,
         floor=frechet_distance(other, reference),
         num=num,
     )

@@ -285,6 +285,8 @@ def image_metrics(trained: Trained, labels: data.Labels, pictures: Images) -> di
     result |= {
         "frechet": distance.frechet,
         "frechet_same_labels": distance.same_labels,
+        "label_effects": distance.effects.by_label,
+        "variety": distance.effects.variety,
         "frechet_floor": distance.floor,
         "frechet_num": distance.num,
     }
@@ -368,6 +370,7 @@ def curve(
         floor = max(distance.floor, 1e-12)
         point["frechet_over_floor"] = distance.frechet / floor
         point["frechet_same_labels_over_floor"] = distance.same_labels / floor
+        point["variety"] = distance.effects.variety
         points.append(point)
     return points
 

@@ -188,13 +188,14 @@ def _curve(result: Page, metrics: dict) -> None:
         "unseen_together": "unseen combinations",
         "frechet_over_floor": "Frechet over floor",
         "frechet_same_labels_over_floor": "... of the same labels",
+        "variety": "variety with the same labels",
     }
     lines = [
         {names.get(name, name): value for name, value in point.items()}
         for point in metrics["curve"]
     ]
     result.image(
-        plots.curves_figure(lines, columns=5),
+        plots.curves_figure(lines, columns=3),
         "Measured along the training, of fewer images each: label accuracies over the "
         "judge's own on real pictures, the share of images of unseen combinations that "
         "show all labels, and the Frechet distance over that of real pictures: with "

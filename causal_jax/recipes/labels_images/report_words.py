@@ -217,6 +217,12 @@ def _likeness(pictures: dict) -> str:
             f" Of images drawn with the labels of real pictures it is {same:.3f}: the "
             "rest is what the labels' law lacks, such as an edge of the graph."
         )
+    if (variety := pictures.get("variety")) is not None:
+        effect = np.median(list(pictures["label_effects"].values()))
+        text += (
+            f" With the same labels images vary {variety:.2f} times as much as real "
+            f"ones, and a label changes them {effect:.2f} times as much (the median)."
+        )
     if pictures["diversity"] is not None:
         text += (
             " What no label says (tones, light, place) varies "
@@ -302,6 +308,7 @@ _PICTURE_FIGURES = (
         "... all labels at once, over the judge's own",
         "of real pictures in combinations that occur",
     ),
+    ("variety", "variety", "of images with the same labels; 1 is as real ones"),
     ("diversity", "diversity", "spread over the true spread; 1 is as much"),
     ("frechet", "Frechet distance", "of generated from real pictures; 0 is the same"),
     (
