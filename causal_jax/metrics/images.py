@@ -94,7 +94,7 @@ class Frechet(NamedTuple):
       frechet: `num` generated images against `num` real ones.
       same_labels: the same, generated from the labels of other real images: what is
         left is the images' own, and no error of the law of labels; None without labels.
-      effects: of those images, see `label_effects`; None without labels.
+      effects: of those images, see `label_effects`; None without labels, or of few.
       floor: `num` other real images against the same real ones.
       num: images in each set.
     """
@@ -304,10 +304,10 @@ def frechet(
 
     same, effects = None, None
     if labels:
-        columns = np.stack(list(labels.values()), 1)
-        ours, theirs = columns[rows[num:]], columns[rows[:num]]
-        same = drawn(dict(zip(labels, ours.T, strict=True)))
-        effects = label_effects(same, ours, reference, theirs, tuple(labels))
+        theirs = {name: states[rows[:num]] for name, states in labels.items()}
+        ours = {name: states[rows[num:]] for name, states in labels.items()}
+        same = drawn(ours)
+        effects = label_effects(same, ours, reference, theirs)
     return Frechet(
         frechet=frechet_distance(drawn(None), reference),
         same_labels=None if same is None else frechet_distance(same, reference),

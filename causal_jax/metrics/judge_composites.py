@@ -41,7 +41,7 @@ def read_in_composites(
 
     Returns:
       None where fewer than `MIN_COMBINATION` pictures could give, or receive, where
-      that label is not local, or where its core has half of another label's effect.
+      that label is not local, or where its mask has half of another label's effect.
     """
     columns = {name: judge_column(judge, name) for name in combination}
     column = moved_label(regions, columns.values())

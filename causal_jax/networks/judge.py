@@ -55,8 +55,8 @@ class Judge:
       size: height and width the network was trained on.
       width: width of the network, see `Classifier`.
       num_stages: number of its convolutions.
-      version: of how it was trained (`training.judge.VERSION`); readings of judges of
-        different ones do not compare.
+      version: of how it was trained (`training.judge.VERSION`); what judges of
+        different versions read is not comparable.
     """
 
     params: Params
@@ -142,10 +142,12 @@ def ensemble(judges: Sequence[Judge]) -> Judge:
     """Judges of the same names and sizes as one that reads with all of them.
 
     Raises:
-      ValueError: they are not.
+      ValueError: they are not, or not of one version.
     """
     if len({_kind(judge) for judge in judges}) != 1:
-        raise ValueError("judges that read together have the same names and sizes")
+        raise ValueError(
+            "judges that read together have the same names, sizes and version"
+        )
     params = jax.tree.map(lambda *x: jnp.concatenate(x), *(j.params for j in judges))
     return dataclasses.replace(judges[0], params=params)
 

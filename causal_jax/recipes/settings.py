@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Mapping
 from types import SimpleNamespace
 from typing import Any
 
-# Where data lies is not part of what a run is.
-PLACES = ("data_dir", "pictures_outside", "counterfactuals_dir")
+# Where data lies, and what is kept along the way, is not part of what a run is.
+PLACES = ("data_dir", "pictures_outside", "counterfactuals_dir", "keep_every")
 QUICKTEST = "quicktest"  # the variant of two steps that every config has
 
 

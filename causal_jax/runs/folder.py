@@ -124,7 +124,6 @@ def claim(
 # Settings that runs did not have once, and what those runs did.
 _LATER = {
     "composites": [],
-    "keep_every": 0,
     "gan": {
         "dtype": "float32",
         "unseen_every": 1,
@@ -140,6 +139,8 @@ def _require_same(
     config: Mapping, kept: Mapping, workdir: Path, places: Collection[str]
 ) -> None:
     kept = {**kept}
+    if kept.get("composites") is False:  # as they once were asked for
+        kept["composites"] = []
     for key, later in _LATER.items():
         wanted = config.get(key)
         if key in config and not isinstance(later, Mapping):

@@ -62,6 +62,10 @@ class Checkpoints:
         names = [p.name for p in self.directory.iterdir() if p.is_dir()]
         return sorted(int(n) for n in names if n.isascii() and n.isdigit())
 
+    def intact_steps(self) -> list[int]:
+        """Those of `steps` that are intact; there is a warning of each other one."""
+        return [step for step in self.steps() if self._is_intact(step)]
+
     def latest(self) -> int | None:
         """Step of the last intact checkpoint, None if there is none at all.
 

@@ -1,5 +1,6 @@
 """The second reading: of pictures whose brightness says who is in them."""
 
+import math
 import sys
 
 import numpy as np
@@ -62,3 +63,6 @@ def test_the_best_age_tells_the_young_best():
     is_young = np.array([True, True, False, False, False])
     assert second_reading.best_age(ages, is_young) == 35
     assert second_reading.balanced(ages < 35, is_young) == 1
+    assert math.isnan(second_reading.balanced(ages < 35, np.ones(5, bool)))
+    with pytest.raises(ValueError, match="read more, --num=300"):
+        second_reading.best_age(ages, np.ones(5, bool))

@@ -118,8 +118,9 @@ def test_an_ensemble_reads_the_mean_of_its_members(judge, tmp_path):
 
 def test_judges_of_other_names_do_not_read_together(judge):
     names = judge.label_names[::-1]
-    with pytest.raises(ValueError, match="same names and sizes"):
-        judges.ensemble([judge, dataclasses.replace(judge, label_names=names)])
+    for other in ({"label_names": names}, {"version": judge.version + 1}):
+        with pytest.raises(ValueError, match="same names, sizes and version"):
+            judges.ensemble([judge, dataclasses.replace(judge, **other)])
 
 
 def test_unreadable_shapes_are_refused(judge):

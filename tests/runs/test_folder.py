@@ -100,6 +100,8 @@ def test_a_run_of_before_a_setting_goes_on(tmp_path):
 def test_a_run_of_before_composites_had_none(tmp_path):
     folder.claim(tmp_path / "run", {"seed": 0})
     folder.claim(tmp_path / "run", {"seed": 0, "composites": []})
+    folder.claim(tmp_path / "other", {"seed": 0, "composites": False})
+    folder.claim(tmp_path / "other", {"seed": 0, "composites": []})
     with pytest.raises(ValueError, match="composites"):
         folder.claim(tmp_path / "run", {"seed": 0, "composites": ["Male"]})
 

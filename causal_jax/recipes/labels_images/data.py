@@ -58,15 +58,32 @@ def training(config: Settings) -> Training:
     """Reads or draws what a config's stages are trained on.
 
     Raises:
-      ValueError: see `labels` and `images`; composites of labels with three states.
+      ValueError: see `labels` and `images`; composites of labels with three states, or
+        of one that is not there.
     """
     found = labels(config)
     if config.stage != "images":
         return Training(found, None)
+    freed = getattr(config, "composites", ())
+    if freed:
+        _require_freed(freed, found.graph)
     pictures = images(config, found.graph)
-    if freed := getattr(config, "composites", ()):
-        pictures = _with_composites(pictures, freed)
-    return Training(found, pictures)
+    return Training(found, _with_composites(pictures, freed) if freed else pictures)
+
+
+def _require_freed(freed: tuple[str, ...], graph: nx.DiGraph) -> None:
+    """Raises ValueError where no composites can be made, before pictures are read."""
+    most = max(len(graphs.states(graph, name)) for name in graph)
+    if most > 2:
+        raise ValueError(
+            f"composites are made of labels with two states, and one here has {most}: "
+            "give --config.composites=()"
+        )
+    if unknown := set(freed) - set(graph):
+        raise ValueError(
+            f"composites are made of pairs with {min(unknown)!r}, which is no label "
+            f"here: give some of {', '.join(graph)}, or --config.composites=()"
+        )
 
 
 def _with_composites(pictures: ImageData, freed: tuple[str, ...]) -> ImageData:
@@ -77,24 +94,10 @@ def _with_composites(pictures: ImageData, freed: tuple[str, ...]) -> ImageData:
       freed: labels; composites are made of the pairs with one of them. (Not of all:
         two effects of one cause, such as lipstick and a mustache, are rare together
         because of it, and may show in the same pixels.)
-
-    Raises:
-      ValueError: a label with more than two states, or one that there is not.
     """
     table = pictures.table
-    num_states = [len(table.states[name]) for name in table.names]
-    if max(num_states) > 2:
-        raise ValueError(
-            "composites are made of labels with two states, and one here has "
-            f"{max(num_states)}: give --config.composites=()"
-        )
-    if unknown := set(freed) - set(table.names):
-        raise ValueError(
-            f"composites are made of pairs with {min(unknown)!r}, which is no label: "
-            f"give some of {', '.join(table.names)}, or --config.composites=()"
-        )
     columns = [table.names.index(name) for name in freed]
-    unseen = unseen_pairs(table.values, num_states)
+    unseen = unseen_pairs(table.values, [2] * len(table.names))
     unseen = unseen[np.isin(unseen[:, [0, 2]], columns).any(1)]
     made, rows = unseen_composites(pictures.images, table.values, unseen, seed=DATA_KEY)
     return ImageData(

@@ -192,9 +192,13 @@ def trained_judge(
 
     The run's own is trained again where an earlier version of this code has trained it.
     """
-    is_own, path = path is None, Path(path or run.workdir / "judge.npz")
-    if path.is_file() and not (is_own and _is_outdated(path)):
+    if path is not None and Path(path).is_file():
         return load_judge(path)
+    path = Path(path or run.workdir / "judge.npz")
+    if path.is_file() and (judge := load_judge(path)).version == VERSION:
+        return judge
+    if path.is_file():
+        print(f"{path} was trained otherwise than judges are now: it is trained anew")
     table = training.table
     names = [n for n in labels.graph if len(table.states[n]) == 2]
     if not names:
@@ -207,9 +211,8 @@ def trained_judge(
     for i in range(1 if is_test else JUDGE_MEMBERS):
         part = path.with_name(f".{path.stem}.member{i}.npz")  # no user's name
         parts.append(part)
-        if not part.is_file() or _is_outdated(
-            part
-        ):  # what an interrupted training has finished is kept
+        # What an interrupted training has finished is kept.
+        if not part.is_file() or load_judge(part).version != VERSION:
             member = train_judge(
                 composite_batch,
                 drawn_from,
@@ -227,13 +230,6 @@ def trained_judge(
     for part in parts:
         part.unlink(missing_ok=True)
     return load_judge(path)
-
-
-def _is_outdated(path: Path) -> bool:
-    version = load_judge(path).version
-    if version < VERSION:
-        print(f"{path} was trained otherwise than judges are now: it is trained anew")
-    return version < VERSION
 
 
 def image_metrics(trained: Trained, labels: data.Labels, pictures: Images) -> dict:
@@ -285,8 +281,8 @@ def image_metrics(trained: Trained, labels: data.Labels, pictures: Images) -> di
     result |= {
         "frechet": distance.frechet,
         "frechet_same_labels": distance.same_labels,
-        "label_effects": distance.effects.by_label,
-        "variety": distance.effects.variety,
+        "label_effects": distance.effects and distance.effects.by_label,
+        "variety": distance.effects and distance.effects.variety,
         "frechet_floor": distance.floor,
         "frechet_num": distance.num,
     }
@@ -342,18 +338,19 @@ def _frechet(model, key: Key, pictures: Images) -> images.Frechet:
 def curve(
     trained: Trained, pictures: Images, combinations: list, key: Key
 ) -> list[dict[str, float]]:
-    """Some figures over the training steps, of fewer pictures each.
+    """Some figures over the training steps, accuracies of fewer pictures.
 
-    Measured at the checkpoints that were kept for it (`config.keep_every`) and the
-    last; empty where none was.
+    Measured at the intact checkpoints that were kept for it (`config.keep_every`) and
+    the last; empty where none was.
     """
     every = getattr(trained.run.config, "keep_every", 0)
     saved = folder.checkpoints(trained.run.workdir, IMAGES)
-    steps = [step for step in saved.steps() if every and step % every == 0]
-    if not steps:
+    if not every:
         return []
+    *steps, last = saved.intact_steps()
+    steps = [*(step for step in steps if step % every == 0), last]
     points = []
-    for step in tqdm(sorted({*steps, saved.latest()}), desc="curve", unit="point"):
+    for step in tqdm(steps, desc="curve", unit="point"):
         image = saved.restore_params(step, trained.params[IMAGE])
         model = (trained.scm, {**trained.params, IMAGE: image}, pictures.judge)
         accuracy = images.label_accuracy(*model, key, num_per_state=NUM_OF_CURVE)
@@ -370,7 +367,8 @@ def curve(
         floor = max(distance.floor, 1e-12)
         point["frechet_over_floor"] = distance.frechet / floor
         point["frechet_same_labels_over_floor"] = distance.same_labels / floor
-        point["variety"] = distance.effects.variety
+        if distance.effects is not None:
+            point["variety"] = distance.effects.variety
         points.append(point)
     return points
 

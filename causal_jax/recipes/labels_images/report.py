@@ -45,7 +45,7 @@ def page(run: Run, metrics: dict, shown: Shown) -> Page:
         _twins(result, trained, shown.pictures)
         report_soundness.add(result, run.workdir)
         _image_tables(result, metrics["images"])
-        _curve(result, metrics["images"])
+        _curve(result, run, metrics["images"])
     return result
 
 
@@ -177,7 +177,7 @@ def _twins(result: Page, trained: Trained, pictures: Images) -> None:
         )
 
 
-def _curve(result: Page, metrics: dict) -> None:
+def _curve(result: Page, run: Run, metrics: dict) -> None:
     """The figures at the checkpoints that were kept; older metrics lack them."""
     if not metrics.get("curve"):
         return
@@ -194,15 +194,17 @@ def _curve(result: Page, metrics: dict) -> None:
         {names.get(name, name): value for name, value in point.items()}
         for point in metrics["curve"]
     ]
-    result.image(
-        plots.curves_figure(lines, columns=3),
-        "Measured along the training, of fewer images each: label accuracies over the "
-        "judge's own on real pictures, the share of images of unseen combinations that "
-        "show all labels, and the Frechet distance over that of real pictures: with "
-        "the model's labels, and with those of real ones. A curve that still moves at "
-        "its end says that a longer run would be another one; learning rates fall in "
-        "the second half of the steps.",
+    caption = (
+        "Measured along the training, accuracies of fewer images than above: label "
+        "accuracies over the judge's own on real pictures; the share of images of "
+        "combinations that hardly occur which show all labels; the Frechet distance "
+        "over that of real pictures, with the model's labels and with real ones; and "
+        "how much images vary with the same labels. A curve that still moves at its "
+        "end says that a longer run would be another one"
     )
+    if run.config.decay:
+        caption += "; learning rates fall in the second half of the steps"
+    result.image(plots.curves_figure(lines), f"{caption}.")
 
 
 def _image_tables(result: Page, metrics: dict) -> None:

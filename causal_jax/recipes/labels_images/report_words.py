@@ -213,16 +213,21 @@ def _likeness(pictures: dict) -> str:
         f"the model is {ratio:.1f} times as far as real pictures are from each other."
     )
     if (same := pictures.get("frechet_same_labels")) is not None:
-        text += (
-            f" Of images drawn with the labels of real pictures it is {same:.3f}: the "
-            "rest is what the labels' law lacks, such as an edge of the graph."
-        )
+        text += f" Of images drawn with the labels of real pictures it is {same:.3f}"
+        if pictures["frechet"] - same > pictures["frechet_floor"]:
+            text += ": the law of the labels lacks something, such as an edge"
+        text += "."
     if (variety := pictures.get("variety")) is not None:
-        effect = np.median(list(pictures["label_effects"].values()))
         text += (
-            f" With the same labels images vary {variety:.2f} times as much as real "
-            f"ones, and a label changes them {effect:.2f} times as much (the median)."
+            f" With the same labels images vary {variety:.2f} times as much as "
+            "real ones"
         )
+        if effects := list(pictures["label_effects"].values()):
+            text += (
+                f", and a label changes them {np.median(effects):.2f} times as much "
+                "(the median)"
+            )
+        text += "."
     if pictures["diversity"] is not None:
         text += (
             " What no label says (tones, light, place) varies "

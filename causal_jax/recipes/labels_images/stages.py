@@ -37,11 +37,17 @@ def check(config: Settings) -> None:
     smallest = 1 if has_images else 0
     if config.num_steps < smallest or config.batch_size < smallest:
         raise ValueError(f"num_steps and batch_size are at least {smallest}")
-    if has_images and getattr(config, "keep_every", 0) < 0:
+    if not has_images:
+        return
+    if getattr(config, "keep_every", 0) < 0:
         raise ValueError(f"keep_every is at least 0, not {config.keep_every}")
+    if not isinstance(getattr(config, "composites", ()), tuple):
+        raise ValueError(
+            'composites are a list of labels, such as ("Male",), or (), and not '
+            f"{config.composites!r}"
+        )
     parallel.require_divisible(config.batch_size, jax.device_count())
-    if has_images:  # built for one label: its settings are checked
-        image_algorithm(config, image_mechanism(config, (2,)))
+    image_algorithm(config, image_mechanism(config, (2,)))  # checks its settings
 
 
 def _require_own_data(config: Settings) -> None:
@@ -89,7 +95,8 @@ def _image_stage(config: Settings, pictures, generator: ImageGenerator) -> Stage
         num_steps=config.num_steps,
         key_number=1,
         steps_per_dispatch=25,
-        keep_every=getattr(config, "keep_every", 0),
+        keep_every=(every := getattr(config, "keep_every", 0)),
+        alone=every and "keep_every keeps checkpoints of one run" or "",
     )
 
 

@@ -64,7 +64,7 @@ def get_config(variant=""):
     # Labels are to be obeyed where the Labeler of photographs is unsure, too. With the
     # sum of the nine cross-entropies, as in eq. 5, and no Anti-Labeler against it,
     # images differ by their labels more than photographs do and vary less otherwise;
-    # with it labels are read off too few.
+    # with the Anti-Labeler labels are read off too few. See docs/celeba.md.
     config.gan.label_weight = 4.0
     config.gan.anti_labeler_weight = 0.0
     config.gan.average_rate = 0.002
