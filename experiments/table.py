@@ -44,7 +44,10 @@ CELLS: dict[str, tuple[str, dict]] = {
     "celeba_all_mle": (f"{CELEBA}:complete_all,mle", {}),
     "celeba_all_wgan": (f"{CELEBA}:complete_all", {}),
     "celeba_causal_gan": (PHOTOS, {**AT_64, "num_steps": 36_000, "keep_every": 4000}),
-    "celeba_causal_began": ("celeba_causal_began", {**AT_64, "num_steps": 2000}),
+    "celeba_causal_began": (
+        "celeba_causal_began",
+        {**AT_64, "num_steps": 11_500, "keep_every": 1500},
+    ),
     # What the labelers are for, on photographs, beside composites and augmentation.
     "celeba_labelers_none": (PHOTOS, {**PLAIN, "gan.label_weight": 0.0}),
     "celeba_labelers_one": (PHOTOS, {**PLAIN, "gan.label_weight": 9.0}),

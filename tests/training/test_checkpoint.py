@@ -125,6 +125,8 @@ def test_reading_passes_over_a_damaged_one_and_touches_nothing(three):
     with pytest.warns(UserWarning, match="the one before it has to do"):
         assert Checkpoints(three).latest() == 4
     assert Checkpoints(three).steps() == [2, 4, 6]
+    with pytest.warns(UserWarning, match="the one before it has to do"):
+        assert Checkpoints(three).intact_steps() == [2, 4]
     with pytest.raises(ValueError, match="is damaged"):
         Checkpoints(three).restore_params(6, PARAMS)
 

@@ -43,8 +43,10 @@ def test_celeba_images_run_from_tfds(tmp_path, celeba_dir, monkeypatch):
     config = registry.get_config("celeba_causal_gan:quicktest")
     config.data_dir = str(celeba_dir)
     config.image_size = 32
+    config.keep_every = 1
     recipe.train(config, tmp_path)
     monkeypatch.setattr(measures, "NUM_PER_STATE", 4)
+    monkeypatch.setattr(measures, "NUM_OF_CURVE", 4)
     monkeypatch.setattr(measures, "NUM_NEIGHBOURS", 4)
     metrics = recipe.evaluate(tmp_path)
     assert (tmp_path / "judge.npz").is_file()  # trained on the training split
@@ -52,3 +54,9 @@ def test_celeba_images_run_from_tfds(tmp_path, celeba_dir, monkeypatch):
         metrics["images"]["label_accuracy"]
     )
     assert metrics["images"]["diversity"] is None
+    assert metrics["images"]["variety"] is None  # of six held-out pictures
+    curve = metrics["images"]["curve"]
+    assert [point["step"] for point in curve] == [1, 2]
+    last, whole = curve[-1]["frechet_over_floor"], metrics["images"]["frechet"]
+    assert last == pytest.approx(whole / metrics["images"]["frechet_floor"])
+    assert "Whether more steps would help" in (tmp_path / "report.html").read_text()
