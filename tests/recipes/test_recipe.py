@@ -19,6 +19,8 @@ def test_run_leaves_what_the_contract_names(run):
         "label_accuracy_min",
         "label_accuracy_relative_mean",
         "label_accuracy_relative_min",
+        "label_accuracy_over_do_mean",
+        "label_accuracy_over_do_min",
         "judge_under_do",
         "unseen_accuracy",
         "unseen_together",

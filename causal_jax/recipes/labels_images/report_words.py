@@ -304,6 +304,12 @@ _PICTURE_FIGURES = (
     ),
     ("label_accuracy_relative_min", "... lowest", "of the worst label"),
     (
+        "label_accuracy_over_do_mean",
+        "... over the judge's own if labels were set, mean",
+        "1 is what pictures as real as photographs would reach",
+    ),
+    ("label_accuracy_over_do_min", "... lowest", "of the worst label"),
+    (
         "unseen_accuracy",
         "accuracy on unseen combinations",
         "of combinations that hardly any training picture has",

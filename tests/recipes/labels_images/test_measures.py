@@ -1,7 +1,9 @@
 import json
+from types import SimpleNamespace
 
 import pytest
 
+from causal_jax.metrics.accuracy import UnderDo
 from causal_jax.recipes import recipe, registry
 from causal_jax.recipes.labels_images import measures
 
@@ -60,3 +62,14 @@ def test_celeba_images_run_from_tfds(tmp_path, celeba_dir, monkeypatch):
     last, whole = curve[-1]["frechet_over_floor"], metrics["images"]["frechet"]
     assert last == pytest.approx(whole / metrics["images"]["frechet_floor"])
     assert "Whether more steps would help" in (tmp_path / "report.html").read_text()
+
+
+def test_accuracies_are_set_against_what_can_be_read_if_the_label_were_set():
+    """A label whose reading rests on its cause may be read worse when it is set."""
+    under_do = {"a": UnderDo(0.6, 0.01, 0.9), "b": UnderDo(None, None, 0.0)}
+    pictures = SimpleNamespace(
+        judge_accuracy={"a": 0.9, "b": 0.8}, judge_under_do=under_do
+    )
+    found = measures._over_do({"a": 0.66, "b": 0.6}, pictures)
+    assert found["label_accuracy_over_do_mean"] == pytest.approx((1.1 + 0.75) / 2)
+    assert found["label_accuracy_over_do_min"] == pytest.approx(0.75)

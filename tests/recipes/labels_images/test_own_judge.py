@@ -11,7 +11,7 @@ import pytest
 
 from causal_jax.data.records import ImageData, Table
 from causal_jax.networks.judge import load_judge, save_judge
-from causal_jax.recipes.labels_images import measures
+from causal_jax.recipes.labels_images import measures, own_judge
 
 NAMES = ("bright", "second")
 
@@ -28,8 +28,8 @@ def pictures():
 def test_an_interrupted_ensemble_is_gone_on_with(tmp_path, pictures, monkeypatch):
     run = SimpleNamespace(workdir=tmp_path, config=SimpleNamespace(num_steps=100))
     labels = SimpleNamespace(graph=nx.path_graph(NAMES, nx.DiGraph))
-    monkeypatch.setattr(measures, "JUDGE_STEPS", 1)
-    train, seeds = measures.train_judge, []
+    monkeypatch.setattr(own_judge, "JUDGE_STEPS", 1)
+    train, seeds = own_judge.train_judge, []
 
     def interrupted(*arguments, seed, **settings):
         if len(seeds) == 1:
@@ -37,9 +37,9 @@ def test_an_interrupted_ensemble_is_gone_on_with(tmp_path, pictures, monkeypatch
         seeds.append(seed)
         return train(*arguments, seed=seed, **settings)
 
-    monkeypatch.setattr(measures, "train_judge", interrupted)
+    monkeypatch.setattr(own_judge, "train_judge", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        measures.trained_judge(run, labels, pictures, None)
+        own_judge.trained_judge(run, labels, pictures, None)
     assert [p.name for p in tmp_path.iterdir()] == [".judge.member0.npz"]
     first = load_judge(tmp_path / ".judge.member0.npz")
 
@@ -47,28 +47,28 @@ def test_an_interrupted_ensemble_is_gone_on_with(tmp_path, pictures, monkeypatch
         seeds.append(seed)
         return train(*arguments, seed=seed, **settings)
 
-    monkeypatch.setattr(measures, "train_judge", recorded)
-    judge = measures.trained_judge(run, labels, pictures, None)
+    monkeypatch.setattr(own_judge, "train_judge", recorded)
+    judge = own_judge.trained_judge(run, labels, pictures, None)
     assert seeds == [0, 1, 2] and judge.num_members == 3
     assert [p.name for p in tmp_path.iterdir()] == ["judge.npz"]
     np.testing.assert_array_equal(
         judge.features(pictures.images), first.features(pictures.images)
     )
-    again = measures.trained_judge(run, labels, pictures, None)
+    again = own_judge.trained_judge(run, labels, pictures, None)
     assert seeds == [0, 1, 2] and again.num_members == 3
 
 
 def test_a_runs_judge_of_an_earlier_version_is_trained_anew(tmp_path, pictures, capsys):
     run = SimpleNamespace(workdir=tmp_path, config=SimpleNamespace(num_steps=2))
     labels = SimpleNamespace(graph=nx.path_graph(NAMES, nx.DiGraph))
-    judge = measures.trained_judge(run, labels, pictures, None)
+    judge = own_judge.trained_judge(run, labels, pictures, None)
     old = replace(judge, version=0, params=jax.tree.map(np.zeros_like, judge.params))
     save_judge(tmp_path / "judge.npz", old)
-    again = measures.trained_judge(run, labels, pictures, None)
+    again = own_judge.trained_judge(run, labels, pictures, None)
     assert "is trained anew" in capsys.readouterr().out
     chex.assert_trees_all_equal(again.params, judge.params)
     save_judge(tmp_path / "given.npz", old)  # one that is named is taken as it is
-    given = measures.trained_judge(run, labels, pictures, tmp_path / "given.npz")
+    given = own_judge.trained_judge(run, labels, pictures, tmp_path / "given.npz")
     assert given.version == 0
 
 
@@ -79,7 +79,7 @@ def test_labels_with_two_states_are_judged_in_pictures_of_any_size(tmp_path, pic
     small = ImageData(pictures.images[:, :8, :8], table._replace(states=states))
     run = SimpleNamespace(workdir=tmp_path, config=SimpleNamespace(num_steps=2))
     labels = SimpleNamespace(graph=nx.path_graph(NAMES, nx.DiGraph))
-    judge = measures.trained_judge(run, labels, small, None)
+    judge = own_judge.trained_judge(run, labels, small, None)
     assert judge.label_names == ("bright",) and judge.num_stages == 0
     assert judge.labels(small.images).shape == (16, 1)
     rows = measures.judged_rows(judge, small)
@@ -89,6 +89,6 @@ def test_labels_with_two_states_are_judged_in_pictures_of_any_size(tmp_path, pic
         measures.judged_rows(judge, ImageData(small.images, other))
     three = table._replace(states=dict.fromkeys(NAMES, ("0", "1", "2")))
     with pytest.raises(ValueError, match="no label has two states"):
-        measures.trained_judge(
+        own_judge.trained_judge(
             run, labels, ImageData(small.images, three), tmp_path / "none.npz"
         )
