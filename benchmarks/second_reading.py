@@ -66,10 +66,10 @@ def read(python: str, sets: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
       subprocess.CalledProcessError: the other environment fails.
     """
     with tempfile.TemporaryDirectory() as folder:
-        given, found = Path(folder, "given.npz"), Path(folder, "found.npz")
-        np.savez(given, **sets)
-        subprocess.run([python, "-c", READER, given, found], check=True)
-        with np.load(found, allow_pickle=False) as readings:
+        shown, said = Path(folder, "shown.npz"), Path(folder, "said.npz")
+        np.savez(shown, **sets)
+        subprocess.run([python, "-c", READER, shown, said], check=True)
+        with np.load(said, allow_pickle=False) as readings:
             return {name: readings[name].astype(float) for name in readings}
 
 

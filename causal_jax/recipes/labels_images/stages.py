@@ -88,6 +88,7 @@ def _image_stage(config: Settings, pictures, generator: ImageGenerator) -> Stage
     batches = {"images": jnp.asarray(pictures.images), "labels": jnp.asarray(rows)}
     if config.flatten:
         batches["cumulated"] = jnp.asarray(flattened(rows, config.flatten))
+    keep_every = getattr(config, "keep_every", 0)
     return Stage(
         name=IMAGES,
         algorithm_fn=lambda _: algorithm,
@@ -95,8 +96,8 @@ def _image_stage(config: Settings, pictures, generator: ImageGenerator) -> Stage
         num_steps=config.num_steps,
         key_number=1,
         steps_per_dispatch=25,
-        keep_every=(every := getattr(config, "keep_every", 0)),
-        alone=every and "keep_every keeps checkpoints of one run" or "",
+        keep_every=keep_every,
+        alone="keep_every keeps checkpoints of one run" if keep_every else "",
     )
 
 

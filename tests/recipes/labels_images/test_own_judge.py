@@ -67,9 +67,9 @@ def test_a_runs_judge_of_an_earlier_version_is_trained_anew(tmp_path, pictures, 
     again = own_judge.trained_judge(run, labels, pictures, None)
     assert "is trained anew" in capsys.readouterr().out
     chex.assert_trees_all_equal(again.params, judge.params)
-    save_judge(tmp_path / "given.npz", old)  # one that is named is taken as it is
-    given = own_judge.trained_judge(run, labels, pictures, tmp_path / "given.npz")
-    assert given.version == 0
+    save_judge(tmp_path / "named.npz", old)  # one that is named is taken as it is
+    named = own_judge.trained_judge(run, labels, pictures, tmp_path / "named.npz")
+    assert named.version == 0
 
 
 def test_labels_with_two_states_are_judged_in_pictures_of_any_size(tmp_path, pictures):
