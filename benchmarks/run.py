@@ -21,7 +21,15 @@ from pathlib import Path
 
 import jax
 
-from benchmarks import digits, graphs, harness, image_stages, label_stage, layers
+from benchmarks import (
+    digits,
+    graphs,
+    harness,
+    image_stages,
+    label_stage,
+    layers,
+    start,
+)
 from experiments import results
 
 FILES = {
@@ -30,6 +38,7 @@ FILES = {
     "images": image_stages,
     "digits": digits,
     "layers": layers,
+    "start": start,
 }
 
 
