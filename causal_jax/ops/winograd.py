@@ -1,78 +1,134 @@
 """Convolutions with 3x3 and strided 5x5 kernels by fewer products: minimal filtering.
 
-Winograd 1980; Lavin & Gray 2016 (arXiv 1509.09308), F(2x2, 3x3). Along one axis, two
-neighbouring outputs of three taps k are four products instead of six,
+Winograd 1980; Lavin & Gray 2016 (arXiv 1509.09308). m neighbouring outputs of r taps k
+on inputs d are, as the coefficients of a product of polynomials, found from its values
+at m + r - 1 places (Toom and Cook),
 
-    d0 - d2,  d1 + d2,  d2 - d1,  d1 - d3            of four neighbouring inputs d
-    k0, (k0 + k1 + k2) / 2, (k0 - k1 + k2) / 2, k2   of the taps
-    p0 + p1 + p2,  p1 - p2 - p3                      of the products p
+    y = outputs @ ((taps @ k) * (inputs @ d)),
 
-and along both axes sixteen instead of 36; for the gradient of the taps the transposes
-of the last two lines. An image whose every pixel is doubled first
+m + r - 1 products instead of m r: six instead of twelve for four outputs of three taps,
+and 36 instead of 144 along both axes (with two outputs 16 instead of 36). For the
+gradient of the taps it is the same with `outputs` and `taps` transposed. A 5x5 kernel
+of stride 2 is one of three taps on every second input and one of two on the others:
+four and three products for two outputs, 49 instead of 100 along both axes; its
+transpose, of the taps in reverse, likewise. An image whose every pixel is doubled first
 (nearest neighbour) has inputs d, d and needs three products where six stand,
 
     y[2 i]     = (k0 + k1 + k2) x[i] + k0 (x[i - 1] - x[i])
     y[2 i + 1] = (k0 + k1 + k2) x[i] + k2 (x[i + 1] - x[i])
 
-nine for four outputs. A 5x5 kernel of stride 2 is one of three taps on every second
-input and one of two on the others, so two outputs along an axis are four products of
-the first kind and three of the second,
+nine for four outputs.
 
-    e0 - e1,  e1,  e2 - e1;   k1, k1 + k3, k3;   q0 + q1,  q1 + q2
-
-49 for four outputs instead of 100; its transpose, of the taps in reverse, likewise.
-Rounding errors grow a few times; in float32 they stay near 1e-6
-of the largest value. Every place of the transformed taps is one matrix product over
-all channels; what it is multiplied with is formed for a few images at a time, so that
-it stays in the cache.
+Rounding errors grow with the number of outputs: in float32 they stay near 1e-6 of the
+largest value with two and 1e-5 with four, which types of fewer digits do not get.
+Every place of the transformed taps is one matrix product over all channels; what it is
+multiplied with is formed for a few images at a time, so that it stays in the cache.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from causal_jax.ops.blocks import block_size, map_blocks
 from causal_jax.types import Array
 
-# Rows of a product formed at once (measured best of 64 ... 1,024).
-_BLOCK_ROWS = 256
+# Numbers formed at once: of 2^19 ... 2^23 measured best (64 to 128 channels, 2 cores).
+_BLOCK = 2**22
+_PLACES = (0, 1, -1, 2, -2)  # where polynomials are evaluated, and at infinity
 
-Line = Sequence[Array]  # what lies along one axis
 
-
-class Tiles(NamedTuple):
-    """How an image is cut along each axis.
+class Filter(NamedTuple):
+    """A way to filter along one axis; matrices are float64.
 
     Attributes:
-      stride: pixels from one tile to the next.
-      reach: pixels of a tile.
+      inputs: [products, pixels of a tile].
+      taps: [products, taps].
+      outputs: [outputs of a tile, products].
+      stride: input pixels from one tile to the next.
       before: zeros in front of the image.
       after: zeros behind it.
     """
 
+    inputs: np.ndarray
+    taps: np.ndarray
+    outputs: np.ndarray
     stride: int
-    reach: int
     before: int
     after: int
 
 
-_PLAIN, _DOUBLED = Tiles(2, 4, 1, 1), Tiles(1, 3, 1, 1)
-_STRIDED = Tiles(4, 7, 1, 2)
+def minimal(num_outputs: int, num_taps: int) -> tuple[np.ndarray, ...]:
+    """`inputs`, `taps` and `outputs` of y[i] = sum of k[t] d[i + t] over t.
+
+    >>> inputs, taps, outputs = minimal(2, 3)
+    >>> d, k = np.arange(4.0), np.array([1.0, 10.0, 100.0])
+    >>> outputs @ ((taps @ k) * (inputs @ d))
+    array([210., 321.])
+    """
+    places = np.array(_PLACES[: num_outputs + num_taps - 2], float)
+    others = [np.delete(places, i) for i in range(len(places))]
+    scales = [np.prod(place - rest) for place, rest in zip(places, others, strict=True)]
+
+    def powers(num: int) -> np.ndarray:
+        at_infinity = np.eye(num)[-1:]
+        return np.concatenate([places[:, None] ** np.arange(num), at_infinity])
+
+    size = len(places) + 1
+    inputs = np.zeros((size, size))
+    for row, roots in zip(inputs, [*others, places], strict=True):
+        row[: len(roots) + 1] = np.poly(roots)[::-1]
+    taps = powers(num_taps) / np.array([*scales, 1.0])[:, None]
+    return inputs, taps, powers(num_outputs).T
+
+
+def plain(num_outputs: int) -> Filter:
+    """Of three taps."""
+    return Filter(*minimal(num_outputs, 3), stride=num_outputs, before=1, after=1)
+
+
+def doubled() -> Filter:
+    """Of three taps, every pixel twice."""
+    inputs = np.array([[0, 1, 0], [1, -1, 0], [0, -1, 1]], float)
+    taps = np.array([[1, 1, 1], [1, 0, 0], [0, 0, 1]], float)
+    outputs = np.array([[1, 1, 0], [1, 0, 1]], float)
+    return Filter(inputs, taps, outputs, stride=1, before=1, after=1)
+
+
+def strided() -> Filter:
+    """Of five taps, every second output: three taps and two, on every second input."""
+    three, two = minimal(2, 3), minimal(2, 2)
+    inputs, taps = _interleaved(three[0], two[0]), _interleaved(three[1], two[1])
+    outputs = np.concatenate([three[2], two[2]], axis=1)
+    return Filter(inputs, taps, outputs, stride=4, before=1, after=2)
+
+
+def strided_transpose() -> Filter:
+    """Of five taps, a zero after every input: two taps and three, in turn."""
+    three, two = minimal(2, 3), minimal(2, 2)
+    inputs = np.concatenate([three[0], np.pad(two[0], ((0, 0), (0, 1)))])
+    taps = _interleaved(three[1], two[1])
+    outputs = _interleaved(two[2].T, three[2].T).T
+    outputs = np.roll(outputs, len(three[0]), axis=1)  # products of three taps first
+    return Filter(inputs, taps, outputs, stride=2, before=1, after=1)
+
+
+def _interleaved(even: np.ndarray, odd: np.ndarray) -> np.ndarray:
+    """The rows of both: the first's in the even columns, the other's in the odd."""
+    matrix = np.zeros((len(even) + len(odd), even.shape[1] + odd.shape[1]))
+    matrix[: len(even), ::2], matrix[len(even) :, 1::2] = even, odd
+    return matrix
+
+
+_TWO, _FOUR, _DOUBLED = plain(2), plain(4), doubled()
+_STRIDED, _STRIDED_TRANSPOSE = strided(), strided_transpose()
 
 
 def conv(x: Array, kernel: Array) -> Array:
     """SAME convolution: [B, H, W, I] of even sides, [3, 3, I, O] -> [B, H, W, O]."""
-
-    def taps(k: Line) -> Line:
-        ends, middle = (k[0] + k[2]) / 2, k[1] / 2
-        return k[0], ends + middle, ends - middle, k[2]
-
-    def outputs(p: Line) -> Line:
-        return p[0] + p[1] + p[2], p[1] - p[2] - p[3]
-
-    return _by_products(x, kernel, _PLAIN, _input_transform, taps, outputs)
+    return _by_products(x, kernel, _way(x, kernel))
 
 
 def weight_gradient(x: Array, g: Array) -> Array:
@@ -80,15 +136,7 @@ def weight_gradient(x: Array, g: Array) -> Array:
 
     [B, H, W, I] of even sides, [B, H, W, O] -> [3, 3, I, O].
     """
-
-    def outputs(y: Line) -> Line:
-        return y[0], y[0] + y[1], y[0] - y[1], -y[1]
-
-    def taps(q: Line) -> Line:
-        ends = (q[1] + q[2]) / 2
-        return q[0] + ends, (q[1] - q[2]) / 2, ends + q[3]
-
-    return _weight_gradient(x, g, _PLAIN, _input_transform, outputs, taps)
+    return _weight_gradient(x, g, _way(x, g))
 
 
 def conv_of_doubled(x: Array, kernel: Array) -> Array:
@@ -96,17 +144,7 @@ def conv_of_doubled(x: Array, kernel: Array) -> Array:
 
     [B, H, W, I], [3, 3, I, O] -> [B, 2 H, 2 W, O].
     """
-
-    def inputs(d: Line) -> Line:
-        return d[1], d[0] - d[1], d[2] - d[1]
-
-    def taps(k: Line) -> Line:
-        return k[0] + k[1] + k[2], k[0], k[2]
-
-    def outputs(p: Line) -> Line:
-        return p[0] + p[1], p[0] + p[2]
-
-    return _by_products(x, kernel, _DOUBLED, inputs, taps, outputs)
+    return _by_products(x, kernel, _DOUBLED)
 
 
 def strided_conv(x: Array, kernel: Array) -> Array:
@@ -114,11 +152,7 @@ def strided_conv(x: Array, kernel: Array) -> Array:
 
     [B, H, W, I] of sides that 4 divides, [5, 5, I, O] -> [B, H / 2, W / 2, O].
     """
-
-    def outputs(p: Line) -> Line:
-        return p[0] + p[1] + p[2] + p[4] + p[5], p[1] - p[2] - p[3] + p[5] + p[6]
-
-    return _by_products(x, kernel, _STRIDED, _strided_inputs, _strided_taps, outputs)
+    return _by_products(x, kernel, _STRIDED)
 
 
 def strided_input_gradient(g: Array, kernel: Array) -> Array:
@@ -126,15 +160,8 @@ def strided_input_gradient(g: Array, kernel: Array) -> Array:
 
     [B, h, w, O] of even sides, [5, 5, I, O] -> [B, 2 h, 2 w, I].
     """
-
-    def inputs(d: Line) -> Line:
-        return *_input_transform(d), d[0] - d[1], d[1], d[2] - d[1]
-
-    def outputs(p: Line) -> Line:
-        return p[4] + p[5], p[0] + p[1] + p[2], p[5] + p[6], p[1] - p[2] - p[3]
-
     kernel = kernel[::-1, ::-1].swapaxes(2, 3)
-    return _by_products(g, kernel, _PLAIN, inputs, _strided_taps, outputs)
+    return _by_products(g, kernel, _STRIDED_TRANSPOSE)
 
 
 def strided_weight_gradient(x: Array, g: Array) -> Array:
@@ -142,116 +169,109 @@ def strided_weight_gradient(x: Array, g: Array) -> Array:
 
     [B, H, W, I] of sides that 4 divides, [B, H / 2, W / 2, O] -> [5, 5, I, O].
     """
-
-    def outputs(y: Line) -> Line:
-        total = y[0] + y[1]
-        return y[0], total, y[0] - y[1], -y[1], y[0], total, y[1]
-
-    def taps(q: Line) -> Line:
-        ends, middle = (q[1] + q[2]) / 2, (q[1] - q[2]) / 2
-        return q[0] + ends, q[4] + q[5], middle, q[5] + q[6], ends + q[3]
-
-    return _weight_gradient(x, g, _STRIDED, _strided_inputs, outputs, taps)
+    return _weight_gradient(x, g, _STRIDED)
 
 
-def _strided_inputs(d: Line) -> Line:
-    """What seven neighbouring inputs are multiplied as."""
-    return *_input_transform(d[::2]), d[1] - d[3], d[3], d[5] - d[3]
+def _way(x: Array, other: Array) -> Filter:
+    """Four outputs at once where that pays, or two; `other` has the other channels."""
+    num, rows, columns, channels = x.shape
+    num = num if isinstance(num, int) else 1  # symbolic: images are taken one by one
+    fits = rows % 4 == columns % 4 == 0
+    # What is done for the kernel is little beside the products.
+    pays = num * rows * columns >= 16 * max(channels, other.shape[-1])
+    exact = jnp.finfo(x.dtype).bits >= 32
+    return _FOUR if fits and pays and exact else _TWO
 
 
-def _strided_taps(k: Line) -> Line:
-    ends, middle = (k[0] + k[4]) / 2, k[2] / 2
-    return k[0], ends + middle, ends - middle, k[4], k[1], k[1] + k[3], k[3]
-
-
-def _by_products(
-    x: Array,
-    kernel: Array,
-    tiles: Tiles,
-    inputs: Callable[[Line], Line],
-    taps: Callable[[Line], Line],
-    outputs: Callable[[Line], Line],
-) -> Array:
-    """The three transforms along both axes."""
-    rows, columns = (size // tiles.stride for size in x.shape[1:3])
-    places = range(len(kernel))
-    matrices = _both_axes(taps, [[kernel[a, b] for b in places] for a in places])
-    num = len(matrices)
-    matrices = jnp.stack([matrix for line in matrices for matrix in line])
+def _by_products(x: Array, kernel: Array, way: Filter) -> Array:
+    """Transforms along both axes, and products between them."""
+    rows, columns = (size // way.stride for size in x.shape[1:3])
+    num, size = len(way.inputs), len(way.outputs)
+    matrices = _along(_along(kernel, way.taps, 0), way.taps, 1)
+    matrices = matrices.reshape(num**2, *kernel.shape[2:])
 
     def block_fn(block):
-        transformed = _transformed_tiles(block, tiles, inputs)
-        products = jnp.einsum("kri,kio->kro", transformed, matrices)
+        products = jnp.einsum("kri,kio->kro", _of_tiles(block, way), matrices)
+        # Barriers: fused, sums would be formed again for each of their uses.
+        products = lax.optimization_barrier(products)
         products = products.reshape(num, num, len(block), rows, columns, -1)
-        pixels = _both_axes(outputs, products)
-        side = len(pixels)
-        pixels = jnp.stack([jnp.stack(line, axis=3) for line in pixels], axis=2)
-        return pixels.reshape(len(block), side * rows, side * columns, -1)
+        lines = _along(products, way.outputs, 0, to=3)
+        pixels = _along(lax.optimization_barrier(lines), way.outputs, 0, to=4)
+        return pixels.reshape(len(block), size * rows, size * columns, -1)
 
-    return map_blocks(block_fn, x, rows * columns, _BLOCK_ROWS)
+    return map_blocks(block_fn, x, rows * columns, _block_rows(way, *kernel.shape[2:]))
 
 
-def _weight_gradient(
-    x: Array,
-    g: Array,
-    tiles: Tiles,
-    inputs: Callable[[Line], Line],
-    outputs: Callable[[Line], Line],
-    taps: Callable[[Line], Line],
-) -> Array:
+def _weight_gradient(x: Array, g: Array, way: Filter) -> Array:
     """The same of the gradient of the taps, by the transposes of the last two."""
-    rows, columns = (size // tiles.stride for size in x.shape[1:3])
-    size = block_size(len(x), rows * columns, _BLOCK_ROWS)
+    rows, columns = (size // way.stride for size in x.shape[1:3])
+    limit = _block_rows(way, x.shape[3], g.shape[3])
+    size = block_size(len(x), rows * columns, limit)
+    of_gradients = Filter(
+        way.outputs.T, way.taps, way.outputs, len(way.outputs), before=0, after=0
+    )
 
     def block_fn(total, block):
         images, gradients = block
-        transformed = _transformed_tiles(images, tiles, inputs)
-        pixels = [[gradients[:, a::2, b::2] for b in range(2)] for a in range(2)]
         return total + jnp.einsum(
-            "kri,kro->kio", transformed, _rows_of_grid(outputs, pixels)
+            "kri,kro->kio", _of_tiles(images, way), _of_tiles(gradients, of_gradients)
         ), None
 
-    num = len(inputs([jnp.zeros(())] * tiles.reach))
+    num = len(way.inputs)
     exact = jnp.promote_types(x.dtype, jnp.float32)  # sums of blocks in bfloat16 stall
     total = jnp.zeros((num**2, x.shape[3], g.shape[3]), exact)
     blocks = tuple(v.reshape(-1, size, *v.shape[1:]) for v in (x, g))
     total, _ = lax.scan(block_fn, total, blocks)
     total = total.astype(x.dtype).reshape(num, num, *total.shape[1:])
-    return jnp.stack([jnp.stack(line) for line in _both_axes(taps, total)])
+    return _along(_along(total, way.taps.T, 0), way.taps.T, 1)
 
 
-def _input_transform(d: Line) -> Line:
-    """What four neighbouring inputs are multiplied as."""
-    return d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]
+def _block_rows(way: Filter, *channels: int) -> int:
+    """How many tiles are taken at once."""
+    return _BLOCK // (len(way.inputs) ** 2 * max(channels))
 
 
-def _transformed_tiles(x: Array, tiles: Tiles, inputs: Callable[[Line], Line]) -> Array:
+def _of_tiles(x: Array, way: Filter) -> Array:
     """What the taps' matrices are multiplied with: [b, H, W, I] -> [places, rows, I].
 
     A row is a tile.
     """
-    stride, pads = tiles.stride, (tiles.before, tiles.after)
-    rows, columns = (size // stride for size in x.shape[1:3])
-    # Barriers: fused with the sums, copies and products are far slower on a CPU.
+    pads, stride = (way.before, way.after), way.stride
+
+    def transformed(x: Array, axis: int, num: int) -> list[Array]:
+        last = 1 + stride * (num - 1)
+        pixels = [
+            lax.slice_in_dim(x, i, i + last, stride, axis)
+            for i in range(way.inputs.shape[1])
+        ]
+        return _combined(pixels, way.inputs)
+
+    # Barriers: fused with the sums, copies and products are far slower on a CPU, and
+    # sums would be formed again for each of their uses.
     padded = lax.optimization_barrier(jnp.pad(x, ((0, 0), pads, pads, (0, 0))))
-
-    def under(a, b):
-        last = (a + (rows - 1) * stride + 1, b + (columns - 1) * stride + 1)
-        limit = (len(x), *last, x.shape[3])
-        return lax.slice(padded, (0, a, b, 0), limit, (1, stride, stride, 1))
-
-    reach = range(tiles.reach)
-    return _rows_of_grid(inputs, [[under(a, b) for b in reach] for a in reach])
+    lines = jnp.stack(transformed(padded, 1, x.shape[1] // stride))
+    lines = lax.optimization_barrier(lines)
+    places = jnp.stack(transformed(lines, 3, x.shape[2] // stride), axis=1)
+    return lax.optimization_barrier(
+        places.reshape(len(way.inputs) ** 2, -1, x.shape[3])
+    )
 
 
-def _rows_of_grid(transform: Callable[[Line], Line], grid: Sequence[Line]) -> Array:
-    """The transform of a grid of [b, h, w, C], as one array [places, b h w, C]."""
-    grid = _both_axes(transform, grid)
-    rows = [place.reshape(-1, place.shape[-1]) for line in grid for place in line]
-    return lax.optimization_barrier(jnp.stack(rows))
+def _along(x: Array, matrix: np.ndarray, axis: int, to: int | None = None) -> Array:
+    """What lies along an axis combined by a matrix, and stacked along `to`."""
+    line = [lax.index_in_dim(x, i, axis, keepdims=False) for i in range(x.shape[axis])]
+    return jnp.stack(_combined(line, matrix), axis=axis if to is None else to)
 
 
-def _both_axes(transform: Callable[[Line], Line], grid: Sequence[Line]) -> list[Line]:
-    """A transform along the columns of a grid, then along its rows."""
-    columns = [transform(column) for column in zip(*grid, strict=True)]
-    return [transform(row) for row in zip(*columns, strict=True)]
+def _combined(line: Sequence[Array], matrix: np.ndarray) -> list[Array]:
+    """Sums of arrays, one for each row of weights; what has weight 0 is not touched."""
+
+    def total(weights: np.ndarray) -> Array:
+        parts = [
+            part if weight == 1 else -part if weight == -1 else float(weight) * part
+            for part, weight in zip(line, weights, strict=True)
+            if weight
+        ]
+        return sum(parts[1:], start=parts[0])
+
+    return [total(weights) for weights in matrix]
