@@ -11,6 +11,7 @@ import os
 import tempfile
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("GLIBC_TUNABLES", "")  # commands need not start a second time
 # Most of the time goes into compiling programs that run once.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # The emitter of fused loops in jax 0.10 compiles three times as long as the one before.
