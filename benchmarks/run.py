@@ -30,7 +30,7 @@ from benchmarks import (
     layers,
     start,
 )
-from causal_jax.cli import huge_pages
+from causal_jax.cli import allocation
 from experiments import results
 
 FILES = {
@@ -63,7 +63,7 @@ def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main() -> None:
     args = parsed()
-    huge_pages.restart_with()  # as `causal-jax train` does; opponents get them, too
+    allocation.restart()  # as `causal-jax train` does; opponents get them, too
     if jax.default_backend() == "cpu":
         harness.limit_cores(args.threads)
     started = time.perf_counter()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
-from causal_jax.cli import compilation_cache, huge_pages
+from causal_jax.cli import allocation, compilation_cache
 from causal_jax.graph import suggestion
 from causal_jax.training import signals
 
@@ -34,7 +34,7 @@ def launch(module: types.ModuleType | str, name: str = "") -> None:
     own = module if isinstance(module, str) else module.__name__.rpartition(".")[2]
     name = name or own
     if name in _LONG:
-        huge_pages.restart_with()
+        allocation.restart()
     with _stopped_in_one_line(name):
         if isinstance(module, str):
             module = importlib.import_module(f"causal_jax.cli.{module}")

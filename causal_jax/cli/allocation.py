@@ -1,0 +1,28 @@
+"""How a training's memory is taken from Linux, which a process has to be started with.
+
+XLA takes the memory of a step anew and gives it back each time; the system then maps
+and clears all of it, page by page: up to a fifth of a step's time on a CPU
+(docs/performance.md). glibc keeps it, in pages of 2 MiB, where the variable
+GLIBC_TUNABLES says so, which it reads before a program's first line.
+"""
+
+import os
+import sys
+
+_VARIABLE = "GLIBC_TUNABLES"
+_TUNABLES = (
+    "glibc.malloc.hugetlb=1",  # asks for huge pages
+    "glibc.malloc.mmap_max=0",  # nothing is mapped by itself, to be given back at once
+    f"glibc.malloc.trim_threshold={2**40}",  # nor is the end of what is free
+)
+
+
+def restart() -> None:
+    """Starts the running program anew, as the same process, with memory that it keeps.
+
+    Nothing happens on other systems, and where GLIBC_TUNABLES is set already: by this
+    function, or by a user, whose it then is.
+    """
+    if sys.platform == "linux" and _VARIABLE not in os.environ:
+        os.environ[_VARIABLE] = ":".join(_TUNABLES)
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
