@@ -30,7 +30,7 @@ from causal_jax.training.causal_gan import REFERENCE as GAN
 from causal_jax.training.causal_gan import causal_gan
 from causal_jax.types import Batch, Key, Noise
 
-DEVICES = 1
+DEVICES = 2  # on a CPU: what is no product then runs on two cores, too
 SIDE, NUM_ROWS = 64, 256
 PARENTS = (2,) * len(celeba_graphs.named("big_causal_graph"))
 SIZES = {  # of the networks; see recipes.labels_images.configs.defaults
