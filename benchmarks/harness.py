@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from causal_jax.cli import allocation
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "performance.md"
 PAUSE = 0.2  # seconds in which the other side's threads fall asleep
@@ -82,6 +84,7 @@ class Opponent:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env=environment(),
         )
 
     def prepare(self, name: str, settings: dict[str, Any]) -> dict:
@@ -107,6 +110,19 @@ class Opponent:
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
+
+
+def environment() -> dict[str, str]:
+    """What a process of a side is started with.
+
+    The setting of memory anew: glibc cuts it off at the first colon when it reads it.
+    """
+    own = dict(os.environ)
+    return own | (
+        {allocation.VARIABLE: allocation.SETTING}
+        if own.get(allocation.VARIABLE)
+        else {}
+    )
 
 
 def measured(comparison: Comparison, opponent: Opponent | None, rounds: int) -> dict:

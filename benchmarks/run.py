@@ -109,7 +109,7 @@ def in_own_process(file: str, chosen: dict, args: argparse.Namespace) -> dict:
         command = [sys.executable, "-m", "benchmarks.run"]
         command += [f"--{name}={value}" for name, value in flags.items()]
         devices = {"JAX_NUM_CPU_DEVICES": str(num_devices(file, args))}
-        environment = {**os.environ, **devices}
+        environment = harness.environment() | devices
         subprocess.run(command, cwd=harness.ROOT, env=environment, check=True)
         return json.loads(out.read_text("utf-8"))[file]
 

@@ -9,11 +9,13 @@ GLIBC_TUNABLES says so, which it reads before a program's first line.
 import os
 import sys
 
-_VARIABLE = "GLIBC_TUNABLES"
-_TUNABLES = (
-    "glibc.malloc.hugetlb=1",  # asks for huge pages
-    "glibc.malloc.mmap_max=0",  # nothing is mapped by itself, to be given back at once
-    f"glibc.malloc.trim_threshold={2**40}",  # nor is the end of what is free
+VARIABLE = "GLIBC_TUNABLES"
+SETTING = ":".join(
+    (
+        "glibc.malloc.hugetlb=1",  # asks for huge pages
+        "glibc.malloc.mmap_max=0",  # nothing is mapped by itself, to be given back
+        f"glibc.malloc.trim_threshold={2**40}",  # nor is the end of what is free
+    )
 )
 
 
@@ -23,6 +25,6 @@ def restart() -> None:
     Nothing happens on other systems, and where GLIBC_TUNABLES is set already: by this
     function, or by a user, whose it then is.
     """
-    if sys.platform == "linux" and _VARIABLE not in os.environ:
-        os.environ[_VARIABLE] = ":".join(_TUNABLES)
+    if sys.platform == "linux" and VARIABLE not in os.environ:
+        os.environ[VARIABLE] = SETTING
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
