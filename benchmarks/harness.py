@@ -21,12 +21,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from causal_jax.cli import allocation
-
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "performance.md"
 PAUSE = 0.2  # seconds in which the other side's threads fall asleep
-LONG = 20.0  # seconds of a run that needs none before it to be warm
+LONG_ENOUGH = 20.0  # seconds after which a run's own beginning hardly counts
 
 
 class Comparison(NamedTuple):
@@ -85,7 +83,6 @@ class Opponent:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment(),
         )
 
     def prepare(self, name: str, settings: dict[str, Any]) -> dict:
@@ -113,24 +110,11 @@ class Opponent:
         self._process.wait()
 
 
-def environment() -> dict[str, str]:
-    """What a process of a side is started with.
-
-    The setting of memory anew: glibc cuts it off at the first colon when it reads it.
-    """
-    own = dict(os.environ)
-    return own | (
-        {allocation.VARIABLE: allocation.SETTING}
-        if own.get(allocation.VARIABLE)
-        else {}
-    )
-
-
 def measured(comparison: Comparison, opponent: Opponent | None, rounds: int) -> dict:
     """Seconds of all in each round, and the ratio of the medians.
 
-    From the second round on a side runs twice in its turn, and the second time counts:
-    memory that lay idle in the other's turn is cold.
+    From the second round on a side that takes less than LONG_ENOUGH runs twice in its
+    turn, and the second time counts: memory that lay idle in the other's turn is cold.
     """
     other = opponent if comparison.opponent else None
     said: dict[str, Any] = {}
@@ -149,7 +133,8 @@ def measured(comparison: Comparison, opponent: Opponent | None, rounds: int) -> 
         found = {}
         for name, side in sides.items():
             time.sleep(PAUSE)
-            if taken.get(name, LONG) < LONG and not comparison.says_seconds:
+            is_short = taken.get(name, LONG_ENOUGH) < LONG_ENOUGH
+            if is_short and not comparison.says_seconds:
                 side()
             taken[name], found[name] = side()
             times[name].append(taken[name])

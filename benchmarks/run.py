@@ -63,7 +63,7 @@ def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main() -> None:
     args = parsed()
-    allocation.restart()  # as `causal-jax train` does; opponents get them, too
+    allocation.restart()  # as `causal-jax train` does; opponents inherit its setting
     if jax.default_backend() == "cpu":
         harness.limit_cores(args.threads)
     started = time.perf_counter()
@@ -109,7 +109,7 @@ def in_own_process(file: str, chosen: dict, args: argparse.Namespace) -> dict:
         command = [sys.executable, "-m", "benchmarks.run"]
         command += [f"--{name}={value}" for name, value in flags.items()]
         devices = {"JAX_NUM_CPU_DEVICES": str(num_devices(file, args))}
-        environment = harness.environment() | devices
+        environment = {**os.environ, **devices}
         subprocess.run(command, cwd=harness.ROOT, env=environment, check=True)
         return json.loads(out.read_text("utf-8"))[file]
 

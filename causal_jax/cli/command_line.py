@@ -21,7 +21,7 @@ from causal_jax.cli import allocation, compilation_cache
 from causal_jax.graph import suggestion
 from causal_jax.training import signals
 
-_LONG = ("quickstart", "train", "evaluate", "soundness")  # commands that train
+_LONG = ("quickstart", "train", "evaluate", "soundness")  # they take minutes
 
 
 def launch(module: types.ModuleType | str, name: str = "") -> None:
