@@ -4,7 +4,8 @@ At 64 pixels, CausalGAN's iteration (two generator updates, and one of all criti
 third) and CausalBEGAN's step. Ours takes a run in one dispatch, as training does. The
 opponent first repeats our first run, with our weights, pictures, labels and noise: what
 both report is compared, losses after both players have moved among it. Then it is timed
-with draws of its own, in the fastest of both memory layouts, eager and compiled.
+with draws of its own, in the fastest of both memory layouts, eager and compiled. On a
+CPU ours spreads the batch over two devices (JAX_NUM_CPU_DEVICES=2 does so for any run).
 """
 
 import argparse
