@@ -183,7 +183,7 @@ def _way(x: Array, other: Array) -> Filter:
     num, rows, columns, channels = x.shape
     num = num if isinstance(num, int) else 1  # symbolic: images are taken one by one
     fits = rows % 4 == columns % 4 == 0
-    # What is done for the kernel is little beside the products.
+    # With as many tiles as channels, what is done for the kernel is little.
     pays = num * rows * columns >= 16 * max(channels, other.shape[-1])
     exact = jnp.finfo(x.dtype).bits >= 32
     return _FOUR if fits and pays and exact else _TWO

@@ -114,3 +114,31 @@ def test_layers_of_many_pixels_take_it_and_mean_the_native_ones(conv_fn, monkeyp
     for a, b in zip(ours, found("native"), strict=True):
         scale = float(jnp.abs(b).max())
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-4 * scale)
+
+
+def wide():
+    """Images and a kernel of so many channels that products are fewer."""
+    rng = np.random.RandomState(0)
+    x, kernel = rng.randn(8, 8, 8, 32), rng.randn(3, 3, 32, 40)
+    return jnp.asarray(x, jnp.float32), jnp.asarray(kernel, jnp.float32)
+
+
+def test_a_program_for_any_number_of_images_means_the_native_one():
+    x, kernel = wide()
+    (num,) = jax.export.symbolic_shape("num")
+    anywhere = jax.ShapeDtypeStruct((num, *x.shape[1:]), x.dtype)
+    exported = jax.export.export(jax.jit(lambda x: conv(x, kernel)))(anywhere)
+    for some in (x, x[:1]):
+        native = conv(some, kernel, method="native")
+        found = exported.call(some)
+        np.testing.assert_allclose(found, native, rtol=0, atol=1e-4 * jnp.ptp(native))
+
+
+def test_few_digits_lose_no_more_than_they_have():
+    x, kernel = (a.astype(jnp.bfloat16) for a in wide())
+    exact = (a.astype(jnp.float32) for a in (x, kernel))
+    native = conv(*exact, method="native")
+    found = winograd.conv(x, kernel).astype(jnp.float32)
+    assert float(jnp.abs(found - native).max() / jnp.abs(native).max()) < 2**-6
+    weights = winograd.weight_gradient(x, found.astype(jnp.bfloat16))
+    assert weights.dtype == jnp.bfloat16
