@@ -17,15 +17,19 @@ from causal_jax.ops.blocks import block_size, map_blocks
 # layers of the benchmark (the block stays in the second-level cache).
 _BLOCK_ROWS = 512
 
-# Up to this many input channels a forward convolution is bound by copying patches,
-# and XLA's own is up to twice as fast (measured: 3 channels 3.5 against 7.5 ms).
-_NATIVE_FORWARD_CHANNELS = 4
+# Outputs of fewer pixels an image are up to forty times slower by XLA's own convolution
+# (2x2 of 128 to 256 channels: 169 against 3.7 ms). Others are as fast by it as by a
+# product of patches or up to five times as fast (5x5, 32 to 32 channels: 24 against 62
+# ms; 7x7, 16 to 32: 10 against 50), but for one: of 3 channels to as many as 32 (4.6
+# against 1.5 ms with a fourth that is zero).
+_NATIVE_PIXELS = 16
+_SLOW_CHANNELS, _SLOW_FEATURES = 3, range(17, 33)
 
 # A stride of 1 with so many times fewer channels out than in: products come first
-# (measured: 32 to 3 channels, a sixth off the whole sampler's time). Its gradients copy
+# (measured: 64 to 3 channels, 4.7 against 6.2 ms). Its gradients copy
 # the few instead of the many (128 to 3 channels, 16 images of 64 pixels: the image's in
 # 16 instead of 58 ms, the kernel's in 8 instead of 121).
-_FEW_FEATURES = 8
+_FEW_FEATURES = 16
 
 # From so many channels and pixels of the batch on Winograd's transforms pay (measured
 # when they were formed along both axes at once, and two outputs:
@@ -33,24 +37,31 @@ _FEW_FEATURES = 8
 # most of it for the kernel). Of stride 2 and 5x5 (one core, 64 images; forward, to the
 # image, to the kernel): 32 pixels a side, 64 to 128 channels 75, 72, 84 against 49, 56,
 # 57 ms; 8 pixels, 256 to 512 channels 75, 78, 89 against 84, 135, 65.
+# Beside XLA's convolution a forward one needs more channels: 3x3, 32 to 32 channels, 16
+# images of 32 pixels a side 3.2 against its 2.0 ms, 64 to 64 7.4 against 8.0.
 WINOGRAD_CHANNELS = 32
+_FORWARD_CHANNELS = 64
 _WINOGRAD_PIXELS = 128
 
 
 def conv(x, kernel, *, kernel_size, strides):
     """A SAME convolution: [B, H, W, I] -> [B, H / strides, W / strides, O]."""
     channels, features = kernel.shape[2:]
-    if channels <= _NATIVE_FORWARD_CHANNELS:
-        return native.conv(x, kernel, strides=strides)
     if _has_few_features(kernel.shape, strides):
         # Products first: adding few channels up is cheaper than copying many.
         return _fold_products(x, native.turned(kernel))
-    if strides == 1 and _is_winograd(x, kernel.shape):
-        return winograd.conv(x, kernel)
-    if strides == 2 and _is_strided_winograd(x, kernel.shape, 4, 1):
-        return winograd.strided_conv(x, kernel)
-    matrix = kernel.reshape(-1, features)
+    if min(channels, features) >= _FORWARD_CHANNELS:
+        if strides == 1 and _is_winograd(x, kernel.shape):
+            return winograd.conv(x, kernel)
+        if strides == 2 and _is_strided_winograd(x, kernel.shape, 4, 1):
+            return winograd.strided_conv(x, kernel)
     rows = x.shape[1] * x.shape[2] // strides**2
+    if rows >= _NATIVE_PIXELS:
+        if channels == _SLOW_CHANNELS and features in _SLOW_FEATURES:
+            x = jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, 1)))
+            kernel = jnp.pad(kernel, ((0, 0), (0, 0), (0, 1), (0, 0)))
+        return native.conv(x, kernel, strides=strides)
+    matrix = kernel.reshape(-1, features)
     return map_blocks(
         lambda block: jnp.dot(
             _patches_under_kernel(block, kernel_size, strides), matrix
@@ -63,10 +74,8 @@ def conv(x, kernel, *, kernel_size, strides):
 
 def input_gradient(g, kernel, *, kernel_size, strides):
     """The transpose of `conv` in its image."""
-    if _has_few_features(kernel.shape, strides):  # of which g has few
+    if strides == kernel_size[0] % 2 == kernel_size[1] % 2 == 1:
         return conv(g, native.turned(kernel), kernel_size=kernel_size, strides=1)
-    if strides == 1 and _is_winograd(g, native.turned(kernel).shape):
-        return winograd.conv(g, native.turned(kernel))
     if strides == 2 and _is_strided_winograd(g, kernel.shape, 2, 1):
         return winograd.strided_input_gradient(g, kernel)
     return _fold_products(g, kernel, strides)

@@ -243,5 +243,6 @@ def test_a_program_for_another_platform_holds_its_native_operations():
             jax.jit(value_and_derivatives), platforms=[platform]
         )(*arguments)
         text = exported.mlir_module()
-        assert ("stablehlo.convolution" in text) == native
+        # XLA's convolution of an image with zeros between is what a CPU is slow at.
+        assert ("lhs_dilate = [2, 2]" in text) == native
         assert ("stablehlo.dot_general" in text) == (not native)

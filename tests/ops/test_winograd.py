@@ -100,8 +100,8 @@ def test_layers_of_many_pixels_take_it_and_mean_the_native_ones(conv_fn, monkeyp
             lambda *args, fn=fn, name=name: taken.append(name) or fn(*args),
         )
     rng = np.random.RandomState(0)
-    x = jnp.asarray(rng.randn(8, 16, 16, 32), jnp.float32)
-    kernel = jnp.asarray(rng.randn(5, 5, 32, 33), jnp.float32)
+    x = jnp.asarray(rng.randn(8, 16, 16, 64), jnp.float32)
+    kernel = jnp.asarray(rng.randn(5, 5, 64, 65), jnp.float32)
 
     def found(method):
         y, pullback = jax.vjp(
