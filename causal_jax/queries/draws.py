@@ -10,6 +10,7 @@ and its name alone.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -17,10 +18,12 @@ import jax.numpy as jnp
 import networkx as nx
 import numpy as np
 
+from causal_jax import chunked
 from causal_jax import graph as graphs
+from causal_jax.interventions import Set
 from causal_jax.networks.judge import Judge, Reading
 from causal_jax.scm import SCM
-from causal_jax.types import Array, Key, Params, Values
+from causal_jax.types import Array, Key, Noise, Params, Values
 
 CHUNK = 256  # units drawn at once: one compiled shape, bounded memory
 
@@ -61,9 +64,39 @@ def draw_labels(
     for name in do or {}:
         graphs.require_node(scm.graph, name, role="node in do")
     do = {name: value for name, value in (do or {}).items() if name in model.nodes}
-    return model.sample(
-        model_params, key, num=num, do=do, given=given, max_draws=max_draws
-    )
+    parsed, _ = model._parse(model_params, key, do, num)
+    only_set = all(isinstance(item, Set) for item in parsed.values())
+    if given or chunked.is_large(model) or not only_set:
+        return model.sample(
+            model_params, key, num=num, do=do, given=given, max_draws=max_draws
+        )
+    values, is_set = {}, {}
+    for name, shape in model.value_shapes(model_params).items():
+        is_set[name] = name in parsed
+        value = parsed[name].value if name in parsed else jnp.zeros((), shape.dtype)
+        values[name] = jnp.broadcast_to(value, (num, *shape.shape))
+    return model._ordered(_sample_set(model, model_params, key, values, is_set))
+
+
+@partial(jax.jit, static_argnames=("scm",))
+def _sample_set(
+    scm: SCM, params: Params, key: Key, values: Values, is_set: dict[str, bool]
+) -> Values:
+    """`SCM.sample` with nodes set to `values`, `[num, ...]`, where `is_set` says so.
+
+    One program, whichever nodes those are.
+    """
+
+    def one_unit(values: Values, noise: Noise) -> Values:
+        found: Values = {}
+        for name in scm.order:
+            parents = tuple(found[parent] for parent in scm.parents[name])
+            natural = scm.mechanisms[name].apply(params[name], parents, noise[name])
+            found[name] = jnp.where(is_set[name], values[name], natural)
+        return found
+
+    num = len(next(iter(values.values())))
+    return jax.vmap(one_unit)(values, scm.sample_noise(key, num))
 
 
 def with_labels(

@@ -1,6 +1,7 @@
 """Images drawn below labels that were drawn before: the draws of the whole model."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -44,6 +45,26 @@ def test_draws_equal_the_sample_of_the_whole_model(true):
         np.testing.assert_array_equal(value, whole[name])
     image = draws.with_labels(scm, params, key, labels)
     np.testing.assert_allclose(image, whole["image"], atol=1e-5)
+
+
+def test_labels_under_any_set_of_interventions_are_one_program(
+    true, count_compilations
+):
+    scm, params = true
+    key = jax.random.key(2)
+    states = np.arange(6) % 2
+    every = ({"Male": states}, {}, {"Bald": 1, "Young": "0"}, {"Smiling": "1"})
+    expected = [scm.sample(params, key, num=6, do=do) for do in every]
+    draws.draw_labels(scm, params, key, num=6, do={"Mustache": 1})
+    for do, whole in zip(every, expected, strict=True):
+        found = {}
+        draw = functools.partial(draws.draw_labels, scm, params, key, num=6, do=do)
+        assert count_compilations(lambda draw=draw: found.update(draw())) == 0
+        for name, value in found.items():
+            np.testing.assert_array_equal(value, whole[name])
+            assert value.dtype == whole[name].dtype
+    with pytest.raises(ValueError, match="one value per unit"):
+        draws.draw_labels(scm, params, key, num=6, do={"Male": states[:5]})
 
 
 def test_draws_come_in_chunks_of_one_shape_and_in_full(true, monkeypatch):
