@@ -4,10 +4,9 @@
     python -m experiments.table --only=faces_wgan       # cells whose name starts so
     python -m experiments.table --only=celeba_ --table=list_attr_celeba.zip
 
-Each cell is one `experiments.train` and `experiments.evaluate`; its row goes to
-docs/results/CELL.json and docs/results.md is made from all rows. The CelebA cells read
-the attribute table from --table (the official list, zipped or not) or else from the
-tfds folder named by $TFDS_DATA_DIR. Interrupted cells resume from --workdir.
+Each cell is one `experiments.train` and `experiments.evaluate`; docs/results.md is made
+of all their rows. The CelebA cells read the attribute table from --table (the official
+list, zipped or not) or else from $TFDS_DATA_DIR. Interrupted cells resume from --workdir.
 """
 
 import json
@@ -20,7 +19,7 @@ from causal_jax.recipes import recipe, registry
 from experiments import results, study
 
 _SEEDS = range(5)
-CELEBA = "celeba_labels"
+CELEBA, QUICKSTART = "celeba_labels", "faces_causal_gan:quickstart"
 G1, COMPLETE = "big_causal_graph", "complete_big_causal_graph"
 PHOTOS, AT_64 = "celeba_causal_gan", {"dataset": "celeb_a_64"}
 PLAIN = {**AT_64, "num_steps": 5000, "gan.joint": False, "gan.additivity": 0.0}
@@ -34,7 +33,8 @@ CELLS: dict[str, tuple[str, dict]] = {
         f"random{s}_mle": ("faces_labels:random,mle", {"table_seed": s}) for s in _SEEDS
     },
     "faces_reference": ("faces_labels:reference", {}),
-    "faces_quickstart": ("faces_causal_gan:quickstart", {}),
+    "faces_quickstart": (QUICKSTART, {}),
+    "faces_quickstart_bfloat16": (QUICKSTART, {"gan.dtype": "bfloat16"}),
     "faces_causal_gan": ("faces_causal_gan", {}),
     "faces_causal_began": ("faces_causal_began", {}),
     "celeba_g1_mle": (f"{CELEBA}:{G1},mle", {}),
