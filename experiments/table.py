@@ -6,7 +6,7 @@
 
 Each cell is one `experiments.train` and `experiments.evaluate`; docs/results.md is made
 of all their rows. The CelebA cells read the attribute table from --table (the official
-list, zipped or not) or else from $TFDS_DATA_DIR. Interrupted cells resume from --workdir.
+list, zipped or not) or else $TFDS_DATA_DIR. Interrupted cells resume from --workdir.
 """
 
 import json
