@@ -145,6 +145,7 @@ def write_row(
             "seconds": {"benchmark": taken},
             "metrics": {"benchmark": figures},
             "note": machine,
+            "hardware": results.hardware(num_devices(file, args)),
         },
     )
     write_page()

@@ -45,11 +45,10 @@ def _git(*args: str) -> str:
     return described.stdout.strip()
 
 
-def hardware() -> str:
-    """What this ran on, as JAX sees it."""
-    devices = jax.devices()
-    kind = devices[0].device_kind
-    return f"{len(devices)} x {kind} ({platform.machine()}), jax {jax.__version__}"
+def hardware(num_devices: int | None = None) -> str:
+    """What this ran on, as JAX sees it, or so many of its devices."""
+    kind, num = jax.devices()[0].device_kind, num_devices or jax.device_count()
+    return f"{num} x {kind} ({platform.machine()}), jax {jax.__version__}"
 
 
 def read(cell: str) -> dict | None:
@@ -60,7 +59,7 @@ def read(cell: str) -> dict | None:
 
 def write(cell: str, row: dict) -> None:
     """Writes a row, whole or not at all."""
-    row = {"cell": cell, **row, "revision": revision(), "hardware": hardware()}
+    row = {"cell": cell, "hardware": hardware(), **row, "revision": revision()}
     write_text(FOLDER / f"{cell}.json", json.dumps(row, indent=1) + "\n")
 
 
