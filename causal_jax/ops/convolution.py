@@ -14,10 +14,10 @@ forward mode and every higher order follow without further rules. A transposed
 convolution is ``input_gradient`` with the kernel turned by 180 degrees and its
 channel axes swapped.
 
-Why not the compiler's own: XLA's CPU backward of strided convolutions, and its
-forward at small spatial sizes, are 2 to 100 times slower than the matrix
-product (``python -m benchmarks.run --only=layers`` prints the table). Elsewhere than
-on a CPU the native operations are used; both mean the same numbers.
+Why not the compiler's own: XLA's CPU backward of convolutions, and its forward at small
+spatial sizes, are 2 to 100 times slower than the matrix product (``python -m
+benchmarks.run --only=layers`` prints the table). Elsewhere than on a CPU, and forward
+where it is as fast, the native operations are used; both mean the same numbers.
 
 Why primitives and not ``jax.custom_vjp``: training maps one unit at a time with
 ``jax.vmap``, and a mapped ``custom_vjp`` forms one weight gradient per unit

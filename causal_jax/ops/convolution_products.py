@@ -20,10 +20,10 @@ _BLOCK_ROWS = 512
 # Outputs of fewer pixels an image are up to forty times slower by XLA's own convolution
 # (2x2 of 128 to 256 channels: 169 against 3.7 ms). Others are as fast by it as by a
 # product of patches or up to five times as fast (5x5, 32 to 32 channels: 24 against 62
-# ms; 7x7, 16 to 32: 10 against 50), but for one: of 3 channels to as many as 32 (4.6
-# against 1.5 ms with a fourth that is zero).
+# ms; 7x7, 16 to 32: 10 against 50). But for an odd number of channels it is slow where
+# as many as 32 come out (3 to 32: 4.6 against 1.5 ms with a fourth that is zero).
 _NATIVE_PIXELS = 16
-_SLOW_CHANNELS, _SLOW_FEATURES = 3, range(17, 33)
+_SLOW_FEATURES = range(17, 33)
 
 # A stride of 1 with so many times fewer channels out than in: products come first
 # (measured: 64 to 3 channels, 4.7 against 6.2 ms). Its gradients copy
@@ -57,7 +57,7 @@ def conv(x, kernel, *, kernel_size, strides):
             return winograd.strided_conv(x, kernel)
     rows = x.shape[1] * x.shape[2] // strides**2
     if rows >= _NATIVE_PIXELS:
-        if channels == _SLOW_CHANNELS and features in _SLOW_FEATURES:
+        if channels % 2 and channels > 1 and features in _SLOW_FEATURES:
             x = jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, 1)))
             kernel = jnp.pad(kernel, ((0, 0), (0, 0), (0, 1), (0, 0)))
         return native.conv(x, kernel, strides=strides)
