@@ -2,9 +2,9 @@
 
 A pass is the value and the gradients of inputs and kernel. Beside ours is the share of
 a large matrix product's rate that it reaches, by the layer's nominal operations (two
-per product and sum, in three products), and the time of XLA's own
-operations, which `causal_jax.ops.convolution` uses elsewhere than on a CPU. PyTorch's
-is the fastest of both layouts, eager and compiled.
+per product and sum, in three products), and the time of XLA's own operations, which
+`causal_jax.ops.convolution` uses elsewhere than on a CPU, and there forward where they
+are as fast. PyTorch's is the fastest of both layouts, eager and compiled.
 """
 
 import argparse

@@ -225,6 +225,24 @@ class Fixed(_MechanismWrapper):
 
 
 @dataclasses.dataclass(frozen=True)
+class Settable(_MechanismWrapper):
+    """The value is `params["setting"]`, or the natural one where that is a NaN.
+
+    So one program serves every set of nodes that are set.
+    """
+
+    def init(self, key: Key, parents: tuple) -> Params:
+        return {"inner": self.inner.init(key, parents), "setting": jnp.nan}
+
+    def apply(self, params: Params, parents: tuple, noise: Noise) -> Array:
+        value = self.inner.apply(params["inner"], parents, noise)
+        setting = params["setting"]
+        is_natural = jnp.isnan(setting)
+        known = jnp.where(is_natural, 0, setting).astype(value.dtype)
+        return jnp.where(is_natural, value, known)
+
+
+@dataclasses.dataclass(frozen=True)
 class Shifted(_MechanismWrapper):
     """`inner + amount`."""
 

@@ -46,7 +46,7 @@ def _git(*args: str) -> str:
 
 
 def hardware(num_devices: int | None = None) -> str:
-    """What this ran on, as JAX sees it, or so many of its devices."""
+    """What this ran on; `num_devices` where a process of its own had another number."""
     kind, num = jax.devices()[0].device_kind, num_devices or jax.device_count()
     return f"{num} x {kind} ({platform.machine()}), jax {jax.__version__}"
 

@@ -1,4 +1,4 @@
-"""Layers whose cost on a CPU is that of the matrix products they stand for.
+"""Convolutions whose cost on a CPU is that of the matrix products they stand for.
 
 Formula. A SAME convolution, its input gradient and its weight gradient are the
 three faces of one trilinear form ``T(x, k, g) = sum(conv(x, k) * g)``::
@@ -14,10 +14,10 @@ forward mode and every higher order follow without further rules. A transposed
 convolution is ``input_gradient`` with the kernel turned by 180 degrees and its
 channel axes swapped.
 
-Why not the compiler's own: XLA's CPU backward of convolutions, and its forward at small
-spatial sizes, are 2 to 100 times slower than the matrix product (``python -m
-benchmarks.run --only=layers`` prints the table). Elsewhere than on a CPU, and forward
-where it is as fast, the native operations are used; both mean the same numbers.
+Why not the compiler's own: XLA's CPU gradients, and its forward convolution of few
+pixels, are 2 to 100 times slower than the matrix product (``python -m benchmarks.run
+--only=layers`` prints the table). Where its forward one is as fast, and elsewhere than
+on a CPU, the native operations are used; all mean the same numbers.
 
 Why primitives and not ``jax.custom_vjp``: training maps one unit at a time with
 ``jax.vmap``, and a mapped ``custom_vjp`` forms one weight gradient per unit
@@ -48,8 +48,9 @@ def conv(x, kernel, *, strides=1, method=None):
       x: `[B, H, W, I]` input.
       kernel: `[kh, kw, I, O]` weights.
       strides: the step along both image axes, at least 1.
-      method: None for matrix products on a CPU and the native operation elsewhere,
-        decided when the program is lowered; "native" for the native one everywhere.
+      method: None for the fastest way on a CPU, often matrix products, and the native
+        operation elsewhere, decided when the program is lowered; "native" for the
+        native one everywhere.
 
     Returns:
       `[B, ceil(H / strides), ceil(W / strides), O]`.

@@ -1,4 +1,4 @@
-"""The three faces of a SAME convolution as matrix products; see `convolution`.
+"""The three faces of a SAME convolution on a CPU; see `convolution`.
 
 Image sizes are multiples of `strides`, dtypes equal.
 """
@@ -17,19 +17,23 @@ from causal_jax.ops.blocks import block_size, map_blocks
 # layers of the benchmark (the block stays in the second-level cache).
 _BLOCK_ROWS = 512
 
-# Outputs of fewer pixels an image are up to forty times slower by XLA's own convolution
-# (2x2 of 128 to 256 channels: 169 against 3.7 ms). Others are as fast by it as by a
-# product of patches or up to five times as fast (5x5, 32 to 32 channels: 24 against 62
-# ms; 7x7, 16 to 32: 10 against 50). But for an odd number of channels it is slow where
-# as many as 32 come out (3 to 32: 4.6 against 1.5 ms with a fourth that is zero).
-_NATIVE_PIXELS = 16
+# Where XLA's own convolution is used forward. Of outputs of fewer pixels an image it is
+# up to 46 times slower than products of patches (2x2 pixels, 128 to 256 channels: 169
+# against 3.7 ms), and of kernels of more numbers up to 1.7 times (4x4, 256 to 512
+# channels, 32 images of 32 pixels a side: 836 against 479 ms). Others are as fast by it
+# or up to five times as fast (64 images of 32 pixels a side, 5x5, 32 to 32 channels: 24
+# against 62 ms; 8 images of 64, 7x7, 16 to 32: 10 against 50; types of 16 and 64 bits
+# likewise). An odd number of channels is slow where 17 to 32 come out: 32 images of 64
+# pixels a side, 4x4, stride 2, 3 to 32 channels take 4.6 ms, with a fourth of zeros
+# 1.5. (Here and below on one core of an Intel Xeon, unless said.)
+_NATIVE_PIXELS, _NATIVE_NUMBERS = 16, 2**20
 _SLOW_FEATURES = range(17, 33)
 
-# A stride of 1 with so many times fewer channels out than in: products come first
-# (measured: 64 to 3 channels, 4.7 against 6.2 ms). Its gradients copy
-# the few instead of the many (128 to 3 channels, 16 images of 64 pixels: the image's in
-# 16 instead of 58 ms, the kernel's in 8 instead of 121).
-_FEW_FEATURES = 16
+# A stride of 1 with so many times fewer channels out than in: forward, products come
+# first (16 images of 64 pixels, 3x3, 64 to 3 channels: 4.7 against XLA's 5.2 ms, 128 to
+# 3: 9 against 12), and the kernel's gradient copies the few instead of the many (128 to
+# 3: 8 instead of 121 ms on two cores; 32 to 3, 32 pixels: 1 instead of 7).
+_FEW_FORWARD, _FEW_FOR_KERNEL = 16, 8
 
 # From so many channels and pixels of the batch on Winograd's transforms pay (measured
 # when they were formed along both axes at once, and two outputs:
@@ -37,8 +41,8 @@ _FEW_FEATURES = 16
 # most of it for the kernel). Of stride 2 and 5x5 (one core, 64 images; forward, to the
 # image, to the kernel): 32 pixels a side, 64 to 128 channels 75, 72, 84 against 49, 56,
 # 57 ms; 8 pixels, 256 to 512 channels 75, 78, 89 against 84, 135, 65.
-# Beside XLA's convolution a forward one needs more channels: 3x3, 32 to 32 channels, 16
-# images of 32 pixels a side 3.2 against its 2.0 ms, 64 to 64 7.4 against 8.0.
+# Beside XLA's convolution it needs more channels: 3x3, 16 images of 32 pixels a side:
+# 32 to 32 channels 3.2 against its 2.0 ms, 64 to 64 7.4 against 8.0.
 WINOGRAD_CHANNELS = 32
 _FORWARD_CHANNELS = 64
 _WINOGRAD_PIXELS = 128
@@ -47,7 +51,7 @@ _WINOGRAD_PIXELS = 128
 def conv(x, kernel, *, kernel_size, strides):
     """A SAME convolution: [B, H, W, I] -> [B, H / strides, W / strides, O]."""
     channels, features = kernel.shape[2:]
-    if _has_few_features(kernel.shape, strides):
+    if _has_few_features(kernel.shape, strides, _FEW_FORWARD):
         # Products first: adding few channels up is cheaper than copying many.
         return _fold_products(x, native.turned(kernel))
     if min(channels, features) >= _FORWARD_CHANNELS:
@@ -56,7 +60,7 @@ def conv(x, kernel, *, kernel_size, strides):
         if strides == 2 and _is_strided_winograd(x, kernel.shape, 4, 1):
             return winograd.strided_conv(x, kernel)
     rows = x.shape[1] * x.shape[2] // strides**2
-    if rows >= _NATIVE_PIXELS:
+    if rows >= _NATIVE_PIXELS and kernel.size <= _NATIVE_NUMBERS:
         if channels % 2 and channels > 1 and features in _SLOW_FEATURES:
             x = jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, 1)))
             kernel = jnp.pad(kernel, ((0, 0), (0, 0), (0, 1), (0, 0)))
@@ -74,7 +78,7 @@ def conv(x, kernel, *, kernel_size, strides):
 
 def input_gradient(g, kernel, *, kernel_size, strides):
     """The transpose of `conv` in its image."""
-    if strides == kernel_size[0] % 2 == kernel_size[1] % 2 == 1:
+    if strides == 1 and _is_symmetric(kernel_size):
         return conv(g, native.turned(kernel), kernel_size=kernel_size, strides=1)
     if strides == 2 and _is_strided_winograd(g, kernel.shape, 2, 1):
         return winograd.strided_input_gradient(g, kernel)
@@ -84,7 +88,9 @@ def input_gradient(g, kernel, *, kernel_size, strides):
 def weight_gradient(x, g, *, kernel_size, strides):
     """The transpose of `conv` in its kernel."""
     shape = (*kernel_size, x.shape[3], g.shape[3])
-    if _has_few_features(shape, strides):  # x and g exchanged, and the kernel turned
+    if _has_few_features(
+        shape, strides, _FEW_FOR_KERNEL
+    ):  # x and g exchanged, and the kernel turned
         other = weight_gradient(g, x, kernel_size=kernel_size, strides=1)
         return native.turned(other)
     if strides == 1 and _is_winograd(x, shape):
@@ -178,11 +184,15 @@ def _fold_products(g, kernel, strides=1):
     return map_blocks(block_fn, g, g.shape[1] * g.shape[2], _BLOCK_ROWS)
 
 
-def _has_few_features(kernel_shape, strides):
-    """Whether channels out are so few that to copy or add up those is cheaper."""
-    height, width, channels, features = kernel_shape
-    odd = height % 2 == width % 2 == 1
-    return strides == 1 and odd and _FEW_FEATURES * features <= channels
+def _is_symmetric(kernel_size):
+    """Whether SAME of stride 1 adds as many zeros before as after."""
+    return all(size % 2 for size in kernel_size)
+
+
+def _has_few_features(kernel_shape, strides, times):
+    """Whether channels out are so many times fewer that taking those alone pays."""
+    *kernel_size, channels, features = kernel_shape
+    return strides == 1 and _is_symmetric(kernel_size) and times * features <= channels
 
 
 def _is_winograd(x, kernel_shape):

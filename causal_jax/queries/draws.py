@@ -2,11 +2,11 @@
 
 `scm.sample(params, key, do=...)` compiles once for every set of intervened nodes, which
 is dear where a node is a large network. Here the labels, which are cheap, are drawn
-first, under `do` and `given`; then the rest of the model is drawn with *every* label
-set to its value, unit by unit. Both have the same law: given its parents, a node does
-not depend on how they came about (the causal Markov condition; Pearl 2009, section
-1.4.2), and without `given` even the same draws, since a node's noise depends on the key
-and its name alone.
+first, under `do` and `given` (under `do` alone by one program, whichever labels are
+set); then the rest of the model is drawn with *every* label set to its value, unit by
+unit. Both have the same law: given its parents, a node does not depend on how they came
+about (the causal Markov condition; Pearl 2009, section 1.4.2), and without `given` even
+the same draws, since a node's noise depends on the key and its name alone.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +20,7 @@ import numpy as np
 
 from causal_jax import chunked
 from causal_jax import graph as graphs
-from causal_jax.interventions import Set
+from causal_jax.interventions import Set, Settable
 from causal_jax.networks.judge import Judge, Reading
 from causal_jax.scm import SCM
 from causal_jax.types import Array, Key, Noise, Params, Values
@@ -55,7 +55,10 @@ def draw_labels(
     given: Mapping | None = None,
     max_draws: int = 2_000_000,
 ) -> Values:
-    """The nodes of `label_model`, each `[num, ...]`; other interventions are ignored.
+    """The nodes of `label_model`, each `[num, ...]`.
+
+    Interventions on other nodes are ignored. Without `given`, one program serves every
+    set of nodes that are set, if all have states.
 
     Raises:
       ValueError: see `SCM.sample`.
@@ -64,39 +67,41 @@ def draw_labels(
     for name in do or {}:
         graphs.require_node(scm.graph, name, role="node in do")
     do = {name: value for name, value in (do or {}).items() if name in model.nodes}
-    parsed, _ = model._parse(model_params, key, do, num)
-    only_set = all(isinstance(item, Set) for item in parsed.values())
-    if given or chunked.is_large(model) or not only_set:
-        return model.sample(
-            model_params, key, num=num, do=do, given=given, max_draws=max_draws
-        )
-    values, is_set = {}, {}
-    for name, shape in model.value_shapes(model_params).items():
-        is_set[name] = name in parsed
-        value = parsed[name].value if name in parsed else jnp.zeros((), shape.dtype)
-        values[name] = jnp.broadcast_to(value, (num, *shape.shape))
-    return model._ordered(_sample_set(model, model_params, key, values, is_set))
+    if given is None and _is_settable(model):
+        parsed, _ = model._parse(model_params, key, do, num)
+        if all(isinstance(item, Set) for item in parsed.values()):
+            settings = {
+                name: jnp.broadcast_to(jnp.asarray(item.value, jnp.float32), num)
+                for name, item in parsed.items()
+            }
+            natural = dict.fromkeys(model.nodes, jnp.full(num, jnp.nan))
+            values = _sample_set(model, model_params, key, {**natural, **settings})
+            return model._ordered(values)
+    return model.sample(
+        model_params, key, num=num, do=do, given=given, max_draws=max_draws
+    )
+
+
+def _is_settable(scm: SCM) -> bool:
+    """Whether all nodes have states, and are evaluated one by one."""
+    return len(scm.discrete) == len(scm.nodes) and not chunked.is_large(scm)
 
 
 @partial(jax.jit, static_argnames=("scm",))
-def _sample_set(
-    scm: SCM, params: Params, key: Key, values: Values, is_set: dict[str, bool]
-) -> Values:
-    """`SCM.sample` with nodes set to `values`, `[num, ...]`, where `is_set` says so.
+def _sample_set(scm: SCM, params: Params, key: Key, settings: Values) -> Values:
+    """`SCM.sample` with states set, `[num]` a node, where they are no NaN."""
+    mechanisms = {name: Settable(each) for name, each in scm.mechanisms.items()}
+    settable = SCM(scm.graph, mechanisms)
 
-    One program, whichever nodes those are.
-    """
+    def one_unit(settings: Values, noise: Noise) -> Values:
+        both = {
+            name: {"inner": params[name], "setting": settings[name]}
+            for name in scm.nodes
+        }
+        return settable.evaluate(both, noise)
 
-    def one_unit(values: Values, noise: Noise) -> Values:
-        found: Values = {}
-        for name in scm.order:
-            parents = tuple(found[parent] for parent in scm.parents[name])
-            natural = scm.mechanisms[name].apply(params[name], parents, noise[name])
-            found[name] = jnp.where(is_set[name], values[name], natural)
-        return found
-
-    num = len(next(iter(values.values())))
-    return jax.vmap(one_unit)(values, scm.sample_noise(key, num))
+    num = len(settings[scm.nodes[0]])
+    return jax.vmap(one_unit)(settings, scm.sample_noise(key, num))
 
 
 def with_labels(

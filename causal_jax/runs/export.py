@@ -20,7 +20,6 @@ nodes and every value, and convolutions are those of its platform. Equal keys dr
 noise: two calls of `sample` are twins.
 """
 
-import dataclasses
 import hashlib
 import io
 import json
@@ -37,7 +36,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from causal_jax import abduction, files
-from causal_jax.mechanism import Mechanism
+from causal_jax.interventions import Settable
 from causal_jax.posterior import NUM_PARTICLES
 from causal_jax.runs.exported import ENTRIES, FORMAT, PLATFORMS, Exported, load
 from causal_jax.scm import SCM
@@ -47,30 +46,6 @@ __all__ = ["Exported", "load", "save"]
 
 SAMPLE, COUNTERFACTUAL, COUNTERFACTUAL_IMAGES = ENTRIES
 _PACKAGES = ("causal_jax", "jax", "jaxlib", "flax", "numpy")
-
-
-@dataclasses.dataclass(frozen=True)
-class Settable:
-    """A mechanism whose value is `params["setting"]` where that is no NaN."""
-
-    inner: Mechanism
-
-    def init(self, key: Key, parents: tuple) -> Params:
-        return {"inner": self.inner.init(key, parents), "setting": jnp.nan}
-
-    def noise(self, key: Key, num: int) -> Noise:
-        return self.inner.noise(key, num)
-
-    def apply(self, params: Params, parents: tuple, noise: Noise) -> Array:
-        value = self.inner.apply(params["inner"], parents, noise)
-        setting = params["setting"]
-        is_natural = jnp.isnan(setting)
-        known = jnp.where(is_natural, 0, setting).astype(value.dtype)
-        return jnp.where(is_natural, value, known)
-
-    @property
-    def num_states(self) -> int | None:
-        return getattr(self.inner, "num_states", None)
 
 
 def save(

@@ -1,4 +1,4 @@
-"""Convolutions by matrix products: the numbers of the native operations."""
+"""Convolutions on a CPU: the numbers of the native operations."""
 
 import jax
 import jax.export
@@ -6,7 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from causal_jax.ops import convolution, convolution_native, convolution_products
+from causal_jax.ops import (
+    convolution,
+    convolution_native,
+    convolution_products,
+    winograd,
+)
 from causal_jax.ops.blocks import block_size
 from causal_jax.ops.convolution import conv, conv_transpose
 
@@ -38,10 +43,20 @@ def inputs(geometry, channels=3, features=4, num=3):
     return x, draw(1, kernel, kernel, channels, features)
 
 
+@pytest.fixture
+def by_products(monkeypatch):
+    """No convolution is XLA's own, forward neither."""
+    monkeypatch.setattr(convolution_products, "_NATIVE_NUMBERS", 0)
+    jax.clear_caches()  # of programs that were made otherwise
+    yield
+    jax.clear_caches()
+
+
 def close(a, b, tolerance=1e-12):
     np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.usefixtures("by_products")
 @pytest.mark.parametrize("conv_fn", FUNCTIONS)
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 def test_value_and_gradients_equal_the_native_operation(conv_fn, geometry):
@@ -63,20 +78,26 @@ def test_value_and_gradients_equal_the_native_operation(conv_fn, geometry):
             close(ours, native)
 
 
-def test_a_channel_of_zeros_changes_nothing(monkeypatch):
-    """An odd number of channels gets one where XLA is slow without."""
-    taken = []
-    conv_fn = convolution_native.conv
-    monkeypatch.setattr(
-        convolution_native,
-        "conv",
-        lambda x, *a, **k: taken.append(x) or conv_fn(x, *a, **k),
-    )
+@pytest.mark.parametrize(
+    ("channels", "features", "taken"),
+    [(3, 24, 4), (3, 32, 4), (3, 16, 3), (3, 33, 3), (4, 24, 4), (1, 24, 1)],
+)
+def test_an_odd_number_of_channels_gets_one_of_zeros(
+    channels, features, taken, monkeypatch
+):
+    """Where XLA is slow without."""
+    shapes, native = [], convolution_native.conv
+
+    def recorded(x, kernel, **settings):
+        shapes.append((x.shape[-1], kernel.shape[-2]))
+        return native(x, kernel, **settings)
+
+    monkeypatch.setattr(convolution_native, "conv", recorded)
     with jax.enable_x64(True):
-        x, kernel = inputs((8, 10, 3, 1), channels=3, features=24)
-        found = jax.jit(conv)(x, kernel)
-        close(found, conv(x, kernel, method="native"))
-    assert [each.shape[-1] for each in taken] == [4, 3]
+        x, kernel = inputs((8, 10, 3, 1), channels, features)
+        found = convolution_products.conv(x, kernel, kernel_size=(3, 3), strides=1)
+        close(found, native(x, kernel, strides=1))
+    assert shapes == [(taken, taken)]
 
 
 @pytest.mark.parametrize("strides", [1, 2, 3])
@@ -87,6 +108,7 @@ def test_transposed_equals_lax_conv_transpose(strides):
         close(ours, jax.lax.conv_transpose(x, kernel, (strides, strides), "SAME"))
 
 
+@pytest.mark.usefixtures("by_products")
 @pytest.mark.parametrize("conv_fn", FUNCTIONS)
 def test_wide_blocks_and_kernels_that_are_not_square(conv_fn):
     with jax.enable_x64(True):
@@ -194,14 +216,36 @@ def conv_of_doubled(x, kernel, method):
 
 
 def few_features(x, kernel, method):
-    return convolution.conv(x, kernel[..., :4], method=method)
+    return convolution.conv(x, kernel[..., :2], method=method)
 
 
-@pytest.mark.parametrize("conv_fn", [conv_3x3, conv_of_doubled, few_features])
-def test_fewer_products_equal_native(conv_fn):
-    """Many channels: the values, both gradients, a tangent and a second order."""
+@pytest.mark.parametrize(
+    ("conv_fn", "ways"),
+    [
+        (conv_3x3, {"conv", "weight_gradient"}),
+        (conv_of_doubled, {"conv_of_doubled"}),
+        (few_features, {"_fold_products"}),
+    ],
+)
+def test_fewer_products_equal_native(conv_fn, ways, monkeypatch):
+    """The values, both gradients, a tangent and a second order."""
+    taken = set()
+    for module, name in [
+        *((winograd, name) for name in ("conv", "weight_gradient", "conv_of_doubled")),
+        (convolution_products, "_fold_products"),
+    ]:
+        fn = getattr(module, name)
+        monkeypatch.setattr(
+            module,
+            name,
+            lambda *args, fn=fn, name=name: taken.add(name) or fn(*args),
+        )
+    for name in ("WINOGRAD_CHANNELS", "_FORWARD_CHANNELS"):
+        monkeypatch.setattr(convolution_products, name, 6)
+    monkeypatch.setattr(winograd, "_BLOCK", 2**9)  # several blocks
+    monkeypatch.setattr(convolution_products, "_BLOCK_ROWS", 64)
     with jax.enable_x64(True):
-        x, kernel = draw(0, 3, 12, 16, 64), draw(1, 3, 3, 64, 72)  # several blocks
+        x, kernel = draw(0, 3, 8, 12, 32), draw(1, 3, 3, 32, 6)
 
         def value_and_derivatives(method):
             def total(x, kernel):
@@ -222,6 +266,7 @@ def test_fewer_products_equal_native(conv_fn):
         for ours, native in pairs:  # sums of many terms: errors are of the largest's
             largest = float(jnp.abs(native).max())
             np.testing.assert_allclose(ours, native, rtol=0, atol=1e-11 * largest)
+    assert ways <= taken
 
 
 def test_a_doubled_image_is_mapped_into_the_batch():
@@ -231,6 +276,7 @@ def test_a_doubled_image_is_mapped_into_the_batch():
     close(mapped.reshape(6, 8, 8, 32), whole, 1e-5)
 
 
+@pytest.mark.usefixtures("by_products")
 @pytest.mark.parametrize("strides", [1, 2])
 def test_what_a_gpu_gets_is_what_a_cpu_gets(strides):
     """The faces' native forms, in float64 on this machine."""
@@ -261,6 +307,7 @@ def test_a_program_for_another_platform_holds_its_native_operations():
             jax.jit(value_and_derivatives), platforms=[platform]
         )(*arguments)
         text = exported.mlir_module()
-        # XLA's convolution of an image with zeros between is what a CPU is slow at.
+        # XLA's convolutions with zeros between are what a CPU is slow at.
         assert ("lhs_dilate = [2, 2]" in text) == native
+        assert ("rhs_dilate = [2, 2]" in text) == native
         assert ("stablehlo.dot_general" in text) == (not native)

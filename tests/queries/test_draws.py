@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from causal_jax.data import faces
+from causal_jax.interventions import Randomize
 from causal_jax.mechanism import AdditiveNoise
 from causal_jax.queries import draws
 from causal_jax.scm import SCM
@@ -55,7 +56,8 @@ def test_labels_under_any_set_of_interventions_are_one_program(
     states = np.arange(6) % 2
     every = ({"Male": states}, {}, {"Bald": 1, "Young": "0"}, {"Smiling": "1"})
     expected = [scm.sample(params, key, num=6, do=do) for do in every]
-    draws.draw_labels(scm, params, key, num=6, do={"Mustache": 1})
+    for value in (1, states):  # one for all units, and one for each
+        draws.draw_labels(scm, params, key, num=6, do={"Mustache": value})
     for do, whole in zip(every, expected, strict=True):
         draw = functools.partial(draws.draw_labels, scm, params, key, num=6, do=do)
         assert count_compilations(draw) == 0
@@ -64,6 +66,32 @@ def test_labels_under_any_set_of_interventions_are_one_program(
             assert value.dtype == whole[name].dtype
     with pytest.raises(ValueError, match="one value per unit"):
         draws.draw_labels(scm, params, key, num=6, do={"Male": states[:5]})
+    with pytest.raises(ValueError, match="num"):
+        draws.draw_labels(scm, params, key, num=0)
+    with pytest.raises(ValueError, match="given"):
+        draws.draw_labels(scm, params, key, num=6, given=[])
+
+
+def test_other_interventions_on_labels_are_those_of_the_whole_model(true):
+    scm, params = true
+    key = jax.random.key(3)
+    odds = Randomize(jnp.array([0.2, 0.8]))
+    for do in ({"Male": odds, "Bald": 1}, {"Young": lambda value, parents: 1 - value}):
+        whole = scm.sample(params, key, num=6, do=do)
+        labels = draws.draw_labels(scm, params, key, num=6, do=do)
+        for name, value in labels.items():
+            np.testing.assert_array_equal(value, whole[name])
+
+
+def test_what_lies_above_labels_without_states_is_drawn_and_set_as_ever():
+    noise = AdditiveNoise(mean_fn=lambda params: 0.0, shape=(2, 2, 3))
+    scm = SCM("image -> bright", {"image": noise, "bright": IsBright()})
+    params, key = scm.init(jax.random.key(0)), jax.random.key(4)
+    for do in ({}, {"bright": 1}, {"image": jnp.full((2, 2, 3), 0.5)}):
+        whole = scm.sample(params, key, num=5, do=do)
+        labels = draws.draw_labels(scm, params, key, num=5, do=do)
+        for name, value in labels.items():
+            np.testing.assert_array_equal(value, whole[name])
 
 
 def test_draws_come_in_chunks_of_one_shape_and_in_full(true, monkeypatch):
