@@ -74,7 +74,7 @@ def draw_labels(
                 name: jnp.broadcast_to(jnp.asarray(item.value, jnp.float32), num)
                 for name, item in parsed.items()
             }
-            natural = dict.fromkeys(model.nodes, jnp.full(num, jnp.nan))
+            natural = dict.fromkeys(model.nodes, jnp.full(num, jnp.nan, jnp.float32))
             values = _sample_set(model, model_params, key, {**natural, **settings})
             return model._ordered(values)
     return model.sample(
