@@ -135,7 +135,7 @@ def measured(file: str, chosen: dict, args: argparse.Namespace) -> dict:
 def write_row(
     file: str, figures: dict, machine: str, taken: float, args: argparse.Namespace
 ) -> None:
-    command = "python -m benchmarks.run --opponents=ENV/bin/python"
+    command = "python -m benchmarks.run --opponents=ENV/bin/python --networks=DIR"
     command += f" --only={args.only}" * bool(args.only)
     backend = jax.default_backend()
     results.write(
