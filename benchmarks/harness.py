@@ -233,7 +233,7 @@ def line(what: str, figures: dict) -> str:
     """A line of the table."""
     ours = seconds(figures["ours_seconds"])
     if "fraction" in figures:
-        ours += f" ({100 * figures['fraction']:.2g} % of the rate"
+        ours += f" ({100 * figures['fraction']:.0f} % of the rate"
         ours += (
             f"; must {100 * figures['must_rate']:g})" if "must_rate" in figures else ")"
         )

@@ -36,7 +36,7 @@ def get_config(variant=""):
             config.image_size = 64
         elif part == "quickstart":
             config.num_steps = 4000
-            config.label_steps = 3000
+            config.label_steps = 2000
         elif part == QUICKTEST:
             defaults.quicktest(config)
         else:
