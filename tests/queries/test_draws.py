@@ -48,10 +48,8 @@ def test_draws_equal_the_sample_of_the_whole_model(true):
     np.testing.assert_allclose(image, whole["image"], atol=1e-5)
 
 
-def test_labels_under_any_set_of_interventions_are_one_program(
-    true, count_compilations
-):
-    scm, params = true
+def test_labels_under_any_set_of_interventions_are_one_program(count_compilations):
+    scm, params = faces.label_scm()
     key = jax.random.key(2)
     states = np.arange(6) % 2
     every = ({"Male": states}, {}, {"Bald": 1, "Young": "0"}, {"Smiling": "1"})
@@ -72,8 +70,8 @@ def test_labels_under_any_set_of_interventions_are_one_program(
         draws.draw_labels(scm, params, key, num=6, given=[])
 
 
-def test_other_interventions_on_labels_are_those_of_the_whole_model(true):
-    scm, params = true
+def test_other_interventions_on_labels_are_those_of_the_whole_model():
+    scm, params = faces.label_scm()
     key = jax.random.key(3)
     odds = Randomize(jnp.array([0.2, 0.8]))
     for do in ({"Male": odds, "Bald": 1}, {"Young": lambda value, parents: 1 - value}):
