@@ -62,17 +62,11 @@ SLOW_FILES = (
     *("test_convolution", "test_pooled_conv", "test_images", "test_faces"),
 )
 SLOW_EXAMPLES = ("[causal_jax.training", "[causal_jax.networks")  # of test_examples
-# Quick runs are made once: files that ask for one of a kind go to one worker.
-RUNS = {"digits_run": "digits", "run": "faces"}
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+@pytest.hookimpl(tryfirst=True)  # before -m reads them
 def pytest_collection_modifyitems(items):
-    """Marks a test's step, and the worker of pytest-xdist that its file goes to."""
-    groups = {}
-    for item in items:
-        kind = [RUNS[name] for name in RUNS if name in item.fixturenames]
-        groups.setdefault(item.path, set()).update(kind)
+    """Marks a test's step."""
     for item in items:
         place = item.path.relative_to(ROOT / "tests").with_suffix("").parts[0]
         if place in PRODUCT:
@@ -80,8 +74,6 @@ def pytest_collection_modifyitems(items):
         is_slow_example = any(each in item.name for each in SLOW_EXAMPLES)
         if place in SLOW or item.path.stem in SLOW_FILES or is_slow_example:
             item.add_marker(pytest.mark.slow)
-        group = min(groups[item.path], default=str(item.path.relative_to(ROOT)))
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="module", autouse=True)
