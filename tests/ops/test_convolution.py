@@ -45,7 +45,7 @@ def inputs(geometry, channels=3, features=4, num=3):
 
 @pytest.fixture
 def by_products(monkeypatch):
-    """No convolution is XLA's own, forward neither."""
+    """No convolution is XLA's own: neither a gradient nor a forward one."""
     monkeypatch.setattr(convolution_products, "_NATIVE_NUMBERS", 0)
     jax.clear_caches()  # of programs that were made otherwise
     yield
