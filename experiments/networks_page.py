@@ -13,10 +13,10 @@ _NAMES = {
 
 _HEADER = """# Bayesian networks
 
-Made by `python -m experiments.table_networks --networks=DIR` from the rows in
-`docs/results/networks_*.json`. For each network and seed 100,000 rows are drawn from
-its tables; *tabular* are the conditional tables counted in the same rows (add-1/2).
-Mean ± standard deviation over the seeds, which are trained at once.
+Made by `python -m experiments.table_networks --networks=DIR --num_seeds=3`; DIR (or
+`$CAUSAL_JAX_NETWORKS`) holds NAME.bif or NAME.bif.gz of bnlearn's repository. For a
+network and seed 100,000 rows are drawn; *tabular* are conditional tables counted in
+them (add-1/2). Mean ± standard deviation over the seeds.
 
 TVD from the truth, of what is seen and under single interventions (mean, largest):
 *joint* is of the joint law, exact; *pairs* is the mean over the tables of all pairs of
@@ -49,8 +49,8 @@ def ratios(row: dict, method: str) -> tuple[float, float]:
 def _line(row: dict, method: str) -> str:
     figures, network = row["metrics"][method], row["network"]
     name = row["cell"].removeprefix(PREFIX)
-    few = f"{network['rare_interventions']:g} of {network['interventions']}"
-    few_rows = f"{network['rare_configurations']:g} of {network['configurations']}"
+    kinds = ("interventions", "configurations")
+    rare = [f"{round(network[f'rare_{k}'], 1):.10g} of {network[k]}" for k in kinds]
     cells = (
         f"{name} ({network['nodes']})",
         network["measure"].split(",")[0].split(" ")[0],
@@ -59,9 +59,9 @@ def _line(row: dict, method: str) -> str:
         _figure(figures["do_tvd_mean"]),
         _figure(figures["do_tvd_max"]),
         _times(row, method),
-        f"{_figure(figures['rare_do_tvd_mean'])} ({few})",
+        f"{_figure(figures['rare_do_tvd_mean'])} ({rare[0]})",
         _figure(figures["row_tvd"]),
-        f"{_figure(figures['rare_row_tvd'])} ({few_rows})",
+        f"{_figure(figures['rare_row_tvd'])} ({rare[1]})",
         f"{row['seconds'][method]:.0f}",
         f"`{row['command']}`",
     )

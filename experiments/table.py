@@ -1,12 +1,13 @@
 """Makes the results table cell by cell; finished cells are kept and skipped.
 
-    python -m experiments.table                         # every cell whose data is there
+    python -m experiments.table                         # every cell
     python -m experiments.table --only=faces_wgan       # cells whose name starts so
     python -m experiments.table --only=celeba_ --table=list_attr_celeba.zip
 
 Each cell is one `experiments.train` and `experiments.evaluate`; docs/results.md is made
-of all their rows. The CelebA cells read the attribute table from --table (the official
-list, zipped or not) or else $TFDS_DATA_DIR. Interrupted cells resume from --workdir.
+of all their rows. CelebA's label cells read --table (the official list, zipped or not)
+or else $TFDS_DATA_DIR, those of pictures `celeb_a_64` there (docs/celeba.md); what was
+interrupted resumes from --workdir.
 """
 
 import json

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from causal_jax.cli import train
 from causal_jax.cli.__main__ import COMMANDS
-from causal_jax.recipes import registry
+from causal_jax.recipes import recipe, registry
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -13,8 +13,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def test_readme_example_runs(tmp_path):
     (block,) = re.findall(r"```python\n(.*?)```", README, re.S)
     assert len(block.splitlines()) <= 25
-    (tmp_path / "example.py").write_text(block)
-    names = runpy.run_path(str(tmp_path / "example.py"))
+    names = names_of(tmp_path / "example.py", block)
     assert set(names["smiling"]["Smiling"].tolist()) == {1}
 
 
@@ -52,3 +51,23 @@ def test_readme_has_the_two_commands():
         "pip install -r requirements.txt && python -m experiments.quickstart" in README
     )
     assert re.search(r"^python -m pytest$", README, re.M)
+
+
+def test_the_page_on_ones_own_data_runs_as_it_stands(tmp_path, monkeypatch):
+    page = (ROOT / "docs" / "your_data.md").read_text(encoding="utf-8")
+    make, ask = re.findall(r"```python\n(.*?)```", page, re.S)
+    assert "--config=table --config.table=people.csv --config.graph=people.txt" in page
+    monkeypatch.chdir(tmp_path)
+    names_of(tmp_path / "make.py", make)
+    config = registry.get_config("table:mle")
+    config.update(table="people.csv", graph="people.txt", num_steps=300)
+    recipe.train(config, "runs/people")
+    found = names_of(tmp_path / "ask.py", ask)
+    assert abs(found["done"][1] - 0.14) < 4 * (0.14 * 0.86 / 3700) ** 0.5
+    assert abs(found["would_cough"] - 1 / 3) < 0.1  # .2 of the .6 who would cough
+
+
+def names_of(path, text):
+    """The names that a program defines."""
+    path.write_text(text, encoding="utf-8")
+    return runpy.run_path(str(path))

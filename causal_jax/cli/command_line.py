@@ -38,7 +38,13 @@ def launch(module: types.ModuleType | str, name: str = "") -> None:
     with _stopped_in_one_line(name):
         if isinstance(module, str):
             module = importlib.import_module(f"causal_jax.cli.{module}")
-        run(name, module.define_flags, module.main, help_text=module.__doc__)
+        run(
+            name,
+            module.define_flags,
+            module.main,
+            help_text=module.__doc__,
+            more_help=getattr(module, "more_help", None),
+        )
 
 
 def run(
@@ -47,6 +53,7 @@ def run(
     main: Callable[[flags.FlagValues], None],
     *,
     help_text: str = "",
+    more_help: Callable[[list[str]], str] | None = None,
 ) -> None:
     """`app.run` of `main(flags)`, where every mistake is one line.
 
@@ -55,15 +62,14 @@ def run(
       define_flags: defines the command's own flags.
       main: the command.
       help_text: what --help says above the flags.
+      more_help: what it says below them, of the other arguments.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.ERROR)  # absl and JAX: backends that are not there
     before = set(flags.FLAGS)
     define_flags()
     own = [name for name in flags.FLAGS if name not in before]
-    if {"--help", "-help", "-h", "--helpshort"} & set(sys.argv[1:]):
-        print(_help(help_text, own))
-        sys.exit(0)
+    asks_for_help = {"--help", "-help", "-h", "--helpshort"} & set(sys.argv[1:])
     parsed = False
 
     def parsed_main(argv: list[str]) -> None:
@@ -75,8 +81,14 @@ def run(
             main(flags.FLAGS)
 
     try:
+        if asks_for_help:
+            more = more_help(sys.argv[1:]) if more_help else ""
+            print("\n\n".join(filter(None, (_help(help_text, own), more))))
+            sys.exit(0)
         with _stopped_in_one_line(command), _warnings_in_one_line(command):
             app.run(parsed_main, flags_parser=lambda argv: _parse(argv, own))
+    except flags.Error as error:
+        sys.exit(f"usage: {_said_plainly(error, own)}")
     except (ValueError, AttributeError, KeyError, FileNotFoundError) as error:
         if parsed:  # main has its own handler; what it lets through is a bug
             raise
@@ -87,21 +99,21 @@ def _parse(argv: list[str], own: list[str]) -> list[str]:
     """What is no flag; a flag that is wrong is one line, with the command's own."""
     try:
         return flags.FLAGS(argv)
-    except flags.UnrecognizedFlagError as error:
-        name = error.flagname
-        sys.exit(f"usage: there is no flag --{name}: {suggestion(name, own)}")
     except flags.Error as error:
-        sys.exit(f"usage: {_said_plainly(error)} (--help lists the flags)")
+        sys.exit(f"usage: {_said_plainly(error, own)}")
 
 
-def _said_plainly(error: flags.Error) -> str:
+def _said_plainly(error: flags.Error, own: list[str]) -> str:
     """A flag's error; one that is missing is called so, with what it is for."""
+    if isinstance(error, flags.UnrecognizedFlagError):
+        name = error.flagname
+        return f"there is no flag --{name}: {suggestion(name, own)}"
     text = _one_line(error)
     missing = re.search(r"Flag --([\w.]+) must have a value other than None", text)
-    if not missing:
-        return text
-    name = missing[1]
-    return f"--{name} is missing: {flags.FLAGS[name].help}"
+    if missing:
+        name = missing[1]
+        text = f"--{name} is missing: {flags.FLAGS[name].help}"
+    return f"{text} (--help lists the flags)"
 
 
 @contextlib.contextmanager
@@ -159,7 +171,8 @@ def _one_line(error: BaseException) -> str:
     text = str(error)
     if isinstance(error, AttributeError | KeyError):  # ml_collections': a repr
         text = text.replace("\\n", " ").replace("\\'", "'").strip("\"'")
-        text = f"there is no config key '{text}"
+        name, _, hint = text.partition("'")
+        text = f"there is no config key '{name}'{hint}"
     return " ".join(text.split())
 
 

@@ -10,7 +10,7 @@ state names, the run's config, versions, hashes and this command. Read it with
     model = causal_jax.export.load("model.zip")
     model.do({"Mustache": "1"}, num=8, seed=0)["image"]
 
-or, on a machine with jax alone, with the ten lines of docs/export.md. JAX reads such
+or, on a machine with jax alone, with the loader in docs/export.md. JAX reads such
 files for about half a year; then run the receipt's command again.
 """
 

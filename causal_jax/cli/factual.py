@@ -11,7 +11,7 @@ from causal_jax.data import user_images
 from causal_jax.recipes.labels_images import data
 from causal_jax.recipes.labels_images.imagination import read_labels
 from causal_jax.recipes.labels_images.model import Trained
-from causal_jax.recipes.settings import Settings, with_keys
+from causal_jax.recipes.settings import with_keys
 from causal_jax.runs.load import IMAGE
 
 MAX_PICTURES = 64  # more do not fit on a page
@@ -56,29 +56,12 @@ def _numbers(part: str) -> list[int] | None:
 
 def _held_out(trained: Trained, numbers: list[int]) -> np.ndarray:
     config = trained.run.config
-    _require_few(config, max(numbers))
+    _require_below(max(numbers), data.num_validation(config))
     if not config.images:  # no more are drawn or read
         config = with_keys(config, num_images=max(numbers) + 1)
-    graph = trained.label_scm.graph
-    if config.images:
-        training = data.images(config, graph, "train")
-        found = data.with_validation(config, graph, training)[1].images
-    else:
-        found = data.images(config, graph, "validation").images
+    found = data.images(config, trained.label_scm.graph, "validation").images
     _require_below(max(numbers), len(found))
     return np.asarray(found)[numbers].astype(np.float32) / 127.5 - 1
-
-
-def _require_few(config: Settings, largest: int) -> None:
-    """Refuses a number at once that no drawing or reading would reach."""
-    if data.are_faces(config):  # they are drawn: as many as the evaluation has
-        _require_below(largest, config.num_images)
-    elif config.images:
-        known = data.labels(config)  # the table alone, without its pictures
-        num = len(known.rows) + len(known.held_out)
-        _require_below(largest, max(num // 10, 1))
-    else:
-        _require_below(largest, data.num_validation(config))
 
 
 def _require_below(largest: int, num: int) -> None:

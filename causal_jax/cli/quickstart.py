@@ -4,7 +4,7 @@
 
 Draws faces whose causal law is known, learns their label law along the causal graph,
 learns the image mechanism (CausalGAN at 32 pixels), measures both against the truth and
-writes a report. About four minutes on two CPU cores. Run it again to resume; choose
+writes a report. Four to six minutes on two CPU cores. Run it again to resume; choose
 another folder with --workdir and another seed with --seed.
 """
 

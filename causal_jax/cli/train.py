@@ -4,21 +4,22 @@ r"""Trains a causal generative model: labels first, then (if the config says so)
 
 A variant follows the config's name after a colon (faces_labels:mle; `:quicktest` runs
 two steps of everything), and every key can be overridden after it:
-`--config.seed=3 --config.num_steps=2000`. The same command resumes an interrupted run:
-Ctrl-C and SIGTERM save first, and what else ends it costs at most --checkpoint_seconds.
---config=FILE.py[:variant] takes a config file of your own.
+`--config.seed=3 --config.num_steps=2000`. `causal-jax train --config=NAME --help` says
+what a config is for, its variants and its keys. The same command resumes an interrupted
+run: Ctrl-C and SIGTERM save first, and what else ends it costs at most
+--checkpoint_seconds. --config=FILE.py[:variant] takes a config file of your own.
 
 Digits whose colours tell the class, a counterfactual generative network of them and an
 invariant classifier of its pictures: --config=mnist_cgn:double_colored, then
 --config=mnist_classifier:double_colored with --config.generator=DIR (also `colored` and
-`wildlife`; each config file says its variants).
+`wildlife`).
 
 Your own data: a CSV table (header = label names) and a graph file (lines "A -> B"),
 
     causal-jax train --config=table --config.table=people.csv \
         --config.graph=people.txt --workdir=runs/people
 
-and with pictures named in the table's first column: --config=table:images
+and with pictures that a column of the table names: --config=table:images
 --config.images=FOLDER. Then: causal-jax evaluate --workdir=DIR, causal-jax sample.
 
 All devices of a host are used. On several hosts the same command runs on each; under
@@ -26,9 +27,12 @@ SLURM and on TPU slices they find each other, elsewhere each has --coordinator=H
 --num_processes=N --process_id=0 ... N-1 (docs/pods.md).
 """
 
+import ast
 import sys
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
@@ -59,6 +63,33 @@ def define_flags() -> None:
     flags.DEFINE_integer("num_processes", None, "Several hosts: how many processes.")
     flags.DEFINE_integer("process_id", None, "Several hosts: which one this is, 0 ...")
     flags.mark_flags_as_required(["config", "workdir"])
+
+
+def more_help(arguments: list[str]) -> str:
+    """What --help says of the config that the arguments name, "" where they name none.
+
+    Raises:
+      SystemExit: it has no such variant.
+      AttributeError: it has no such key.
+      absl.flags.Error: no such flag, or a wrong value.
+    """
+    if not any(text.lstrip("-").startswith("config") for text in arguments):
+        return ""
+    others = [text for text in arguments if not text.startswith(("-h", "--h"))]
+    flags.FLAGS([sys.argv[0], *others, "--workdir=none"])
+    name = config_flags.get_config_filename(flags.FLAGS["config"])
+    file = Path(name.partition(":")[0])
+    text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    keys = "\n".join(_keys(flags.FLAGS.config, "--config."))
+    return f"{file.stem}: {text}\n\nIts keys:\n{keys}"
+
+
+def _keys(config: ml_collections.ConfigDict, prefix: str) -> Iterator[str]:
+    for key, value in sorted(config.items()):
+        if isinstance(value, ml_collections.ConfigDict):
+            yield from _keys(value, f"{prefix}{key}.")
+        else:
+            yield f"  {prefix}{key}={value}"
 
 
 def main(args: flags.FlagValues) -> None:

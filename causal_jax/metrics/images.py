@@ -1,8 +1,8 @@
 """What a judge reads in generated images: labels obeyed, diversity, do against see.
 
 Everything here measures and nothing trains or selects. The judge never sees generated
-images before it reads them (see `networks.judge`). Rates come with their standard
-errors.
+images before it reads them (see `networks.judge`). Accuracies come with
+their standard errors; of a share p of n images it is sqrt(p (1 - p) / n).
 
 A label's accuracy is *balanced*: as many images of do(label=0) as of do(label=1), so
 that an image which ignores its labels scores 1/2 (on labels as they occur it would
@@ -119,7 +119,8 @@ def label_accuracy(
       num_per_state: images of do(label=0) and as many of do(label=1), a label.
     """
     by_label, errors = {}, {}
-    for name, reading in _each_intervention(scm, params, judge, key, num_per_state):
+    for name in judged_labels(scm, judge):
+        reading = _intervention(scm, params, judge, key, name, num_per_state)
         says_one = reading.labels[..., judge.label_names.index(name)] > 0.5
         rates = np.array([1.0 - says_one[0].mean(), says_one[1].mean()])
         variance = rates * (1.0 - rates) / num_per_state
@@ -128,18 +129,12 @@ def label_accuracy(
     return LabelAccuracy(by_label, errors)
 
 
-def _each_intervention(scm, params, judge, key, num_per_state):
-    """Yields (label, reading `[2, num_per_state, ...]`: do(0), then do(1))."""
+def _intervention(scm, params, judge, key, name, num_per_state):
+    """The reading `[2, num_per_state, ...]` of do(name=0), then do(name=1)."""
     states = np.repeat(np.arange(2), num_per_state)
-    for i, name in enumerate(judged_labels(scm, judge)):
-        key_label = jax.random.fold_in(key, i)
-        reading = read(
-            scm, params, judge, key_label, num=len(states), do={name: states}
-        )
-        yield (
-            name,
-            jax.tree.map(lambda x: x.reshape(2, num_per_state, *x.shape[1:]), reading),
-        )
+    key_label = jax.random.fold_in(key, judged_labels(scm, judge).index(name))
+    reading = read(scm, params, judge, key_label, num=len(states), do={name: states})
+    return jax.tree.map(lambda x: x.reshape(2, num_per_state, *x.shape[1:]), reading)
 
 
 def combination_accuracy(
@@ -244,13 +239,10 @@ def diversity(
     """
     if truth is None or not judge.nuisance_names:
         return None
-    pairs = zip(
-        _each_intervention(scm, params, judge, key, num_per_state),
-        _each_intervention(*truth, judge, key, num_per_state),
-        strict=True,
-    )
     table = {}
-    for (name, ours), (_, true) in pairs:
+    for name in judged_labels(scm, judge):
+        ours = _intervention(scm, params, judge, key, name, num_per_state)
+        true = _intervention(*truth, judge, key, name, num_per_state)
         ratios = ours.nuisances.std(1) / np.maximum(true.nuisances.std(1), 1e-6)
         for state, row in zip(scm.states(name), ratios, strict=True):
             row = dict(zip(judge.nuisance_names, map(float, row), strict=True))
@@ -275,7 +267,7 @@ def frechet(
     real: Array,
     labels: Mapping[str, np.ndarray] | None = None,
     num: int = 2000,
-) -> Frechet:
+) -> Frechet | None:
     """Generated against real images on the judge's features, with the floor.
 
     Args:
@@ -288,12 +280,12 @@ def frechet(
       labels: {label: int `[N]`}, states of the real images; of every label.
       num: images in each set; at most N / 2.
 
-    Raises:
-      ValueError: fewer than four real images.
+    Returns:
+      None of fewer than four real images.
     """
     num = min(num, len(real) // 2)
     if num < 2:
-        raise ValueError(f"{len(real)} real images are too few: give at least 4")
+        return None
     key_split, key_draw = jax.random.split(key)
     rows = np.asarray(jax.random.permutation(key_split, len(real)))[: 2 * num]
     features = np.asarray(judge.features(real[rows]))

@@ -9,7 +9,7 @@ trains one on any set of labelled images, `metrics.accuracy` says how good it is
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -95,6 +95,18 @@ class Judge:
         """`[B, 64]` penultimate features."""
         return self.read(images).features
 
+    def of(self, names: Collection[str]) -> "Judge":
+        """The same reader of those of its labels that are among `names`."""
+        kept = [i for i, name in enumerate(self.label_names) if name in names]
+        columns = np.array([*kept, *range(self._num_labels, self._num_outputs)])
+        arrays = self.params["params"]
+        last = {name: x[..., columns] for name, x in arrays["Dense_1"].items()}
+        return dataclasses.replace(
+            self,
+            params={"params": {**arrays, "Dense_1": last}},
+            label_names=tuple(self.label_names[i] for i in kept),
+        )
+
     @property
     def num_members(self) -> int:
         """How many networks read together."""
@@ -105,9 +117,12 @@ class Judge:
         return len(self.label_names)
 
     @property
+    def _num_outputs(self) -> int:
+        return self._num_labels + len(self.nuisance_names)
+
+    @property
     def _sized_network(self) -> "_SizedClassifier":
-        num_outputs = self._num_labels + len(self.nuisance_names)
-        module = Classifier(num_outputs, self.width, self.num_stages)
+        module = Classifier(self._num_outputs, self.width, self.num_stages)
         return _SizedClassifier(module, self.size)
 
     def _require_shape(self, shape: tuple[int, ...]) -> None:

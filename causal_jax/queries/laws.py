@@ -6,6 +6,7 @@ A law is an array of probabilities, one for each combination of states, ordered 
 graph.
 """
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -60,7 +61,7 @@ def exact_law(scm: SCM, params: Params, do: dict[str, int] | None = None) -> np.
     return _law_of(scm, _log_factors(scm, params), do or {})
 
 
-def _law_of(scm: SCM, factors: np.ndarray, do: dict[str, int]) -> np.ndarray:
+def _law_of(scm: SCM, factors: np.ndarray, do: Mapping[str, int]) -> np.ndarray:
     rows = all_rows(cardinalities(scm))
     log_law = np.zeros(len(rows))
     for i, name in enumerate(scm.nodes):
@@ -113,14 +114,28 @@ class Laws(NamedTuple):
         return self.rows is None
 
 
-def exact_laws(scm: SCM, params: Params) -> Laws:
-    """The enumerated laws of an explicit model, see `is_enumerable`."""
+def exact_laws(scm: SCM, params: Params, *, order: Sequence[str] | None = None) -> Laws:
+    """The enumerated laws of an explicit model, see `is_enumerable`.
+
+    Args:
+      scm: the model.
+      params: its parameters.
+      order: of the nodes in the laws; None takes the model's.
+    """
     factors = _log_factors(scm, params)
+    order = order or scm.nodes
+    axes = [scm.nodes.index(name) for name in order]
+
+    def law(do: Mapping[str, int]) -> np.ndarray:
+        found = _law_of(scm, factors, do).reshape(cardinalities(scm))
+        return found.transpose(axes).ravel()
+
     done = {
-        f"{name}={scm.states(name)[v]}": _law_of(scm, factors, {name: v})
-        for name, v in single_interventions(scm)
+        f"{name}={scm.states(name)[v]}": law({name: v})
+        for name in order
+        for v in range(len(scm.states(name)))
     }
-    return Laws(seen=_law_of(scm, factors, {}), done=done)
+    return Laws(seen=law({}), done=done)
 
 
 def model_laws(

@@ -34,6 +34,38 @@ def test_help_is_the_text_and_our_flags_alone(python_m, flags_of, command, flag)
         assert all(config in listed for config in registry.config_paths())
 
 
+def test_help_of_a_config_is_its_own_text_and_its_keys(python_m):
+    done = python_m(
+        "experiments.train", "--config=table:mle", "--config.seed=3", "--help"
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.partition("\nFlags:\n")[2].splitlines()
+    assert any(line.startswith("table: Your own data") for line in lines)
+    assert any(line.startswith("Variants: `mle`") for line in lines)
+    keys = lines[lines.index("Its keys:") + 1 :]
+    assert {"  --config.seed=3", "  --config.trainer=mle"} <= set(keys)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        (
+            "--config=table:nothing",
+            "usage: unknown variant 'nothing': there are images",
+        ),
+        ("--config.nothing=1", "usage: there is no config key 'nothing'"),
+        ("--nothing=1", "usage: there is no flag --nothing: "),
+        ("--config=tabel", "usage: there is no config 'tabel': did you mean 'table'"),
+    ],
+)
+def test_mistakes_beside_help_are_one_line(
+    python_m, assert_one_line, argument, message
+):
+    named = [] if argument.startswith("--config=") else ["--config=table"]
+    done = python_m("experiments.train", *named, argument, "--help")
+    assert_one_line(done, message)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

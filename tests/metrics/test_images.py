@@ -132,8 +132,7 @@ def test_frechet_of_the_truth_is_near_its_floor_and_of_a_fault_far(true, judge):
         *model_with(Uniform()), judge, jax.random.key(7), real=real, num=2000
     )
     assert poor.frechet > 5 * poor.floor
-    with pytest.raises(ValueError, match="too few"):
-        images.frechet(*true, judge, jax.random.key(7), real=real[:3])
+    assert images.frechet(*true, judge, jax.random.key(7), real=real[:3]) is None
 
 
 def test_frechet_of_the_same_labels_leaves_out_an_error_of_their_law(true, judge):

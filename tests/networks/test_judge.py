@@ -116,6 +116,17 @@ def test_an_ensemble_reads_the_mean_of_its_members(judge, tmp_path):
     np.testing.assert_allclose(found.features, first.features, atol=1e-5)
 
 
+def test_a_judge_of_fewer_labels_reads_them_as_before(judge):
+    images = np.random.default_rng(0).integers(0, 255, (5, 32, 32, 3)).astype(np.uint8)
+    few = judge.of({"Mustache", "Male", "Unknown"})
+    assert few.label_names == ("Male", "Mustache")
+    everything, read = judge.read(images), few.read(images)
+    columns = [judge.label_names.index(name) for name in few.label_names]
+    np.testing.assert_allclose(read.labels, everything.labels[:, columns], atol=1e-5)
+    np.testing.assert_allclose(read.nuisances, everything.nuisances, atol=1e-5)
+    np.testing.assert_allclose(read.features, everything.features, atol=1e-5)
+
+
 def test_judges_of_other_names_do_not_read_together(judge):
     names = judge.label_names[::-1]
     for other in ({"label_names": names}, {"version": judge.version + 1}):

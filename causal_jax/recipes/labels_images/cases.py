@@ -1,5 +1,6 @@
 """Cases of imagined images: given faces and one changed label each."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -19,6 +20,7 @@ from causal_jax.recipes.labels_images.measures import open_images
 from causal_jax.reporting import grids
 
 KEY = 2311  # the cases are the same for every run
+FEWEST = 10  # pictures of a label's state
 
 
 class Cases(NamedTuple):
@@ -26,7 +28,7 @@ class Cases(NamedTuple):
 
     Attributes:
       names: of the strata, "Male=0 to 1".
-      columns: `[S]` which label is changed.
+      columns: `[S]` which of the n labels is changed.
       images: `[S, B, H, H, 3]` in [-1, 1].
       labels: int `[S, B, n]`, theirs.
       others: int `[S, B, n]`, in the world of the intervention.
@@ -41,23 +43,30 @@ class Cases(NamedTuple):
     true: np.ndarray | None
 
 
-def face_cases(size: int, num: int) -> Cases:
-    """Drawn faces of the law, `num` a label and state, and their true twins."""
+def face_cases(names: Sequence[str], size: int, num: int) -> Cases:
+    """Drawn faces of the law, `num` a label and state, and their true twins.
+
+    Args:
+      names: the model's labels, of `faces.LABELS`.
+      size: height and width.
+      num: cases a label and state.
+    """
     scm, params = faces.scm(size)
     label_scm, label_params = faces.label_scm()
     strata = []
-    for i, name in enumerate(faces.LABELS):
+    for i, name in enumerate(names):
         for state in range(2):
-            key = jax.random.fold_in(jax.random.key(KEY), 2 * i + state)
+            number = 2 * faces.LABELS.index(name) + state
+            key = jax.random.fold_in(jax.random.key(KEY), number)
             pair = label_scm.twins(
                 label_params, key, num=num, do={name: 1 - state}, given={name: state}
             )
             pictures = [_rounded(with_labels(scm, params, key, w)) for w in pair]
-            rows = [np.stack([w[n] for n in faces.LABELS], -1) for w in pair]
+            rows = [np.stack([w[n] for n in names], -1) for w in pair]
             strata.append((_stratum(name, state), i, *pictures, *rows))
-    names, columns, images, true, labels, others = zip(*strata, strict=True)
+    titles, columns, images, true, labels, others = zip(*strata, strict=True)
     return Cases(
-        names=list(names),
+        names=list(titles),
         columns=np.array(columns),
         images=np.stack(images),
         labels=np.stack(labels),
@@ -69,21 +78,40 @@ def face_cases(size: int, num: int) -> Cases:
 def held_out_cases(
     model: Imagination, names: tuple[str, ...], pictures: ImageData, num: int
 ) -> Cases:
-    """Held-out pictures, `num` a label and state (some twice where there are fewer)."""
+    """Held-out pictures, each once, `num` a label and state or as many as there are.
+
+    A state of fewer than `FEWEST` pictures is left out, where more are asked for.
+
+    Raises:
+      ValueError: no state has as many.
+    """
     table, random = np.asarray(pictures.labels), np.random.default_rng(KEY)
+    nodes = model.trained.label_scm.nodes
+    rows = {
+        (name, state): np.flatnonzero(table[:, nodes.index(name)] == state)
+        for name in names
+        for state in range(2)
+    }
+    fewest = min(num, FEWEST)
+    left_out = [_stratum(*key) for key, found in rows.items() if len(found) < fewest]
+    rows = {key: found for key, found in rows.items() if len(found) >= fewest}
+    if not rows:
+        raise ValueError(
+            f"{len(table)} held-out pictures are too few: no state of a label is in "
+            f"{fewest} of them"
+        )
+    if left_out:
+        print(f"left out, of fewer than {fewest} pictures: {', '.join(left_out)}")
+    num = min(num, *map(len, rows.values()))
     strata = []
-    for name in names:
-        column = model.trained.label_scm.nodes.index(name)
-        for state in range(2):
-            rows = np.flatnonzero(table[:, column] == state)
-            if not len(rows):
-                continue
-            rows = random.choice(rows, num, replace=len(rows) < num)
-            images = pictures.images[rows].astype(np.float32) / 127.5 - 1
-            others = label_counterfactual(
-                model, table[rows], {name: 1 - state}, jax.random.key(column)
-            )
-            strata.append((_stratum(name, state), column, images, table[rows], others))
+    for (name, state), found in rows.items():
+        column = nodes.index(name)
+        chosen = random.choice(found, num, replace=False)
+        images = pictures.images[chosen].astype(np.float32) / 127.5 - 1
+        others = label_counterfactual(
+            model, table[chosen], {name: 1 - state}, jax.random.key(column)
+        )
+        strata.append((_stratum(name, state), column, images, table[chosen], others))
     titles, columns, images, labels, others = zip(*strata, strict=True)
     return Cases(
         names=list(titles),
@@ -120,7 +148,8 @@ def open_cases(
     run = model.trained.run
     if data.are_faces(run.config):
         reader = load_judge(judge_path) if judge_path else load_faces_judge()
-        return reader, face_cases(model.trained.generator.resolution, num)
+        names, size = model.trained.label_scm.nodes, model.trained.generator.resolution
+        return reader.of(names), face_cases(names, size, num)
     pictures = open_images(run, data.labels(run.config), judge_path)
     names = judged_labels(model.trained.scm, pictures.judge)
     return pictures.judge, held_out_cases(model, names, pictures.held_out, num)

@@ -24,6 +24,7 @@ from causal_jax.types import Params
 
 DATA_KEY = 2017  # the faces' rows are the same for every training seed
 _CHUNK = 2048  # faces drawn at once
+_VALIDATION = "validation"  # the split that pictures are measured against
 
 
 class Labels(NamedTuple):
@@ -126,11 +127,17 @@ def labels(config: Settings) -> Labels:
     table = tables.select(table, tuple(graph))
     graph = graphs.with_states(graph, {n: table.states[n] for n in graph})
     _require_distinct_settings(graph)
-    order = np.random.default_rng(DATA_KEY).permutation(len(table.values))
-    num_held_out = int(len(order) * config.holdout)
-    values = table.values[np.sort(order[num_held_out:])]
-    held_out = table.values[np.sort(order[:num_held_out])]
-    return Labels(graph=graph, rows=values, held_out=held_out, truth=truth)
+    is_held_out = _held_out(len(table.values), config)
+    rows, held_out = table.values[~is_held_out], table.values[is_held_out]
+    return Labels(graph=graph, rows=rows, held_out=held_out, truth=truth)
+
+
+def _held_out(num: int, config: Settings) -> np.ndarray:
+    """Which of a table's rows, and of the pictures it names, are not trained on."""
+    order = np.random.default_rng(DATA_KEY).permutation(num)
+    result = np.zeros(num, bool)
+    result[order[: int(num * config.holdout)]] = True
+    return result
 
 
 def _require_other_names(graph: nx.DiGraph) -> None:
@@ -193,7 +200,7 @@ def _drawn(truth: tuple[SCM, Params], num: int) -> Table:
 def _read(config: Settings, graph: nx.DiGraph) -> Table:
     """A table from a file, or the attributes of a tfds data set."""
     if not config.table:
-        return _all_splits(config, tuple(graph))
+        return _attributes(config, tuple(graph))
     path = Path(config.table)
     if not path.is_file():
         raise ValueError(
@@ -222,12 +229,20 @@ def _missing(config: Settings) -> str:
     return getattr(config, "missing", None) or REFUSE
 
 
-def _all_splits(config: Settings, names: tuple[str, ...]) -> Table:
+def _attributes(config: Settings, names: tuple[str, ...]) -> Table:
+    """Those of all splits; without that which the run's pictures are measured against.
+
+    (Labels alone are measured against the rows that they are learned from, as the
+    original's are, and the rows of all splits are one table there.)
+    """
+    place = config.data_dir or None
+    held_out = {_VALIDATION} if config.stage == "images" else set()
     parts = [
         celeba.labels_from_tfds(
-            config.dataset, split, label_names=names, data_dir=config.data_dir or None
+            config.dataset, split, label_names=names, data_dir=place
         )
-        for split in tfds.splits(config.dataset, data_dir=config.data_dir or None)
+        for split in tfds.splits(config.dataset, data_dir=place)
+        if split not in held_out
     ]
     return parts[0]._replace(values=np.concatenate([part.values for part in parts]))
 
@@ -238,28 +253,21 @@ def images(config: Settings, graph: nx.DiGraph, split: str = "train") -> ImageDa
     Args:
       config: a config with an image stage.
       graph: the label graph, with states.
-      split: "train" or "validation".
+      split: "train", what is trained on, or "validation", what is measured against.
 
     Raises:
       ValueError: as `labels`, and pictures that are missing or unreadable.
     """
-    names = tuple(graph)
     if config.images:
-        states = {name: graphs.states(graph, name) for name in names}
-        return image_folder(
-            config.images,
-            config.table,
-            size=config.image_size,
-            crop=crop(config),
-            image_column=getattr(config, "image_column", None) or None,
-            label_names=names,
-            states=states,
-            missing=_missing(config),
-            outside=getattr(config, "pictures_outside", False),
-            quiet=True,  # `labels` has read the same table
-        )
+        pictures = _own_pictures(config, graph)
+        num = len(pictures.images)
+        if split == _VALIDATION:
+            return _part(pictures, _measured_against(num, config))
+        return _part(pictures, ~_held_out(num, config))
+    names = tuple(graph)
     if config.dataset == "faces":
-        return _drawn_faces(config, split)
+        drawn = _drawn_faces(config, split)
+        return drawn._replace(table=tables.select(drawn.table, names))
     return celeba.images_from_tfds(
         config.dataset,
         split,
@@ -271,14 +279,54 @@ def images(config: Settings, graph: nx.DiGraph, split: str = "train") -> ImageDa
     )
 
 
+def _own_pictures(config: Settings, graph: nx.DiGraph) -> ImageData:
+    """All that one's own table names."""
+    names = tuple(graph)
+    return image_folder(
+        config.images,
+        config.table,
+        size=config.image_size,
+        crop=crop(config),
+        image_column=getattr(config, "image_column", None) or None,
+        label_names=names,
+        states={name: graphs.states(graph, name) for name in names},
+        missing=_missing(config),
+        outside=getattr(config, "pictures_outside", False),
+        quiet=True,  # `labels` has read the same table
+    )
+
+
+def for_judging(config: Settings, graph: nx.DiGraph) -> tuple[ImageData, ImageData]:
+    """What a judge learns from, and others to measure against; see `images`."""
+    if not config.images:
+        return images(config, graph), images(config, graph, _VALIDATION)
+    pictures = _own_pictures(config, graph)  # read once
+    is_measured = _measured_against(len(pictures.images), config)
+    return _part(pictures, ~is_measured), _part(pictures, is_measured)
+
+
+def _measured_against(num: int, config: Settings) -> np.ndarray:
+    """Those held out; the last tenth stands for them where a run has held out none."""
+    is_held_out = _held_out(num, config)
+    if is_held_out.any():
+        return is_held_out
+    return np.arange(num) >= num - max(num // 10, 1)
+
+
 def num_validation(config: Settings) -> int:
-    """How many held-out pictures a data set of tfds has; none is read.
+    """How many pictures `images` has of "validation"; none is read.
 
     Raises:
       ValueError: it is not prepared, or has no such split.
     """
+    if are_faces(config):  # they are drawn
+        return config.num_images
+    if config.images:
+        known = labels(config)  # the table alone, without its pictures
+        num = len(known.rows) + len(known.held_out)
+        return int(_measured_against(num, config).sum())
     place = config.data_dir or None
-    return len(tfds.Records(config.dataset, "validation", ["image"], data_dir=place))
+    return len(tfds.Records(config.dataset, _VALIDATION, ["image"], data_dir=place))
 
 
 def crop(config: Settings) -> Crop:
@@ -307,16 +355,14 @@ def are_faces(config: Settings) -> bool:
     return config.dataset == "faces" and not config.images
 
 
-def with_validation(
-    config: Settings, graph: nx.DiGraph, training: ImageData
-) -> tuple[ImageData, ImageData]:
-    """Training and held-out pictures: the validation split, or else the last tenth."""
-    if config.images:
-        num = max(len(training.images) // 10, 1)
-        return _part(training, slice(None, -num)), _part(training, slice(-num, None))
-    return training, images(config, graph, "validation")
+def are_held_out(config: Settings, labels: Labels) -> bool:
+    """Whether the pictures that a run is measured against were not trained on.
+
+    Of one's own pictures none are held out where `holdout` is 0.
+    """
+    return not config.images or len(labels.held_out) > 0
 
 
-def _part(pictures: ImageData, rows: slice) -> ImageData:
+def _part(pictures: ImageData, rows: np.ndarray) -> ImageData:
     table = pictures.table._replace(values=pictures.table.values[rows])
     return ImageData(pictures.images[rows], table)

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import jax
+import networkx as nx
 import numpy as np
 
 from causal_jax.metrics import conditionals, discrete, pairs, trees
@@ -80,7 +81,8 @@ def _least_mass(num_rows: int) -> float:
 def _small(trained: Trained, labels: data.Labels) -> tuple[dict, LabelShown]:
     """Of a joint law that can be written down."""
     scm = trained.label_scm
-    model = laws.model_laws(scm, trained.label_params, jax.random.key(KEY))
+    key = jax.random.key(KEY)
+    model = laws.model_laws(scm, trained.label_params, key, num_samples=NUM_ROWS)
     reference, source = reference_laws(trained, labels)
     measured = discrete.compare(model, reference, num_rows=len(labels.rows))
     tables = pairs.Compared(
@@ -148,12 +150,20 @@ def reference_laws(trained: Trained, labels: data.Labels) -> tuple[laws.Laws, st
     is done is the product of the data's conditional tables along the graph.
     """
     truth = labels.truth
-    if truth and set(labels.graph.edges) == set(truth[0].graph.edges):
-        return laws.exact_laws(*truth), "truth"
     scm = trained.label_scm
+    if truth and nx.utils.graphs_equal(*map(_bare, (labels.graph, truth[0].graph))):
+        return laws.exact_laws(*truth, order=scm.nodes), "truth"
     fitted = laws.exact_laws(*laws.tabular_fit(scm, labels.rows))
     seen = laws.empirical_law(labels.rows, laws.cardinalities(scm))
     return fitted._replace(seen=seen), "data"
+
+
+def _bare(graph: nx.DiGraph) -> nx.DiGraph:
+    """Its nodes and edges, whatever is said of them."""
+    result = nx.DiGraph()
+    result.add_nodes_from(graph)
+    result.add_edges_from(graph.edges)
+    return result
 
 
 def table_metrics(tables: pairs.Compared) -> dict:

@@ -13,7 +13,7 @@ from causal_jax.data.records import ImageData
 from causal_jax.metrics import images
 from causal_jax.metrics.accuracy import UnderDo, accuracy_under_do, balanced_accuracy
 from causal_jax.metrics.judge_composites import read_in_composites
-from causal_jax.networks.judge import Judge
+from causal_jax.networks.judge import Judge, load_judge
 from causal_jax.progress import tqdm
 from causal_jax.queries import draws
 from causal_jax.recipes.labels_images import data
@@ -43,12 +43,13 @@ UNSEEN = ({"Male": 0, "Mustache": 1}, {"Male": 0, "Bald": 1})
 CAUSE, EFFECT = "Mustache", "Male"
 
 
-# Of those: labels read as they were set, mean and by label; images where all are, the
-# judge's own share of real pictures of combinations that occur, and the mean ratio; and
-# what it reads in composites of two real pictures.
+# Of those: labels read as they were set, mean, its standard error, and by label; images
+# where all are, the judge's own share of real pictures of combinations that occur, and
+# the mean ratio; and what it reads in composites of two real pictures.
 UNSEEN_FIGURES = (
-    *("unseen_accuracy", "unseen", "unseen_together", "unseen_together_judge"),
-    *("unseen_together_relative", "unseen_together_composites"),
+    *("unseen_accuracy", "unseen_accuracy_error", "unseen", "unseen_together"),
+    *("unseen_together_judge", "unseen_together_relative"),
+    "unseen_together_composites",
 )
 
 
@@ -107,8 +108,9 @@ class Images(NamedTuple):
       judge: reads labels (and nuisances) off pictures.
       judge_accuracy: {label: its balanced accuracy on held-out real pictures}.
       judge_under_do: the same if the labels were set, see `accuracy_under_do`.
-      training: what was trained on.
+      training: what was trained on, without composites.
       held_out: real pictures that were not.
+      were_trained_on: whether the held-out ones were trained on all the same.
       truth: the model that draws true pictures, None where there is none.
     """
 
@@ -117,6 +119,7 @@ class Images(NamedTuple):
     judge_under_do: dict[str, UnderDo]
     training: ImageData
     held_out: ImageData
+    were_trained_on: bool
     truth: tuple[SCM, Params] | None
 
 
@@ -125,16 +128,15 @@ def open_images(
 ) -> Images:
     """Reads the pictures again and loads or trains their judge.
 
-    The judge of the faces comes with the library. Any other is trained on the run's
-    training pictures alone and kept in the run's folder.
+    The judge of the faces comes with the library, unless another is named. Any other is
+    trained on the run's training pictures alone and kept in the run's folder.
     """
     config, graph = run.config, labels.graph
-    training = data.images(config, graph, "train")
+    training, held_out = data.for_judging(config, graph)
     if data.are_faces(config):
-        reader, truth = load_faces_judge(), faces.scm(config.image_size)
-        held_out = data.images(config, graph, "validation")
+        reader = load_judge(judge_path) if judge_path else load_faces_judge()
+        reader, truth = reader.of(graph), faces.scm(config.image_size)
     else:
-        training, held_out = data.with_validation(config, graph, training)
         reader, truth = trained_judge(run, labels, training, judge_path), None
     probs, rows = reader.labels(held_out.images), judged_rows(reader, held_out)
     accuracy = balanced_accuracy(probs, rows)
@@ -149,6 +151,7 @@ def open_images(
         judge_under_do=under_do,
         training=training,
         held_out=held_out,
+        were_trained_on=not data.are_held_out(config, labels),
         truth=truth,
     )
 
@@ -213,6 +216,8 @@ def image_metrics(trained: Trained, labels: data.Labels, pictures: Images) -> di
         result["male_by_mustache"] = {
             "do": effects.do.value,
             "given": effects.given.value if effects.given else None,
+            "do_error": effects.do.standard_error,
+            "given_error": effects.given.standard_error if effects.given else None,
             "true_do": effects.true_do,
             "true_given": effects.true_given,
         }
@@ -221,43 +226,38 @@ def image_metrics(trained: Trained, labels: data.Labels, pictures: Images) -> di
     )
     result["diversity"] = spread.diversity if spread else None
     result["diversity_by_nuisance"] = spread.by_nuisance if spread else {}
-    distance = _frechet(model, key, pictures)
-    result |= {
-        "frechet": distance.frechet,
-        "frechet_same_labels": distance.same_labels,
-        "label_effects": distance.effects and distance.effects.by_label,
-        "variety": distance.effects and distance.effects.variety,
-        "frechet_floor": distance.floor,
-        "frechet_num": distance.num,
-    }
+    result |= _frechet_figures(_frechet(model, key, pictures))
     result |= neighbours(trained, pictures, key)
     return result | {"curve": curve(trained, pictures, combinations, key)}
 
 
 def _relative(ours: dict[str, float], judges: dict[str, float]) -> dict[str, float]:
     """Label accuracies over the judge's own: what it cannot read is not asked for."""
-    ratios = [ours[name] / judges[name] for name in ours]
-    return {
-        "label_accuracy_relative_mean": float(np.mean(ratios)),
-        "label_accuracy_relative_min": min(ratios),
-    }
+    return _mean_and_min("relative", ours, judges)
 
 
 def _over_do(ours: dict[str, float], pictures: Images) -> dict[str, float]:
     """Accuracies over what the judge reads in real pictures if the label were set.
 
-    That is what pictures as real as photographs would reach: a judge that tells
-    lipstick by sex is right on photographs, and not where it is set. Where it is not
-    known, the judge's accuracy on pictures as they are stands for it.
+    A judge that tells lipstick by sex is right on photographs, and not where it is set.
+    The judge's is of those whose causes leave both states open (`UnderDo.covered`),
+    where it is not known, of pictures as they are; ours is of all.
     """
-    ratios = [
-        ours[name]
-        / (pictures.judge_under_do[name].accuracy or pictures.judge_accuracy[name])
+    judges = {
+        name: pictures.judge_under_do[name].accuracy or pictures.judge_accuracy[name]
         for name in ours
-    ]
+    }
+    return _mean_and_min("over_do", ours, judges)
+
+
+def _mean_and_min(
+    kind: str, ours: dict[str, float], judges: dict[str, float]
+) -> dict[str, float | None]:
+    """Of the ratios; labels that the judge never reads right are left out."""
+    ratios = [ours[name] / judges[name] for name in ours if judges[name]]
     return {
-        "label_accuracy_over_do_mean": float(np.mean(ratios)),
-        "label_accuracy_over_do_min": min(ratios),
+        f"label_accuracy_{kind}_mean": float(np.mean(ratios)) if ratios else None,
+        f"label_accuracy_{kind}_min": min(ratios, default=None),
     }
 
 
@@ -282,6 +282,7 @@ def _unseen(model, key: Key, combinations: list, pictures: Images) -> dict:
     ratios = [a / b for a, b in zip(together, own, strict=True) if b]
     values = (
         found.mean,
+        found.standard_error,
         found.table,
         found.together,
         dict(zip(found.together, own, strict=True)),
@@ -291,10 +292,25 @@ def _unseen(model, key: Key, combinations: list, pictures: Images) -> dict:
     return dict(zip(UNSEEN_FIGURES, values, strict=True))
 
 
-def _frechet(model, key: Key, pictures: Images) -> images.Frechet:
+def _frechet(model, key: Key, pictures: Images) -> images.Frechet | None:
     real, table = pictures.held_out, pictures.held_out.table
     labels = dict(zip(table.names, table.values.T, strict=True))
     return images.frechet(*model, key, real=real.images, labels=labels, num=NUM_FRECHET)
+
+
+def _frechet_figures(found: images.Frechet | None) -> dict:
+    """As metrics.json has them; None of too few held-out pictures."""
+    if found is None:
+        names = ("frechet", "frechet_same_labels", "label_effects", "variety")
+        return dict.fromkeys((*names, "frechet_floor", "frechet_num"))
+    return {
+        "frechet": found.frechet,
+        "frechet_same_labels": found.same_labels,
+        "label_effects": found.effects and found.effects.by_label,
+        "variety": found.effects and found.effects.variety,
+        "frechet_floor": found.floor,
+        "frechet_num": found.num,
+    }
 
 
 def curve(
@@ -325,13 +341,12 @@ def curve(
                 *model, key, combinations=combinations, num=NUM_OF_CURVE
             )
             point["unseen_together"] = float(np.mean(list(found.together.values())))
-        distance = _frechet(model, key, pictures)
-        floor = max(distance.floor, 1e-12)
-        point["frechet_over_floor"] = distance.frechet / floor
-        point["frechet_same_labels_over_floor"] = distance.same_labels / floor
-        if distance.effects is not None:
-            point["variety"] = distance.effects.variety
-        points.append(point)
+        if (distance := _frechet(model, key, pictures)) is not None:
+            floor = max(distance.floor, 1e-12)
+            point["frechet_over_floor"] = distance.frechet / floor
+            point["frechet_same_labels_over_floor"] = distance.same_labels / floor
+            point["variety"] = distance.effects and distance.effects.variety
+        points.append({name: x for name, x in point.items() if x is not None})
     return points
 
 

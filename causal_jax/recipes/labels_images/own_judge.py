@@ -26,13 +26,16 @@ JUDGE_STEPS = 4000
 def trained_judge(
     run: Run, labels: data.Labels, training: ImageData, path: str | Path | None
 ) -> Judge:
-    """The judge at `path` (the run's folder if None), trained first if missing.
+    """The judge at `path`; the run's own if None, trained first if missing.
 
     The run's own is trained again where an earlier version of this code has trained it.
+
+    Raises:
+      ValueError: there is no judge at `path`, or no label that one can read.
     """
-    if path is not None and Path(path).is_file():
+    if path is not None:
         return load_judge(path)
-    path = Path(path or run.workdir / "judge.npz")
+    path = Path(run.workdir / "judge.npz")
     if path.is_file() and (judge := load_judge(path)).version == VERSION:
         return judge
     if path.is_file():

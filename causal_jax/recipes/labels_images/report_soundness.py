@@ -35,11 +35,13 @@ def add(page: Page, workdir: Path) -> None:
         )
         return
     figures = json.loads(path.read_text(encoding="utf-8"))
+    composed = figures.get("composition_num_per_stratum")  # older figures lack it
     page.text(
         f"{figures['num_per_stratum'] * figures['strata']:,} cases: a picture that was "
-        "held out and one label changed, as often from each state to the other. "
-        "Distances are mean absolute differences of pixels in [-1, 1]; in brackets are "
-        "95 % intervals. With the residual, what the generator cannot draw of a "
+        "held out and one label changed, as often from each state to the other"
+        + (f" (composition: of {composed * figures['strata']:,})" if composed else "")
+        + ". Distances are mean absolute differences of pixels in [-1, 1]; in brackets "
+        "are 95 % intervals. With the residual, what the generator cannot draw of a "
         "picture is kept; the generator alone has only what it can draw."
     )
     page.table(("measured", *figures["variants"], "meaning"), _rows(figures))

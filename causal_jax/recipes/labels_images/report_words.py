@@ -24,7 +24,9 @@ def add(page: Page, run: Run, metrics: dict, shown: Shown) -> None:
     """Adds the summary: sentences, then a table with a line on each figure."""
     labels, pictures = metrics["labels"], metrics["images"] or {}
     page.text(_opening(run, metrics, shown))
-    for sentence in (*_label_sentences(labels, shown), *_image_sentences(pictures)):
+    for sentence in _label_sentences(labels, shown):
+        page.text(sentence)
+    for sentence in _image_sentences(pictures, run, shown):
         page.text(sentence)
     with page.collapsed("All figures, and how they were made"):
         rows = [
@@ -160,9 +162,15 @@ def _cell_text(cell: Cell, source: str, num_rows: int) -> str:
 # --- images ---------------------------------------------------------------------------
 
 
-def _image_sentences(pictures: dict) -> Iterator[str]:
+def _image_sentences(pictures: dict, run: Run, shown: Shown) -> Iterator[str]:
     if not pictures:
         return
+    if shown.pictures.were_trained_on:
+        yield (
+            "No pictures were held out. The real pictures below were trained on too, "
+            "so that the figures look better than they are: train with "
+            "--config.holdout=0.1."
+        )
     by_label = pictures["label_accuracy"]
     worst = min(by_label, key=by_label.get)
     yield (
@@ -177,8 +185,15 @@ def _image_sentences(pictures: dict) -> Iterator[str]:
             f"In combinations that hardly occur, {names}, labels read as they were set "
             f"in {_percent(pictures['unseen_accuracy'])} of the images."
         )
+        if freed := getattr(run.config, "composites", ()):
+            yield (
+                "The generator has learned from composites of two training pictures "
+                f"that show pairs of states with {' or '.join(freed)} which hardly "
+                "occur."
+            )
         yield from _together(pictures)
-    yield _likeness(pictures)
+    if pictures["frechet"] is not None:
+        yield _likeness(pictures)
     yield _copies(pictures)
 
 
@@ -306,7 +321,7 @@ _PICTURE_FIGURES = (
     (
         "label_accuracy_over_do_mean",
         "... over the judge's own if labels were set, mean",
-        "1 is what pictures as real as photographs would reach",
+        "1 is as well as the judge reads real pictures whose causes leave both open",
     ),
     ("label_accuracy_over_do_min", "... lowest", "of the worst label"),
     (

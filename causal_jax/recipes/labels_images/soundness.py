@@ -42,11 +42,12 @@ VARIANTS = {"residual": True, "generator alone": False}
 
 
 class Measured(NamedTuple):
-    """Everything by unit, `[S, B]` each; None without a truth.
+    """Everything by unit, `[S, B]` each; None where nothing is known of it.
 
     Attributes:
       effective: whether the judge reads the changed label as it was set.
-      kept: share of the other labels that the judge reads as they should be.
+      kept: share of the other labels that the judge reads as they should be; None where
+        it reads no other.
       reversibility: distance after there and back.
       nearer: whether nearer to the truth than the factual, where the truth changes.
       changed: L1 over the pixels that the truth changes.
@@ -55,7 +56,7 @@ class Measured(NamedTuple):
     """
 
     effective: np.ndarray
-    kept: np.ndarray
+    kept: np.ndarray | None
     reversibility: np.ndarray
     nearer: np.ndarray | None = None
     changed: np.ndarray | None = None
@@ -79,7 +80,8 @@ def measure(
         judge, imagined, others[:, judged], [names[i] for i in judged]
     )
     is_changed = np.repeat(cases.columns, shape[1])[:, None] == np.array(judged)
-    kept = (right & ~is_changed).sum(-1) / np.maximum((~is_changed).sum(-1), 1)
+    num_others = len(judged) - 1
+    kept = (right & ~is_changed).sum(-1) / num_others if num_others else None
     back = soundness.reversibility(imagine, images, labels, others, key, there=imagined)
     values = {
         "effective": (right & is_changed).any(-1),
@@ -94,7 +96,10 @@ def measure(
             "factual": truth.factual,
             "rest": truth.rest,
         }
-    measured = {k: np.asarray(v, float).reshape(shape) for k, v in values.items()}
+    measured = {
+        name: None if value is None else np.asarray(value, float).reshape(shape)
+        for name, value in values.items()
+    }
     return Measured(**measured), np.asarray(imagined).reshape(cases.images.shape)
 
 
@@ -154,7 +159,7 @@ def evaluate(workdir: str | Path, *, num: int = 60, judge: str | None = None) ->
 
     Args:
       workdir: the folder of a trained run with images.
-      num: cases per label and state, at least 2.
+      num: cases per label and state, at least 2; at most as many as there are.
       judge: a judge's .npz; None as the evaluation has it.
 
     Returns:
@@ -169,6 +174,7 @@ def evaluate(workdir: str | Path, *, num: int = 60, judge: str | None = None) ->
     model = open_imagination(open_run(workdir))
     names = model.trained.label_scm.nodes
     reader, cases = open_cases(model, num, judge)
+    num = cases.images.shape[1]
     figures = {"num_per_stratum": num, "strata": len(cases.names)}
     figures |= {"composition_num_per_stratum": num_composed(num), "variants": {}}
     imagined, by_unit = {}, {"strata": np.asarray(cases.names, np.str_)}

@@ -62,8 +62,8 @@ def _require_own_data(config: Settings) -> None:
             )
         if config.stage == "images" and not config.images:
             raise ValueError(
-                "no pictures: give the folder that the table's first column names "
-                "files of, --config.images=FOLDER"
+                "no pictures: give the folder whose files a column of the table "
+                "names, --config.images=FOLDER"
             )
     if config.table and not Path(config.table).is_file():
         raise ValueError(

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 import causal_jax
+from causal_jax import graph as graphs
 from causal_jax.data import user_images
 from causal_jax.data.records import ImageData, Table
 from causal_jax.recipes import recipe, registry, settings
@@ -13,6 +14,7 @@ from causal_jax.recipes.labels_images import data, measures
 from causal_jax.training.unseen_combinations import unseen_pairs
 from experiments import results
 
+SPLITS = ("train", "validation")
 WEATHER = "Rain,Wet,Day\n" + "yes,1,mon\nno,0,tue\nyes,1,wed\nno,1,mon\n" * 5
 
 
@@ -101,11 +103,19 @@ def test_own_pictures_are_learned_and_measured(tmp_path, monkeypatch):
     folder.mkdir()
     lines = ["file,Dark"]
     for i in range(40):
-        grey = np.full((40, 40, 3), 30 if i % 2 else 220, np.uint8)
+        grey = np.full((40, 40, 3), (30 if i % 2 else 180) + i, np.uint8)
         Image.fromarray(grey).save(folder / f"{i}.png")
         lines.append(f"{i}.png,{i % 2}")
     config = _table_config(tmp_path, "\n".join(lines), "Dark", "images,quicktest")
     config.images = str(folder)
+    found = data.labels(settings.plain(config))
+    images = [
+        data.images(settings.plain(config), found.graph, s).images for s in SPLITS
+    ]
+    trained_on, held_out = (set(part[:, 0, 0, 0].tolist()) for part in images)
+    assert len(trained_on | held_out) == 40 and not trained_on & held_out
+    assert [len(part) for part in images] == [36, 4] == [len(found.rows), 4]
+    assert data.num_validation(settings.plain(config)) == len(found.held_out) == 4
     recipe.train(config, tmp_path / "run")
     scm, params = causal_jax.load(tmp_path / "run")
     assert scm.sample(params, jax.random.key(0), num=2)["image"].shape[0] == 2
@@ -114,10 +124,48 @@ def test_own_pictures_are_learned_and_measured(tmp_path, monkeypatch):
     measured = recipe.evaluate(tmp_path / "run")["images"]
     for name in ("unseen_accuracy", "diversity"):  # no such labels, no renderer
         assert measured[name] is None
+    assert "No pictures were held out" not in (tmp_path / "run/report.html").read_text()
     assert "unseen_accuracy" not in results.filled(
         results.BARE_PAGE,
         [_row(json.loads((tmp_path / "run" / "metrics.json").read_text()))],
     )
+    _hold_out_nothing(tmp_path / "run")
+    measured = recipe.evaluate(tmp_path / "run")["images"]
+    assert measured["frechet"] is not None  # of the last tenth
+    assert "No pictures were held out" in (tmp_path / "run/report.html").read_text()
+
+
+def _hold_out_nothing(workdir):
+    """As runs of one's own pictures did once."""
+    config = json.loads((workdir / "config.json").read_text())
+    (workdir / "config.json").write_text(json.dumps(config | {"holdout": 0.0}))
+
+
+@pytest.mark.parametrize(
+    "graph", ["Mustache -> Male", "reverse_complete_big_causal_graph"]
+)
+def test_drawn_faces_have_their_labels_in_the_graphs_order(graph):
+    config = registry.get_config("faces_causal_gan:quicktest")
+    config.graph = graph
+    config = settings.plain(config)
+    named = data.labels(config).graph
+    found = data.images(config, named)
+    usual = data.images(config, graphs.read("big_causal_graph"))
+    assert found.table.names == tuple(named)
+    for name in named:
+        theirs = usual.table.values[:, usual.table.names.index(name)]
+        np.testing.assert_array_equal(
+            found.table.values[:, found.table.names.index(name)], theirs
+        )
+
+
+def test_photographs_to_measure_against_teach_no_labels(celeba_dir):
+    config = registry.get_config("celeba_causal_gan:quicktest")
+    config.data_dir = str(celeba_dir)
+    config = settings.plain(config)
+    assert len(data.labels(config).rows) == 7  # of 12: five are held out
+    alone = settings.with_keys(config, stage="labels")
+    assert len(data.labels(alone).rows) == 12
 
 
 LACKING = "Rain,Wet,Day\n" + "yes,1,mon\nno,NA,tue\nyes,1,\nno,0,mon\n" * 5

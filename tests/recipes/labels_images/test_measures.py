@@ -1,11 +1,14 @@
 import json
 from types import SimpleNamespace
 
+import networkx as nx
+import numpy as np
 import pytest
 
 from causal_jax.metrics.accuracy import UnderDo
+from causal_jax.queries import laws
 from causal_jax.recipes import recipe, registry
-from causal_jax.recipes.labels_images import measures
+from causal_jax.recipes.labels_images import data, label_measures, measures
 
 
 def test_labels_have_marginals_and_pair_tables_beside_the_truths(run):
@@ -73,3 +76,23 @@ def test_accuracies_are_set_against_what_can_be_read_if_the_label_were_set():
     found = measures._over_do({"a": 0.66, "b": 0.6}, pictures)
     assert found["label_accuracy_over_do_mean"] == pytest.approx((1.1 + 0.75) / 2)
     assert found["label_accuracy_over_do_min"] == pytest.approx(0.75)
+
+
+def test_the_truths_law_is_in_the_order_of_the_runs_graph():
+    scm, params = data.faces_truth(registry.get_config("faces_labels:quicktest"))
+    names = tuple(reversed(scm.nodes))
+    graph = nx.DiGraph()
+    graph.add_nodes_from(names)
+    graph.add_edges_from(scm.graph.edges)
+    trained = SimpleNamespace(label_scm=SimpleNamespace(nodes=names))
+    labels = SimpleNamespace(graph=graph, truth=(scm, params))
+    found, source = label_measures.reference_laws(trained, labels)
+    usual = laws.exact_laws(scm, params)
+    assert source == "truth" and found.done.keys() == usual.done.keys()
+    for law, expected in (
+        (found.seen, usual.seen),
+        (found.done["Male=1"], usual.done["Male=1"]),
+    ):
+        shape = (2,) * len(names)
+        np.testing.assert_allclose(law.reshape(shape), expected.reshape(shape).T)
+    assert not np.allclose(found.seen, usual.seen)

@@ -88,7 +88,14 @@ def test_labels_with_two_states_are_judged_in_pictures_of_any_size(tmp_path, pic
     with pytest.raises(ValueError, match="the judge reads 'bright'"):
         measures.judged_rows(judge, ImageData(small.images, other))
     three = table._replace(states=dict.fromkeys(NAMES, ("0", "1", "2")))
+    run.workdir = tmp_path / "none"
     with pytest.raises(ValueError, match="no label has two states"):
-        own_judge.trained_judge(
-            run, labels, ImageData(small.images, three), tmp_path / "none.npz"
-        )
+        own_judge.trained_judge(run, labels, ImageData(small.images, three), None)
+
+
+def test_a_judge_that_is_named_and_not_there_is_not_trained(tmp_path, pictures):
+    run = SimpleNamespace(workdir=tmp_path, config=SimpleNamespace(num_steps=2))
+    labels = SimpleNamespace(graph=nx.path_graph(NAMES, nx.DiGraph))
+    with pytest.raises(ValueError, match="there is no judge at .*nmaed.npz"):
+        own_judge.trained_judge(run, labels, pictures, tmp_path / "nmaed.npz")
+    assert not list(tmp_path.iterdir())

@@ -24,7 +24,8 @@ def base(name: str) -> ml_collections.ConfigDict:
     config.bif = ""  # a Bayesian network to draw num_rows rows from
     config.graph = "big_causal_graph"  # a name, a file or edge text
     config.num_rows = 202_599  # rows of faces: as many as CelebA has
-    config.holdout = 0.0  # fraction of the rows kept for the held-out likelihood
+    # Fraction of the rows, and of one's own pictures, that is only measured against.
+    config.holdout = 0.0
     # The label stage.
     config.trainer = "wgan"  # or "mle", or "best": the one held-out rows prefer
     config.controller = "neural"  # or "reference", the original's networks

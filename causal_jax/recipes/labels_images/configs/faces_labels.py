@@ -7,7 +7,7 @@ r"""The label model of the faces, against the known truth.
 202,599 rows of Causal Graph 1 with the faces' tables.
 
 Hardware: one CPU core.
-Time: 15 to 20 s; `mle` 6 to 9 s.
+Time: 15 to 20 s, up to 136 s beside other work; `mle` 6 to 9 s.
 Expected: TVD .020, do-TVD .012 on average and .020 at most; `mle` .008, .008 and .012.
 Measured: worst of five seeds .0067, .0061 and .0080; `mle` .0048, .0045 and .0057.
   `reference`: not measured.

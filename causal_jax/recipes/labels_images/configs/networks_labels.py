@@ -14,7 +14,7 @@ Measured: worst of ten networks 1.44 and 1.39; `mle`, of thirteen, 1.00 and 1.04
 100,000 rows are drawn from the network; the graph is the network's own unless
 `--config.graph=` names another over its nodes. Networks: the bnlearn repository has
 them as BIF files. Variants: `mle` (maximum likelihood), `quicktest`. All networks and
-five seeds at once: `python -m experiments.table_networks`.
+several seeds at once: `python -m experiments.table_networks`.
 """
 
 from causal_jax.recipes.labels_images.configs import defaults

@@ -17,7 +17,8 @@ DOT, dagitty's text, GML, or a list [["A", []], ["B", ["A"]]]. Rows that lack a 
 --config.images=FOLDER an image node is learned below all labels: the first column whose
 cells are files of the folder names the pictures, or the one that --config.image_column
 says. Names that leave the folder (absolute, ../, links) are refused unless
---config.pictures_outside allows them.
+--config.pictures_outside allows them. A tenth of the pictures and their rows
+(--config.holdout=.1) is not trained on: the report measures against these.
 The labels are first learned twice, adversarially and by maximum likelihood, from nine
 rows in ten; the tenth decides by its likelihood which way all rows are learned.
 Variants: `mle` (maximum likelihood alone), `wgan` (adversarially alone), `images`,
@@ -37,6 +38,7 @@ def get_config(variant=""):
         if part == "images":
             defaults.with_images(config)
             config.num_images = 0
+            config.holdout = 0.1  # of pictures and rows: what is measured against
         elif part in ("mle", "wgan"):
             config.trainer = part
         elif part == QUICKTEST:
