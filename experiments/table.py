@@ -44,7 +44,7 @@ CELLS: dict[str, tuple[str, dict]] = {
     "celeba_complete_wgan": (f"{CELEBA}:{COMPLETE}", {}),
     "celeba_all_mle": (f"{CELEBA}:complete_all,mle", {}),
     "celeba_all_wgan": (f"{CELEBA}:complete_all", {}),
-    "celeba_causal_gan": (PHOTOS, {**AT_64, "num_steps": 36_000, "keep_every": 4000}),
+    "celeba_causal_gan": (PHOTOS, {**AT_64, "num_steps": 24_000, "keep_every": 4000}),
     "celeba_causal_began": (
         "celeba_causal_began",
         {**AT_64, "num_steps": 11_500, "keep_every": 1500},
