@@ -281,7 +281,9 @@ def _abduct_alike(
     states = jnp.stack([values[name].astype(jnp.int32) for name in names])
     stacked = jnp.stack([uniforms[name] for name in names])
     noise = jax.vmap(uniform_of_state)(laws, states, stacked)
-    fits = jnp.take_along_axis(laws, states[:, None], axis=1)[:, 0] > 0
+    known = jnp.clip(states, 0, size - 1)
+    fits = jnp.take_along_axis(laws, known[:, None], axis=1)[:, 0] > 0
+    fits = fits & (states == known)
     return dict(zip(names, noise, strict=True)), dict(zip(names, fits, strict=True))
 
 
@@ -312,7 +314,7 @@ def _abduct_units(
             noise = jnp.where(mechanism.undetermined(params), prior, noise)
     if hasattr(mechanism, "log_prob"):
         log_probs = jax.vmap(mechanism.log_prob, (None, 0, 0))(params, parents, values)
-        return noise, ~jnp.isneginf(log_probs)
+        return noise, log_probs > -jnp.inf  # no number is impossible, too
     if has_states:
         return noise, _values(mechanism, params, parents, noise) == values
     return noise, jnp.ones(num, bool)

@@ -147,14 +147,29 @@ def _fitted_to_shape(
     if leaf.ndim == 0:
         leaf = jnp.broadcast_to(leaf, shape.shape)
     if leaf.shape not in (shape.shape, (num, *shape.shape)):
+        per_unit = f", one value per unit {(num, *shape.shape)}" if num else ""
         raise ValueError(
             f"do on {name!r} has shape {leaf.shape}: one value has shape "
-            f"{shape.shape}, one value per unit {(num, *shape.shape)}"
+            f"{shape.shape}{per_unit}"
         )
+    if not isinstance(intervention, iv.Set):
+        _require_kept(name, leaf, shape)
     fitted = leaf.astype(shape.dtype)
     if isinstance(intervention, iv.Set):  # rounded like its node, but as it was encoded
         fitted = fitted.astype(leaf.dtype)
     return jax.tree.unflatten(structure, [fitted])
+
+
+def _require_kept(name: str, leaf: Array, shape: jax.ShapeDtypeStruct) -> None:
+    """Raises where a node of whole numbers would be shifted or scaled by others."""
+    is_whole = jnp.issubdtype(shape.dtype, jnp.integer)
+    if not is_whole or isinstance(leaf, jax.core.Tracer):
+        return
+    if (np.asarray(leaf) != np.round(np.asarray(leaf))).any():
+        raise ValueError(
+            f"node {name!r} has whole numbers ({shape.dtype}): {leaf.ravel()[0]} would "
+            "be cut; give a function of its value"
+        )
 
 
 def unit_axes(do: Mapping[str, Intervention], shapes: Shapes) -> dict[str, int | None]:
@@ -390,16 +405,18 @@ def require_num(num: Any) -> None:
 
 
 def require_states(scm: Model, values: Values, do: Mapping[str, Intervention]) -> None:
-    """Raises ValueError where a function in `do` returned what is no state."""
+    """Raises ValueError where a function or mechanism in `do` made what is no state."""
     for name, item in do.items():
         states, value = scm.states(name), values[name]
-        if not isinstance(item, iv.Modify) or not states:
+        if not isinstance(item, iv.Modify | iv.Replace) or not states:
             continue
         if isinstance(value, jax.core.Tracer):
             return
-        wrong = value[(value < 0) | (value >= len(states))]
+        value = np.asarray(value)
+        wrong = value[~np.isin(value, np.arange(len(states)))]
         if wrong.size:
+            what = "function" if isinstance(item, iv.Modify) else "mechanism"
             raise ValueError(
-                f"the function in do returns {int(wrong[0])} for {name!r}, which is no "
+                f"the {what} in do returns {wrong[0]} for {name!r}, which is no "
                 f"state: return an index, {_described_states(states)}"
             )

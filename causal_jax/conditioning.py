@@ -27,7 +27,9 @@ class Conditioned(NamedTuple):
     """What `SCM.sample_given` returns; also inside `jit`, where nothing can be raised.
 
     Attributes:
-      values: {node: [num, ...]}; rows from `filled` on are undefined.
+      values: {node: [num, ...]}; rows that are not met are undefined.
+      met: which rows met the condition, bool [num]: the first `filled`, but where every
+        unit has an intervention of its own any of them.
       filled: how many rows met the condition, int32 [].
       drawn: how many units were drawn for them, int32 []: at most 2**31 - 1 is said.
         As many as were asked for where the draw is exact; then `filled` is smaller only
@@ -35,6 +37,7 @@ class Conditioned(NamedTuple):
     """
 
     values: Values
+    met: Array
     filled: Array
     drawn: Array
 
@@ -112,8 +115,14 @@ def _exactly(
     )
     for fits in (*found.possible.values(), *consistent.values()):
         met = met & fits
-    filled = jnp.sum(met, dtype=jnp.int32)
-    return Accepted(noise=noise, filled=filled, drawn=jnp.int32(num), is_exact=True)
+    met = jnp.broadcast_to(met, (num,))
+    return Accepted(
+        noise=noise,
+        met=met,
+        filled=jnp.sum(met, dtype=jnp.int32),
+        drawn=jnp.int32(num),
+        is_exact=True,
+    )
 
 
 def _intervened(

@@ -162,7 +162,7 @@ def _log_table(
         evidence[n] for n, is_known in zip(family, known, strict=True) if is_known
     )
     if all(sizes) and hasattr(mechanism, "log_probs"):
-        if isinstance(mechanism, Tabular):
+        if type(mechanism) is Tabular:  # a subclass may have another law
             return _sliced(params[name]["probs"], values, known)
         if math.prod(sizes) <= MAX_TABLE:
             return _on_grid(mechanism, params[name], values, known, sizes[:-1])

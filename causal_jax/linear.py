@@ -135,7 +135,7 @@ def linear_gaussian(
 
 def is_linear(scm: Model, group: Group) -> bool:
     """Whether a group's hidden nodes and those below them are all linear-Gaussian."""
-    return all(isinstance(scm.mechanisms[n], LinearGaussian) for n in group.factors)
+    return all(type(scm.mechanisms[n]) is LinearGaussian for n in group.factors)
 
 
 @partial(jax.jit, static_argnames=("scm", "group", "num"))

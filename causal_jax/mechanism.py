@@ -139,6 +139,9 @@ class Discrete:
     num_states: int
     coupling: str
 
+    def __post_init__(self) -> None:
+        _require_word(self, "coupling", ("inverse_cdf", "gumbel"))
+
     def log_probs(self, params: Params, parents: tuple) -> Array:
         raise NotImplementedError
 
@@ -176,6 +179,16 @@ class Discrete:
         """What the coupling needs: `log_probs` of "gumbel", `probs` of the other."""
         is_gumbel = self.coupling == "gumbel"
         return (self.log_probs if is_gumbel else self.probs)(params, parents)
+
+
+def _require_word(mechanism: Any, field: str, known: tuple[str, ...]) -> None:
+    """Raises ValueError where a field of a mechanism is none of the words it may be."""
+    word = getattr(mechanism, field)
+    if word not in known:
+        raise ValueError(
+            f"{field} of {type(mechanism).__name__} is {word!r}: it is "
+            f"{' or '.join(map(repr, known))}"
+        )
 
 
 def uniform_of_state(probs: Array, value: Array, uniform: Array) -> Array:
@@ -410,6 +423,11 @@ class Constant:
         del parents, noise
         return params["value"]
 
+    def log_prob(self, params: Params, parents: tuple, value: Array) -> Array:
+        """Log mass: 0 at the value, to rounding, and minus infinity elsewhere."""
+        del parents
+        return jnp.sum(normal_log_prob(value, params["value"], jnp.zeros(self.shape)))
+
     def abduct(self, params: Params, parents: tuple, value: Array, key: Key) -> Array:
         del params, parents, value, key
         return jnp.zeros((0,))
@@ -452,18 +470,27 @@ class AdditiveNoise:
         return jax.random.normal(key, (num, *self.shape))
 
     def apply(self, params: Params, parents: tuple, noise: Array) -> Array:
-        return self.mean_fn(params["mean"], *parents) + params["scale"] * noise
+        return self._mean(params, parents) + params["scale"] * noise
+
+    def _mean(self, params: Params, parents: tuple) -> Array:
+        mean = self.mean_fn(params["mean"], *parents)
+        if jnp.shape(mean) not in ((), self.shape):
+            raise ValueError(
+                f"mean_fn returns shape {jnp.shape(mean)}, the mechanism's value has "
+                f"{self.shape}: say AdditiveNoise(..., shape={jnp.shape(mean)})"
+            )
+        return mean
 
     def log_prob(self, params: Params, parents: tuple, value: Array) -> Array:
         """Log density; where the scale is zero, log mass: 0 at the mean."""
-        mean = self.mean_fn(params["mean"], *parents)
+        mean = self._mean(params, parents)
         scale = jnp.broadcast_to(params["scale"], self.shape)
         return jnp.sum(normal_log_prob(value, mean, scale))
 
     def abduct(
         self, params: Params, parents: tuple, value: Array, key: Key | None
     ) -> Array:
-        mean = self.mean_fn(params["mean"], *parents)
+        mean = self._mean(params, parents)
         scale = jnp.broadcast_to(params["scale"], self.shape)
         return abducted_normal(key, value, mean, scale)
 
@@ -516,6 +543,9 @@ class FromModule:
     noise_law: Literal["uniform", "normal"] = "uniform"
 
     statistics: ClassVar[tuple[str, ...]] = ("batch_stats",)
+
+    def __post_init__(self) -> None:
+        _require_word(self, "noise_law", ("uniform", "normal"))
 
     def init(self, key: Key, parents: tuple) -> Params:
         one = jnp.zeros((1, self.noise_size))

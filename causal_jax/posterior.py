@@ -6,7 +6,8 @@ Each group of hidden nodes (see `factors`) is inferred by the best engine that a
     linear-Gaussian           Matheron's rule (`linear.draw_noise`)             exact
     anything else             weighted particles (`particles.pick`)  until enough count
 
-Units that share their evidence share its messages or particles. Concrete observations
+Units that share their evidence share its messages or particles (at most 1,024 picks:
+more units than that repeat them). Concrete observations
 are worked off in blocks of rows and blocks of units, always of the same shapes: one
 compilation serves every set of units of a pattern of observed nodes, and memory is
 bounded. Inside `jit` every unit is a row of its own.
@@ -150,7 +151,9 @@ def marginals(scm: Model, params: Params, observed: Values) -> dict[str, Array]:
     """
     result = {}
     num = next(iter(observed.values())).shape[0]
-    for group in factors.groups(scm, observed, is_complete=True):
+    groups = factors.groups(scm, observed, is_complete=True)
+    possible = _fit(scm, params, observed, {n for group in groups for n in group.below})
+    for group in groups:
         if engine(scm, group) != "tables":
             raise ValueError(
                 f"the unobserved {', '.join(group.hidden[:9])} have no exact discrete "
@@ -159,7 +162,25 @@ def marginals(scm: Model, params: Params, observed: Values) -> dict[str, Array]:
         evidence = {name: observed[name] for name in group.evidence}
         found = _marginals(scm, params, group, evidence)
         result |= {n: jnp.broadcast_to(x, (num, x.shape[1])) for n, x in found.items()}
+        possible = possible & (result[group.hidden[0]].sum(1) > 0)
+    return {name: jnp.where(possible[:, None], x, 0) for name, x in result.items()}
+
+
+def _fit(scm: Model, params: Params, observed: Values, known: set[str]) -> Array:
+    """Whether observed nodes that are in no group are possible, bool `[num]`."""
+    result = jnp.ones(len(next(iter(observed.values()))), bool)
+    for name, value in observed.items():
+        mechanism = scm.mechanisms[name]
+        if name not in known and hasattr(mechanism, "log_prob"):
+            parents = tuple(observed[parent] for parent in scm.parents[name])
+            result &= _fits(mechanism, params[name], parents, value)
     return result
+
+
+@partial(jax.jit, static_argnames="mechanism")
+def _fits(mechanism: Any, params: Params, parents: tuple, value: Array) -> Array:
+    log_probs = jax.vmap(mechanism.log_prob, (None, 0, 0))(params, parents, value)
+    return log_probs > -jnp.inf
 
 
 @partial(jax.jit, static_argnames=("scm", "group"))
@@ -231,7 +252,7 @@ def _draw_in_blocks(
     possible = np.empty(num, bool)
     for start, values, units in rows_of.blocks(rows, _rows_in_block(plan)):
         weights, log_total = eliminate(scm, params, group, values)
-        possible[units] = ~np.isneginf(log_total)[rows.row[units] - start]
+        possible[units] = (np.asarray(log_total) > -np.inf)[rows.row[units] - start]
         for part in rows_of.parts(units, size):
             full = rows_of.padded(part, size)
             row = rows.row[full] - start
@@ -250,14 +271,14 @@ def _draw_traced(
     if all(value.shape[0] == 1 for value in evidence.values()):
         weights, log_total = _eliminated(scm, params, group, evidence)
         states = _drawn(plan, weights, uniforms, jnp.zeros(num, jnp.int32))
-        return states, jnp.broadcast_to(~jnp.isneginf(log_total), (num,))
+        return states, jnp.broadcast_to(log_total > -jnp.inf, (num,))
     rows = {n: jnp.broadcast_to(v, (num, *v.shape[1:])) for n, v in evidence.items()}
 
     def block(rows: Values, uniforms: Array) -> tuple[Array, Array]:
         weights, log_total = _eliminated(scm, params, group, rows)
         count = jnp.arange(uniforms.shape[0])
         states = _drawn(plan, weights, uniforms.T, count)
-        return states.T, jnp.broadcast_to(~jnp.isneginf(log_total), count.shape)
+        return states.T, jnp.broadcast_to(log_total > -jnp.inf, count.shape)
 
     states, possible = rows_of.map_blocks(
         block, num, _rows_in_block(plan), rows, uniforms.T

@@ -26,13 +26,15 @@ class Accepted(NamedTuple):
     """Noise that met the conditions.
 
     Attributes:
-      noise: {node: `[num, ...]`}; rows from `filled` on are zero.
-      filled: number of rows that are filled, int32 [].
+      noise: {node: `[num, ...]`}; of rows that are not met undefined.
+      met: which rows meet the conditions, bool `[num]`.
+      filled: how many do, int32 [].
       drawn: number of units drawn, int32 [].
       is_exact: whether they come from the exact posterior, not from rejection.
     """
 
     noise: Noise
+    met: Array
     filled: Array
     drawn: Array
     is_exact: bool
@@ -74,6 +76,7 @@ def by_rejection(
     if not any(axis == 0 for axis in axes.values()):
         chunk = max(num, CHUNK)
         noise, filled, rounds = fill(key, do, num, chunk)
+        met = jnp.arange(num) < filled
     else:
         chunk = LANE_CHUNK
         one_lane = partial(fill, num=1, chunk=chunk)
@@ -81,9 +84,10 @@ def by_rejection(
             jax.random.split(key, num), do
         )
         noise = jax.tree.map(lambda leaf: leaf[:, 0], noise)
+        met = filled > 0
         filled = filled.sum()
     drawn = _saturated_product(rounds, chunk)
-    return Accepted(noise=noise, filled=filled, drawn=drawn, is_exact=False)
+    return Accepted(noise=noise, met=met, filled=filled, drawn=drawn, is_exact=False)
 
 
 def _saturated_product(rounds: Array, chunk: int) -> Array:

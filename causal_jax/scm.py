@@ -131,7 +131,8 @@ class SCM:
         """The model with one more node below `parents`; other draws do not change.
 
         Raises:
-          ValueError: the node exists, or a parent does not.
+          ValueError: the node exists, a parent does not, or parents are not in the
+            graph's declared order, in which every mechanism takes them.
 
         Example:
           >>> from causal_jax import SCM, Tabular
@@ -144,6 +145,13 @@ class SCM:
             raise ValueError(f"node {name!r} exists already: choose another name")
         for parent in parents:
             graphs.require_node(self.graph, parent, role="parent")
+        declared = [node for node in self.graph if node in set(parents)]
+        if list(parents) != declared:
+            raise ValueError(
+                f"the parents of {name!r} are given as {', '.join(parents)}: name them "
+                f"once each in the graph's order, {', '.join(declared)}, in which its "
+                "mechanism takes them"
+            )
         graph = nx.DiGraph(self.graph)
         graph.add_node(name)
         graph.add_edges_from((parent, name) for parent in parents)
@@ -215,6 +223,8 @@ class SCM:
     def substitute(self, params: Params, do: Mapping[str, Any]) -> tuple["SCM", Params]:
         """The intervened model and its parameters, for a `do` as in `sample`.
 
+        Every unit of the model is intervened on alike: no arrays with a value per unit.
+
         Example:
           >>> import jax
           >>> from causal_jax import SCM, bernoulli, categorical
@@ -225,7 +235,9 @@ class SCM:
           >>> model.sample(its_params, jax.random.key(0), num=3)["Wet"].tolist()
           [1, 1, 1]
         """
-        return self._substitute_parsed(params, arguments.interventions(self, do))
+        shapes = self.value_shapes(params)
+        parsed = arguments.interventions(self, do, shapes)
+        return self._substitute_parsed(params, parsed)
 
     def _substitute_parsed(
         self, params: Params, do: Mapping[str, Intervention]
@@ -263,7 +275,8 @@ class SCM:
           given: {node: state or predicate}: units that meet these conditions in the
             intervened world. States are conditioned on exactly, however improbable,
             where all nodes above them are discrete with an explicit law (`log_probs`);
-            predicates, and states elsewhere, by rejection.
+            predicates (pure functions: compiled, they read globals once), and states
+            elsewhere, by rejection.
           max_draws: how many units rejection draws at most to fill a condition.
 
         Returns:
@@ -324,7 +337,12 @@ class SCM:
         values = self._checked(
             batches.evaluate_batch(self, params, accepted.noise, do), do
         )
-        return Conditioned(values=values, filled=accepted.filled, drawn=accepted.drawn)
+        return Conditioned(
+            values=values,
+            met=accepted.met,
+            filled=accepted.filled,
+            drawn=accepted.drawn,
+        )
 
     def twins(
         self,

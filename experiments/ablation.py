@@ -108,11 +108,11 @@ def run(args: flags.FlagValues, cell: str) -> None:
 
 
 def finished() -> dict[str, list[dict]]:
-    """{variant: its finished rows' image metrics}, in the study's order."""
+    """{variant: its finished rows' image metrics, seed}, in the study's order."""
     rows = results.rows(PREFIX)
     by_variant = {
         variant: [
-            row["metrics"]["images"]
+            row["metrics"]["images"] | {"seed": row["seed"]}
             for row in rows
             if row["config"]["variant"] == variant
         ]
@@ -169,7 +169,8 @@ def _figure(values: list[float]) -> str:
 
 def _effect(found: dict[str, list[dict]]) -> list[str]:
     """The Anti-Labeler's effects in standard errors; same seeds."""
-    pairs = list(zip(found.get("both", []), found.get("labeler", []), strict=False))
+    both, labeler = (found.get(name, []) for name in ("both", "labeler"))
+    pairs = [(a, b) for a in both for b in labeler if a["seed"] == b["seed"]]
     if len(pairs) < 2:
         return []
     lines = ["The Anti-Labeler, seeds in pairs, changes", ""]

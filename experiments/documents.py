@@ -198,7 +198,7 @@ def _synthetic_page(rows: list[dict]) -> str:
 
 def _last(row: dict) -> str:
     last = np.array(row["metrics"]["tvd"])[:, -1]
-    return f"{last.mean():.3f} ± {standard_error(last):.3f}"
+    return f"{last.mean():.3f}" + f" ± {standard_error(last):.3f}" * (len(last) > 1)
 
 
 def standard_error(values: np.ndarray) -> float:

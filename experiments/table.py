@@ -6,8 +6,7 @@
 
 Each cell is one `experiments.train` and `experiments.evaluate`; docs/results.md is made
 of all their rows. CelebA's label cells read --table (the official list, zipped or not)
-or else $TFDS_DATA_DIR, those of pictures `celeb_a_64` there (docs/celeba.md); what was
-interrupted resumes from --workdir.
+or else $TFDS_DATA_DIR, its picture cells `celeb_a_64` there. Interrupted cells resume.
 """
 
 import json

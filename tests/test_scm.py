@@ -299,7 +299,9 @@ def test_one_unit_is_answered_as_one_unit(tables):
 
 def test_extend_changes_no_other_draw(tables):
     mechanism, mechanism_params = categorical(np.full((2, 2, 2), 0.5))
-    scm = tables.scm.extend("E", parents=["D", "A"], mechanism=mechanism)
+    with pytest.raises(ValueError, match="in the graph's order, A, D, in which"):
+        tables.scm.extend("E", parents=["D", "A"], mechanism=mechanism)
+    scm = tables.scm.extend("E", parents=["A", "D"], mechanism=mechanism)
     params = tables.params | {"E": mechanism_params}
     for do in ({}, {"B": 1}):
         before = tables.scm.sample(tables.params, KEY, num=NUM, do=do)

@@ -58,7 +58,8 @@ def main(args: flags.FlagValues) -> None:
     )
     animation.save(args.out, frames, fps)
     num_frames = _LEGS * (midpoints + 1)
-    print(f"wrote {num_frames} frames, {num_frames / fps:.3g} s, to {args.out}")
+    seconds = num_frames / animation.shown_fps(args.out, fps)
+    print(f"wrote {num_frames} frames, {seconds:.3g} s, to {args.out}")
     print(
         f"Next: causal-jax sheet --workdir={args.workdir} --kind=counterfactuals "
         "--out=counterfactuals.png"

@@ -11,6 +11,7 @@ in double quotes, a double quote inside twice):
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from causal_jax import files
 from causal_jax.graph import suggestion
@@ -158,5 +159,15 @@ def _best(folder: Path, scm: SCM) -> Choices:
         label = label_of(part)
         if not isinstance(classes, list) or not classes:
             raise ValueError(f"{path} has no best classes of {part}: {way_out}")
-        chosen[label] = tuple(index_of(str(one), scm.states(label)) for one in classes)
+        states = scm.states(label)
+        chosen[label] = tuple(_index_in(path, one, states) for one in classes)
     return chosen
+
+
+def _index_in(path: Path, one: Any, states: Sequence[str]) -> int:
+    """A class of metrics.json: its number, whatever classes are called, or a name."""
+    if not isinstance(one, int):
+        return index_of(str(one), states)
+    if not 0 <= one < len(states):
+        raise ValueError(f"{path} names class {one}: there are 0 to {len(states) - 1}")
+    return one

@@ -46,6 +46,7 @@ from causal_jax.networks.cgn.imagenet import GeneratedPicture
 from causal_jax.recipes.digits import generator as digits
 from causal_jax.recipes.imagenet import generated, opened
 from causal_jax.reporting.grids import to_uint8
+from causal_jax.runs import folder
 from causal_jax.scm import SCM
 from causal_jax.types import Params
 
@@ -115,7 +116,7 @@ def main(args: flags.FlagValues) -> None:
         data_dir=args.data_dir,
     )
     print(f"wrote {args.num} pictures to {path}")
-    print(_next_step(scm, args.name, path.parents[1]))
+    print(_next_step(scm, args.generator, args.name, path.parents[1]))
 
 
 def open_generator(path: str, args: flags.FlagValues) -> tuple[SCM, Params]:
@@ -146,8 +147,7 @@ def blocks(
 ) -> Iterator[Counterfactuals]:
     """The pictures that the flags ask for, as they are written.
 
-    Digits of all classes are those that a classifier draws from the same seed, and may
-    share masks.
+    Digits of all classes are drawn as a classifier draws them, and may share masks.
 
     Raises:
       ValueError: numbers that do not fit.
@@ -183,11 +183,14 @@ def _require_numbers(args: flags.FlagValues) -> None:
         raise ValueError(f"--jpeg_quality is 1 to 95, not {args.jpeg_quality}")
 
 
-def _next_step(scm: SCM, name: str, data_dir: Path) -> str:
+def _next_step(scm: SCM, generator: str, name: str, data_dir: Path) -> str:
     if isinstance(scm.mechanisms["shape"], GeneratedPicture):
         config, place = "imagenet_ensemble", "counterfactuals_dir"
     else:
-        config, place = "mnist_classifier", "data_dir"
+        variant, place = "VARIANT", "data_dir"
+        if Path(generator).is_dir():
+            variant = folder.read_config(generator).get("variant", variant)
+        config = f"mnist_classifier:{variant}"
     return (
         f"Next: causal-jax train --config={config} --workdir=DIR "
         f"--config.counterfactuals={name} --config.{place}={data_dir}"

@@ -69,6 +69,13 @@ def picture(
     states = scm.states(LABELS[0])
     if kind == "classes":
         ends = classes.read_ends(chosen, states)
+        moving = LABELS if part is None else (LABELS[PARTS.index(part)],)
+        for label in moving:
+            if label in done:
+                raise ValueError(
+                    f"--do sets {label}, which moves from one class to another here: "
+                    "leave it out, or move another part (--node)"
+                )
         return draw_fn(
             ends,
             _NUM_UNITS,

@@ -19,6 +19,7 @@ from causal_jax.data import column_states, csv_files, data_frames, formulas
 from causal_jax.data.records import Table
 from causal_jax.data.state_indices import REFUSE, encode_columns, said
 from causal_jax.data.text_columns import column_position
+from causal_jax.graph import suggestion
 
 _SPECIAL = re.compile(r'^#|[,;|\t\r\n"]')  # in a cell that has to be quoted
 _ROWS_AT_ONCE = 100_000  # whose words are in memory
@@ -108,6 +109,47 @@ def select(table: Table, names: Sequence[str]) -> Table:
     states = {name: table.states[name] for name in names}
     values = table.values[:, where]
     return Table(names=tuple(names), states=states, values=values)
+
+
+def restated(table: Table, states: Mapping[str, Sequence[str]]) -> Table:
+    """The same rows with the codes that other, or more, states give them.
+
+    Args:
+      table: any.
+      states: of each of its columns, all that occur in it among them.
+
+    Raises:
+      ValueError: a state that a column has and `states` has not.
+
+    >>> table = Table(("Age",), {"Age": ("child", "old")}, np.array([[0], [1]]))
+    >>> restated(table, {"Age": ("adult", "child", "old")}).values.tolist()
+    [[1], [2]]
+    """
+    values = np.empty_like(table.values)
+    for i, name in enumerate(table.names):
+        codes = {state: code for code, state in enumerate(states[name])}
+        for code in np.unique(table.values[:, i]).tolist():
+            if (state := table.states[name][code]) not in codes:
+                raise ValueError(
+                    f"column {name!r} has the state {state!r}: "
+                    f"{suggestion(state, states[name])}"
+                )
+            values[table.values[:, i] == code, i] = codes[state]
+    return table._replace(
+        states={n: tuple(states[n]) for n in table.names}, values=values
+    )
+
+
+def joined(parts: Sequence[Table]) -> Table:
+    """Tables of the same columns below each other, with the states of all."""
+    states = {}
+    for name in parts[0].names:
+        found = [part.states[name] for part in parts]
+        words = dict.fromkeys(word for one in found for word in one)
+        alike = all(one == found[0] for one in found)
+        states[name] = found[0] if alike else encode(tuple(words))[0]
+    same = [restated(part, states) for part in parts]
+    return same[0]._replace(values=np.concatenate([part.values for part in same]))
 
 
 def write_csv(path: str | os.PathLike, table: Table, *, raw: bool = False) -> None:

@@ -218,12 +218,19 @@ def _closing_bracket(tokens: list[str], start: int) -> int:
     raise ValueError("the DOT text has a [ without its ]")
 
 
+_REFUSED = {
+    "both": HIDDEN_COMMON_CAUSE,
+    "none": UNDIRECTED,
+    "back": "write it the other way round",
+}
+
+
 def _refuse_direction(attributes: list[str]) -> None:
-    """Refuses edges that dir= makes two-headed or headless."""
+    """Refuses edges that dir= makes two-headed or headless, or turns."""
     words = [token.strip('"').lower() for token in attributes]
     for i in range(len(words) - 2):
-        if words[i : i + 2] == ["dir", "="] and words[i + 2] in ("both", "none"):
-            why = HIDDEN_COMMON_CAUSE if words[i + 2] == "both" else UNDIRECTED
+        if words[i : i + 2] == ["dir", "="] and words[i + 2] in _REFUSED:
+            why = _REFUSED[words[i + 2]]
             raise ValueError(f"the DOT text has an edge with dir={words[i + 2]}: {why}")
 
 

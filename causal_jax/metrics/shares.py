@@ -59,7 +59,7 @@ def top_hits(logits: np.ndarray, labels: np.ndarray, num: int) -> np.ndarray:
     """Which labels are among the `num` largest logits, bool [N].
 
     Of equal logits the label's counts as the smallest: logits that are all alike are no
-    hit.
+    hit, nor are those that are no numbers.
 
     Args:
       logits: [N, K].
@@ -67,4 +67,4 @@ def top_hits(logits: np.ndarray, labels: np.ndarray, num: int) -> np.ndarray:
       num: 1 for the usual accuracy.
     """
     own = np.take_along_axis(logits, np.asarray(labels)[:, None], axis=1)
-    return np.sum(logits >= own, axis=1) <= num
+    return np.sum(~(logits < own), axis=1) <= num

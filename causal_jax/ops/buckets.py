@@ -268,7 +268,8 @@ def _picked(weights: Array, uniform: Array) -> Array:
     total = edges.pop()
     # Where nothing is left above an edge, the last possible state is not passed.
     passed = [(uniform * total >= edge) & (edge < total) for edge in edges]
-    return reduce(jnp.add, (p.astype(jnp.int32) for p in passed), jnp.int32(0))
+    none = jnp.zeros(jnp.shape(uniform), jnp.int32)
+    return reduce(jnp.add, (p.astype(jnp.int32) for p in passed), none)
 
 
 def marginals(plan: Plan, log_tables: Sequence[Array]) -> list[Array]:

@@ -20,12 +20,14 @@ more than its parents.
 
 from collections.abc import Mapping
 from itertools import product
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import networkx as nx
 import numpy as np
 
+from causal_jax.queries import laws
 from causal_jax.scm import SCM
 from causal_jax.types import Params
 
@@ -52,15 +54,15 @@ def frechet_hoeffding(p: np.ndarray, q: np.ndarray, seen: int) -> np.ndarray:
 
 
 def label_bounds(
-    scm: SCM, params: Params, factual: Mapping[str, int], do: Mapping[str, int]
+    scm: SCM, params: Params, factual: Mapping[str, Any], do: Mapping[str, Any]
 ) -> dict[str, np.ndarray]:
     """Bounds of P(label = state in the world of `do` | factual), ONE unit.
 
     Args:
       scm: a label model, every node with an explicit law (`log_probs`).
       params: its parameters.
-      factual: the state index of every label.
-      do: {label: state index}.
+      factual: the state of every label, as `SCM.counterfactual` takes it.
+      do: {label: state}.
 
     Returns:
       {label: `[k, 2]` lower and upper bound of each state}, for the descendants of
@@ -73,11 +75,12 @@ def label_bounds(
     missing = [name for name in scm.nodes if name not in factual]
     if missing:
         raise ValueError(f"the factual does not say {missing[0]!r}: give every label")
+    factual, do = laws.state_indices(scm, factual), laws.state_indices(scm, do)
     below = set().union(*(nx.descendants(scm.graph, name) for name in do)) - set(do)
     changed = [name for name in scm.order if name in below]
-    laws = {name: _PossibleLaws(scm, params, name, factual) for name in changed}
+    known = {name: _PossibleLaws(scm, params, name, factual) for name in changed}
     return {
-        name: _bounds_of(scm, laws, {**factual, **do}, name)
+        name: _bounds_of(scm, known, {**factual, **do}, name)
         for name in scm.nodes
         if name in below
     }

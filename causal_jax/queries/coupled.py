@@ -10,10 +10,12 @@ section 7.1). `queries.bounds` says what holds in every other coupling.
 
 from collections.abc import Mapping
 from itertools import product
+from typing import Any
 
 import networkx as nx
 import numpy as np
 
+from causal_jax.queries import laws
 from causal_jax.queries.bounds import MAX_PATHS, probability_table
 from causal_jax.scm import SCM
 from causal_jax.types import Params
@@ -40,15 +42,15 @@ def overlaps(p: np.ndarray, q: np.ndarray, seen: int) -> np.ndarray:
 
 
 def coupled_laws(
-    scm: SCM, params: Params, factual: Mapping[str, int], do: Mapping[str, int]
+    scm: SCM, params: Params, factual: Mapping[str, Any], do: Mapping[str, Any]
 ) -> dict[str, np.ndarray] | None:
     """P(label = state in the world of `do` | factual), ONE unit.
 
     Args:
       scm: a label model, every node with an explicit law (`log_probs`).
       params: its parameters.
-      factual: the state index of every label.
-      do: {label: state index}.
+      factual: the state of every label, as `SCM.counterfactual` takes it.
+      do: {label: state}.
 
     Returns:
       {label: `[k]` probabilities}, for the descendants of `do` that are not intervened
@@ -58,6 +60,7 @@ def coupled_laws(
     Raises:
       ValueError: a factual of probability zero, or a table that is too large.
     """
+    factual, do = laws.state_indices(scm, factual), laws.state_indices(scm, do)
     below = set().union(*(nx.descendants(scm.graph, name) for name in do)) - set(do)
     changed = [name for name in scm.order if name in below]
     cards = [len(scm.states(name)) for name in changed]

@@ -136,8 +136,20 @@ def draw(
     """Yields (labels, images) in chunks of at most `CHUNK` units.
 
     Labels are {node: `[n, ...]`}, images `[n, H, W, 3]` in [-1, 1].
+
+    Raises:
+      ValueError: see `SCM.sample`; an intervention on a node that is neither a label
+        nor above one.
     """
     require_image(scm, node)
+    drawn_first = label_model(scm, params)[0].nodes if do else ()
+    for name in do or {}:
+        graphs.require_node(scm.graph, name, role="node in do")
+        if name not in drawn_first:
+            raise ValueError(
+                f"do on {name!r}, which is neither a label nor above one: draw it with "
+                "SCM.sample"
+            )
     key_labels, key_images = jax.random.split(key)
     labels = draw_labels(scm, params, key_labels, num=num, do=do, given=given)
     yield from draw_with(scm, params, key_images, labels, node=node)

@@ -25,6 +25,8 @@ from causal_jax import graph as graphs
 from causal_jax.mechanism import Tabular
 from causal_jax.networks.tabulated import log_table
 from causal_jax.ops.elimination import eliminate_scaled, require_size
+from causal_jax.parameters import require_params
+from causal_jax.queries import laws
 from causal_jax.scm import SCM
 from causal_jax.types import Array, Params, Values
 
@@ -60,7 +62,7 @@ def conditional_tables(scm: SCM, params: Params) -> tuple[SCM, Params]:
 def _evaluated_tables(scm: SCM, params: Params) -> Params:
     tables = {}
     for name, mechanism in scm.mechanisms.items():
-        if isinstance(mechanism, Tabular):
+        if type(mechanism) is Tabular:  # a subclass may have another law
             tables[name] = params[name]
             continue
         shape = tuple(len(scm.states(parent)) for parent in scm.parents[name])
@@ -94,11 +96,12 @@ def marginal(
         probability zero, a result that is too large or a model too entangled.
     """
     nodes = tuple(nodes)
+    require_params(scm, params)
     for name in nodes:
         graphs.require_node(scm.graph, name)
     if len(set(nodes)) < len(nodes):
         raise ValueError(f"nodes {', '.join(nodes)} repeat one: name each once")
-    do, given = _state_indices(scm, do), _state_indices(scm, given)
+    do, given = laws.state_indices(scm, do), laws.state_indices(scm, given)
     require_size([len(scm.states(name)) for name in nodes], "the result")
     if contradicted := [n for n in given if n in do and do[n] != given[n]]:
         raise ValueError(
@@ -136,18 +139,6 @@ def posterior_marginals(scm: SCM, params: Params, observed: Values) -> dict[str,
     found = posterior.marginals(scm, params, observed)
     order = [name for name in scm.nodes if name in found]
     return {name: found[name][0] if is_unit else found[name] for name in order}
-
-
-def _state_indices(scm: SCM, setting: Mapping[str, Any] | None) -> dict[str, int]:
-    """State indices of what `do=` and `given=` of `SCM.sample` take for one state."""
-    indices = {}
-    for name, state in (setting or {}).items():
-        graphs.require_node(scm.graph, name)
-        index = arguments.encode(scm, name, state)
-        if index.ndim:
-            raise ValueError(f"{name!r} takes one state here, not an array")
-        indices[name] = int(index)
-    return indices
 
 
 def _unnormalised_law(

@@ -8,12 +8,14 @@ graph.
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from causal_jax import arguments
+from causal_jax import graph as graphs
 from causal_jax.mechanism import Tabular
 from causal_jax.networks import controller
 from causal_jax.ops.elimination import require_size
@@ -56,9 +58,31 @@ def is_enumerable(scm: SCM) -> bool:
     return explicit and is_small(scm)
 
 
-def exact_law(scm: SCM, params: Params, do: dict[str, int] | None = None) -> np.ndarray:
-    """P(all nodes | do), [prod(cards)], by the truncated factorisation."""
-    return _law_of(scm, _log_factors(scm, params), do or {})
+def exact_law(
+    scm: SCM, params: Params, do: Mapping[str, Any] | None = None
+) -> np.ndarray:
+    """P(all nodes | do), [prod(cards)], by the truncated factorisation.
+
+    Raises:
+      ValueError: an unknown node or state in `do`.
+    """
+    return _law_of(scm, _log_factors(scm, params), state_indices(scm, do))
+
+
+def state_indices(scm: SCM, setting: Mapping[str, Any] | None) -> dict[str, int]:
+    """State indices of what `do=` and `given=` of `SCM.sample` take for one state.
+
+    Raises:
+      ValueError: an unknown node or state, or states of several units.
+    """
+    indices = {}
+    for name, state in (setting or {}).items():
+        graphs.require_node(scm.graph, name)
+        index = arguments.encode(scm, name, state)
+        if index.ndim:
+            raise ValueError(f"{name!r} takes one state here, not an array")
+        indices[name] = int(index)
+    return indices
 
 
 def _law_of(scm: SCM, factors: np.ndarray, do: Mapping[str, int]) -> np.ndarray:

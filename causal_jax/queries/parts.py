@@ -58,6 +58,7 @@ def sample(
     if num <= size:
         yield _arrays(scm.sample(params, key, num=num, do=do, given=given))
     elif given:
+        _same_for_all(scm, params, key, do, num)
         for index, rest in enumerate(range(num, 0, -size)):
             own = jax.random.fold_in(key, index)
             found = scm.sample(params, own, num=size, do=do, given=given)
@@ -83,6 +84,7 @@ def twins(
     if num <= size:
         yield _both(scm.twins(params, key, num=num, do=do, given=given), num)
     elif given:
+        _same_for_all(scm, params, key, do, num)
         for index, rest in enumerate(range(num, 0, -size)):
             own = jax.random.fold_in(key, index)
             found = scm.twins(params, own, num=size, do=do, given=given)

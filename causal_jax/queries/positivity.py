@@ -18,7 +18,7 @@ def left_open(graph: nx.DiGraph, truth: tuple[SCM, Params]) -> dict[str, float]:
     """How much of each single interventional law a model along `graph` must guess.
 
     Args:
-      graph: the model's graph; its nodes declared in the truth's order.
+      graph: the model's graph, of the truth's nodes in any order.
       truth: the true label model, enumerable, and its parameters.
 
     Returns:
@@ -28,21 +28,24 @@ def left_open(graph: nx.DiGraph, truth: tuple[SCM, Params]) -> dict[str, float]:
     seen = laws.exact_law(*truth)
     rows = laws.all_rows(laws.cardinalities(truth[0]))
     unseen = np.stack(
-        [_rows_of_unseen_parents(graph, name, rows, seen) for name in graph], -1
+        [
+            _rows_of_unseen_parents(graph, name, truth[0].nodes, rows, seen)
+            for name in graph
+        ],
+        -1,
     )
     masses = {}
     for node, state in laws.single_interventions(truth[0]):
         guessed = unseen[:, [name != node for name in graph]].any(-1)
-        law = laws.exact_law(*truth, {node: state})
+        law = laws.exact_law(*truth, {node: np.array(state)})
         masses[f"{node}={truth[0].states(node)[state]}"] = float(law[guessed].sum())
     return masses
 
 
 def _rows_of_unseen_parents(
-    graph: nx.DiGraph, name: str, rows: np.ndarray, seen
+    graph: nx.DiGraph, name: str, nodes: tuple[str, ...], rows: np.ndarray, seen
 ) -> np.ndarray:
     """In which rows the parents' states never occur together, bool [num_rows]."""
-    nodes = tuple(graph)
     columns = [nodes.index(parent) for parent in graphs.parents(graph, name)]
     if not columns:
         return np.zeros(len(rows), bool)

@@ -60,13 +60,26 @@ def save(path: str | os.PathLike, frames: Iterable[np.ndarray], fps: float) -> N
     _WRITERS[Path(path).suffix.lower()](Path(path), frames, fps)
 
 
+def shown_fps(path: str | os.PathLike, fps: float) -> float:
+    """Frames per second as a file shows them: a GIF counts in whole hundredths.
+
+    >>> shown_fps("a.gif", 40), shown_fps("a.mp4", 40)
+    (50.0, 40)
+    """
+    return 1000 / _milliseconds(fps) if Path(path).suffix.lower() == ".gif" else fps
+
+
+def _milliseconds(fps: float) -> int:
+    # Pillow cuts what is between hundredths, and 30 per second became 33.
+    return 10 * max(2, round(100 / fps))
+
+
 def _save_gif(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
     pictures = map(Image.fromarray, frames)
     first = next(pictures, None)
     if first is None:
         raise ValueError(f"{path}: an animation needs a frame")
-    # In whole hundredths: Pillow cuts what is between, and 30 per second became 33.
-    milliseconds = 10 * max(2, round(100 / fps))
+    milliseconds = _milliseconds(fps)
     with files.whole(path, "wb") as file:
         first.save(
             file,

@@ -1,6 +1,7 @@
 """What --classes says."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -84,6 +85,21 @@ def test_the_best_classes_are_the_evaluation_s(scm, tmp_path):
     path.write_text(json.dumps({"best_classes": best}))
     found = classes.read_choices("best", scm, tmp_path)
     assert [found[label] for label in LABELS] == [(3, 0), (2,), (1,)]
+
+
+def test_the_best_classes_are_numbers_also_where_classes_are_named_so(tmp_path):
+    states = tuple(map(str, range(1, 11)))
+    scm = SimpleNamespace(states=lambda label: states)
+    (tmp_path / "metrics.json").write_text(
+        json.dumps({"best_classes": {"shape": [3], "texture": [7], "background": [0]}})
+    )
+    found = classes._best(tmp_path, scm)
+    assert [found[label] for label in LABELS] == [(3,), (7,), (0,)]
+    (tmp_path / "metrics.json").write_text(
+        json.dumps({"best_classes": {"shape": [10]}})
+    )
+    with pytest.raises(ValueError, match="names class 10: there are 0 to 9"):
+        classes._best(tmp_path, scm)
 
 
 @pytest.mark.parametrize(

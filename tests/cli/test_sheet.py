@@ -152,6 +152,10 @@ def test_every_kind_of_parts_is_one_file(digits, tmp_path, settings, num_cells):
         ({"kind": "parts", "do": "shape_label=10"}, "--do: there is no class 10"),
         ({"kind": "parts", "do": "shape_lable=1"}, "did you mean 'shape_label'"),
         ({"kind": "parts", "num": 0}, "at least one picture"),
+        (
+            {"kind": "classes", "classes": "1|2", "do": "texture_label=3"},
+            "--do sets texture_label, which moves",
+        ),
     ],
 )
 def test_bad_questions_to_parts_are_one_line(digits, tmp_path, settings, message):

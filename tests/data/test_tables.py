@@ -34,6 +34,28 @@ def test_states_are_found_in_the_documented_order(tmp_path, cells, states, indic
     assert np.issubdtype(table.values.dtype, np.integer)
 
 
+def test_tables_below_each_other_have_the_states_of_all():
+    """In the second nobody is a child: the same codes mean other states there."""
+    first = Table(
+        ("Age",), {"Age": ("adult", "child", "old")}, np.array([[0], [1], [2]])
+    )
+    second = Table(("Age",), {"Age": ("adult", "old")}, np.array([[1], [0]]))
+    third = Table(("Age",), {"Age": ("baby",)}, np.array([[0]]))
+    found = tables.joined([first, second])
+    assert found.states == first.states and found.values.ravel().tolist() == [
+        0,
+        1,
+        2,
+        2,
+        0,
+    ]
+    found = tables.joined([second, third, first])
+    assert found.states == {"Age": ("adult", "baby", "child", "old")}
+    assert found.values.ravel().tolist() == [3, 0, 1, 0, 2, 3]
+    with pytest.raises(ValueError, match="column 'Age' has the state 'child'"):
+        tables.restated(first, second.states)
+
+
 def test_given_states_fix_order_and_absent_states(tmp_path):
     path = _csv(tmp_path, "size,b\nlow,1\nhigh,-1\n")
     given = {"size": ("low", "mid", "high"), "b": ("0", "1")}

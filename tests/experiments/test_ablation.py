@@ -7,8 +7,9 @@ from experiments import ablation
 LABELS = {"Male=0": 0.5, "Male=1": 0.7}
 
 
-def _row(diversity):
+def _row(diversity, seed=0):
     return {
+        "seed": seed,
         "label_accuracy_mean": 0.9,
         "label_accuracy_min": 0.8,
         "diversity": diversity,
@@ -29,8 +30,8 @@ def test_variants_differ_in_their_label_terms_alone():
 
 def test_effect_is_the_mean_of_paired_differences_with_its_error():
     found = {
-        "labeler": [_row(0.5), _row(0.7), _row(0.6)],
-        "both": [_row(0.6), _row(0.9), _row(0.75)],
+        "labeler": [_row(0.6, 2), _row(0.5, 0), _row(0.7, 1)],
+        "both": [_row(0.6, 0), _row(0.9, 1), _row(0.75, 2), _row(0.1, 3)],
     }
     text = ablation.markdown(found)
     error = 0.05 / math.sqrt(3)  # differences .1, .2, .15

@@ -35,3 +35,4 @@ def test_the_largest_logits_are_hits_and_ties_are_not():
     assert shares.top_hits(logits, labels, 1).tolist() == [True, False, False, False]
     assert shares.top_hits(logits, labels, 2).tolist() == [True, True, False, False]
     assert shares.top_hits(logits, labels, 3).all()
+    assert not shares.top_hits(np.full((2, 9), np.nan), np.array([0, 1]), 5).any()

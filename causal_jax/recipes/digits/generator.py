@@ -11,6 +11,7 @@ from causal_jax.importers import weight_file
 from causal_jax.networks.cgn.sampler import Counterfactuals, sample_counterfactuals
 from causal_jax.progress import tqdm
 from causal_jax.recipes.settings import Settings
+from causal_jax.runs import folder
 from causal_jax.runs.load import load
 from causal_jax.scm import SCM
 from causal_jax.types import Array, Key, Params
@@ -28,6 +29,7 @@ def generator_of(config: Settings) -> tuple[SCM, Params] | None:
     if not from_model or config.counterfactuals:
         return None
     generator = open_generator(config.generator)
+    _require_same_digits(config)
     if "cgn" in config.train_on:
         require_parts(generator[0], config.generator)
     elif "shape" in generator[0].nodes:
@@ -36,6 +38,22 @@ def generator_of(config: Settings) -> tuple[SCM, Params] | None:
             "--config=mnist_cgn:VARIANT,gan"
         )
     return generator
+
+
+def _require_same_digits(config: Settings) -> None:
+    """Raises ValueError where a run draws another variant's digits, or other ones."""
+    if not Path(config.generator).is_dir():
+        return  # a published checkpoint does not say
+    theirs = folder.read_config(config.generator)
+    for key in ("variant", "dataset"):
+        own = getattr(config, key)
+        if theirs.get(key, own) != own:
+            raise ValueError(
+                f"{config.generator} draws digits of {key} {theirs[key]}, and the "
+                f"classifier is tested on {own}: train "
+                f"--config=mnist_classifier:{theirs.get('variant', 'VARIANT')} with "
+                f"--config.dataset={theirs.get('dataset', 'NAME')}"
+            )
 
 
 def open_generator(path: str | Path) -> tuple[SCM, Params]:

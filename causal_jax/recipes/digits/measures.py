@@ -162,10 +162,11 @@ def trained_reader(run: Run, sets: DigitSets):
     """A classifier of real binary digits, and its accuracy on held-out ones."""
     training, test = sets.training, next(iter(sets.tests.values()))
     batches = {"images": _binary(training.truth.masks), "labels": training.labels}
-    module, steps = DigitClassifier(), len(training.labels) // _READER_BATCH
+    batch_size = min(_READER_BATCH, len(training.labels))
+    module, steps = DigitClassifier(), len(training.labels) // batch_size
     epochs = 1 if run.config.num_steps < 10 else _READER_EPOCHS  # a quicktest's
     fit = loop.fit(
-        classifier(module, steps_per_epoch=steps, batch_size=_READER_BATCH),
+        classifier(module, steps_per_epoch=steps, batch_size=batch_size),
         batches,
         key=jax.random.key(KEY),
         num_steps=epochs * steps,

@@ -128,10 +128,13 @@ def _grid(pictures: np.ndarray, columns: list[str] | None = None):
 
 
 def _by_class(images, labels) -> np.ndarray:
-    """The first ten pictures of every class, [10, 10, 32, 32, 3]."""
-    labels = np.asarray(labels)
-    rows = [np.resize(np.flatnonzero(labels == digit), _COLUMNS) for digit in range(10)]
-    return np.stack([np.asarray(images[row]) for row in rows])
+    """The first ten pictures of every class, grey where none is, [10, 10, ...]."""
+    labels, images = np.asarray(labels), np.asarray(images)
+    found = np.zeros((10, _COLUMNS, *images.shape[1:]), np.float32)
+    for digit in range(10):
+        if len(rows := np.flatnonzero(labels == digit)):
+            found[digit] = images[np.resize(rows, _COLUMNS)]
+    return found
 
 
 def _gan_samples(scm: SCM, params: Params) -> np.ndarray:

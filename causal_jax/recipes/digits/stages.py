@@ -189,6 +189,11 @@ def check_classifier(config: Settings) -> None:
             f"target={config.target} goes with train_on=cgn: other pictures are "
             "labelled by their shape"
         )
+    if config.target == "background" and config.variant == "colored":
+        raise ValueError(
+            "target=background has no truth in coloured digits, which lie on black: "
+            "take shape or texture, or variant double_colored or wildlife"
+        )
     if config.on_the_fly and (config.train_on != "cgn" or config.counterfactuals):
         raise ValueError(
             "on_the_fly draws counterfactuals in every step: it goes with train_on=cgn "
@@ -250,7 +255,13 @@ def classifier_algorithm(
         decay=config.decay,
         **settings,
     )
-    return algorithm, config.num_epochs * num_rows // config.batch_size
+    num_steps = config.num_epochs * num_rows // config.batch_size
+    if not num_steps:
+        raise ValueError(
+            f"{num_rows} pictures in {config.num_epochs} epochs are less than a batch "
+            f"of {config.batch_size}: give more pictures or epochs"
+        )
+    return algorithm, num_steps
 
 
 def training_data(

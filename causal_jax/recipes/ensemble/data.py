@@ -261,6 +261,11 @@ def _same_names(names, own: Classes, root: str, option: str) -> np.ndarray:
     known |= {name: i for i, name in enumerate(own.names)}
     found = np.full(len(own.names), NO_CLASS, np.int32)
     for label, name in enumerate(names):
+        if name not in own.names and own.words.count(name) > 1:
+            raise ValueError(
+                f"class {name!r} of {root} may be any of {own.words.count(name)} of "
+                f"the network's: name it as they are, or give --{option}_map=FILE"
+            )
         if name not in known:
             raise ValueError(
                 f"class {name!r} of {root} is none of the network's (where they are "

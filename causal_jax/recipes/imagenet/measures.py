@@ -4,6 +4,7 @@ Samples are read by a classifier of real pictures (`judge`), which is trained wh
 is evaluated first and kept in its folder. Shares have their standard error beside them.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -222,7 +223,8 @@ def loss_changes(entries: list[dict]) -> dict[str, Any]:
 
     Returns:
       {"loss_end_over_start", "worst_term_over_start", "worst_term"}; a term that is 0
-      at both ends is left out. Empty without entries.
+      at both ends is left out, one that begins at 0 ends infinitely larger. Empty
+      without entries.
     """
     found = [entry for entry in entries if entry["stage"] == MODEL]
     if not found:
@@ -234,7 +236,9 @@ def loss_changes(entries: list[dict]) -> dict[str, Any]:
             float(np.mean([entry[name] for entry in part]))
             for part in (found[:tenth], found[-tenth:])
         )
-        return end / start if start else None
+        if not start:
+            return math.inf if end else None
+        return end / start
 
     ratios = {name: value for name in _LOSSES if (value := ratio(name)) is not None}
     worst = max(ratios, key=ratios.get, default=None)

@@ -111,7 +111,8 @@ def bound_rows(
     rows, scm = [], model.trained.label_scm
     for i, name in enumerate(names):
         unit = dict(zip(scm.nodes, map(int, found.labels[i]), strict=True))
-        known = bounds.label_bounds(scm, model.trained.label_params, unit, do)
+        asked = _as_indices(unit), _as_indices(do)
+        known = bounds.label_bounds(scm, model.trained.label_params, *asked)
         if not known:
             return []
         own = _coupled_laws(model, unit, do, jax.random.key(i))
@@ -137,12 +138,18 @@ def bound_rows(
     return rows
 
 
+def _as_indices(states: dict[str, int]) -> dict[str, np.ndarray]:
+    """Arrays are indices, also where states have numbers for names."""
+    return {name: np.asarray(index) for name, index in states.items()}
+
+
 def _coupled_laws(
     model: Imagination, unit: dict[str, int], do: dict[str, int], key
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """{label: (probabilities, their standard errors)} in the model's own coupling."""
     scm = model.trained.label_scm
-    found = coupled.coupled_laws(scm, model.trained.label_params, unit, do)
+    asked = _as_indices(unit), _as_indices(do)
+    found = coupled.coupled_laws(scm, model.trained.label_params, *asked)
     if found is not None:
         return {name: (law, np.zeros(len(law))) for name, law in found.items()}
     row = np.array([[unit[name] for name in scm.nodes]])

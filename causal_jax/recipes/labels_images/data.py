@@ -244,7 +244,7 @@ def _attributes(config: Settings, names: tuple[str, ...]) -> Table:
         for split in tfds.splits(config.dataset, data_dir=place)
         if split not in held_out
     ]
-    return parts[0]._replace(values=np.concatenate([part.values for part in parts]))
+    return tables.joined(parts)
 
 
 def images(config: Settings, graph: nx.DiGraph, split: str = "train") -> ImageData:
@@ -268,7 +268,7 @@ def images(config: Settings, graph: nx.DiGraph, split: str = "train") -> ImageDa
     if config.dataset == "faces":
         drawn = _drawn_faces(config, split)
         return drawn._replace(table=tables.select(drawn.table, names))
-    return celeba.images_from_tfds(
+    found = celeba.images_from_tfds(
         config.dataset,
         split,
         size=config.image_size,
@@ -277,6 +277,8 @@ def images(config: Settings, graph: nx.DiGraph, split: str = "train") -> ImageDa
         data_dir=config.data_dir or None,
         limit=config.num_images or None,
     )
+    states = {name: graphs.states(graph, name) for name in names}
+    return found._replace(table=tables.restated(found.table, states))
 
 
 def _own_pictures(config: Settings, graph: nx.DiGraph) -> ImageData:

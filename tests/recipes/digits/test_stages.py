@@ -122,6 +122,14 @@ def test_a_network_s_bad_settings_leave_nothing(
         ({"per_mask": 7}, "per_mask=7 does not divide 80"),
         ({"on_the_fly": True, "per_mask": 10}, "on_the_fly draws a mask for every"),
         ({"train_on": "irm", "target": "texture"}, "goes with train_on=cgn"),
+        (
+            {"variant": "colored", "target": "background"},
+            "target=background has no truth in coloured digits",
+        ),
+        (
+            {"train_on": "original", "num_digits": 5, "num_epochs": 1},
+            "are less than a batch",
+        ),
         ({"on_the_fly": True, "train_on": "original"}, "goes with train_on=cgn"),
         ({"counterfactuals": "set", "train_on": "gan"}, "goes with train_on=cgn or"),
     ],
@@ -137,6 +145,15 @@ def test_a_classifier_s_bad_settings_leave_nothing(
 def test_the_wrong_kind_of_generator(digits_run, classifier_config, tmp_path):
     config = classifier_config(generator=str(digits_run), train_on="gan")
     with pytest.raises(ValueError, match="no plain GAN"):
+        recipe.train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_generator_of_other_digits_is_refused(
+    digits_run, classifier_config, tmp_path
+):
+    config = classifier_config("colored", generator=str(digits_run))
+    with pytest.raises(ValueError, match="draws digits of variant double_colored, and"):
         recipe.train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -94,6 +94,16 @@ def test_classes_that_the_network_lacks_are_refused(quick, conflicts):
     assert found.tolist() == [1, -1, -1, -1, -1, 0]
 
 
+def test_a_word_that_names_two_classes_is_refused():
+    own = data.Classes(
+        names=("n02 crane", "n03 crane", "dog"), words=("crane", "crane", "dog")
+    )
+    with pytest.raises(ValueError, match="'crane' of DIR may be any of 2 of the"):
+        data.class_map(("crane", "dog"), own, "DIR", "cue_conflict", None)
+    found = data.class_map(("n03 crane", "dog"), own, "DIR", "cue_conflict", None)
+    assert found.tolist() == [-1, 0, 1]
+
+
 def test_folders_of_another_layout_are_refused_before_anything_is_read(
     trained, conflicts, backgrounds
 ):

@@ -1,5 +1,7 @@
 """Settings of the family of natural images: what is refused before anything is read."""
 
+import math
+
 import pytest
 
 from causal_jax.recipes import recipe, registry, settings
@@ -98,4 +100,7 @@ def test_losses_at_the_end_are_held_against_those_at_the_start():
     found = loss_changes(entries)
     assert found["loss_end_over_start"] == pytest.approx(4 / 6)
     assert found["worst_term"] == "texture" and found["worst_term_over_start"] == 3
+    entries[2]["size"] = 27.0  # from nothing: no factor is as large
+    found = loss_changes(entries)
+    assert found["worst_term"] == "size" and found["worst_term_over_start"] == math.inf
     assert loss_changes([]) == {}
