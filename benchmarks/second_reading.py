@@ -106,9 +106,7 @@ def measure(workdir: str, python: str, num: int) -> dict[str, float]:
     if missing := {name for do in SETS.values() for name in do} - labels:
         raise ValueError(f"{workdir} has no label {min(missing)!r}: give another run")
     graph = data.labels(run.config).graph
-    training, held_out = data.with_validation(
-        run.config, graph, data.images(run.config, graph)
-    )
+    training, held_out = data.for_judging(run.config, graph)
     real = {"training": training, "held-out": held_out}
     rng = np.random.default_rng(0)
     rows = {name: rng.permutation(len(x.images))[:num] for name, x in real.items()}

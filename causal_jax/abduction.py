@@ -389,8 +389,9 @@ def _uniforms_of_table(
     def of_unit(parents: tuple, state: Array, uniform: Array) -> tuple[Array, Array]:
         inner = edges[kind.row(own, parents)]
         all_edges = jnp.concatenate([jnp.zeros(1), inner, jnp.ones(1)])
-        low, high = all_edges[state], all_edges[state + 1]
-        return uniform_between(low, high, uniform), high > low
+        known = jnp.clip(state, 0, len(all_edges) - 2)
+        low, high = all_edges[known], all_edges[known + 1]
+        return uniform_between(low, high, uniform), (high > low) & (state == known)
 
     return jax.vmap(of_unit)(parents, states.astype(jnp.int32), uniforms)
 
@@ -403,7 +404,9 @@ def _uniforms_of_law(
 
     def of_unit(parents: tuple, state: Array, uniform: Array) -> tuple[Array, Array]:
         probs = mechanism.probs(params, parents)
-        return uniform_of_state(probs, state, uniform), probs[state] > 0
+        known = jnp.clip(state, 0, len(probs) - 1)
+        fits = (probs[known] > 0) & (state == known)
+        return uniform_of_state(probs, known, uniform), fits
 
     return jax.vmap(of_unit)(parents, states.astype(jnp.int32), uniforms)
 

@@ -140,7 +140,8 @@ class Discrete:
     coupling: str
 
     def __post_init__(self) -> None:
-        _require_word(self, "coupling", ("inverse_cdf", "gumbel"))
+        if type(self).apply is Discrete.apply:  # or its coupling is its own affair
+            _require_word(self, "coupling", ("inverse_cdf", "gumbel"))
 
     def log_probs(self, params: Params, parents: tuple) -> Array:
         raise NotImplementedError
@@ -166,7 +167,10 @@ class Discrete:
         return jnp.sum(noise >= upper_edges(law)).astype(jnp.int32)
 
     def log_prob(self, params: Params, parents: tuple, value: Array) -> Array:
-        return self.log_probs(params, parents)[value.astype(jnp.int32)]
+        """Minus infinity where the value is no state."""
+        state, last = value.astype(jnp.int32), self.num_states - 1
+        log_prob = self.log_probs(params, parents)[jnp.clip(state, 0, last)]
+        return jnp.where((state < 0) | (state > last), -jnp.inf, log_prob)
 
     def abduct(self, params: Params, parents: tuple, value: Array, key: Key) -> Array:
         """A draw of the noise from its exact posterior given the observed state."""
@@ -474,10 +478,16 @@ class AdditiveNoise:
 
     def _mean(self, params: Params, parents: tuple) -> Array:
         mean = self.mean_fn(params["mean"], *parents)
-        if jnp.shape(mean) not in ((), self.shape):
+        shape = jnp.shape(mean)
+        try:
+            fits = jnp.broadcast_shapes(shape, self.shape) == self.shape
+        except ValueError:
+            fits = False
+        if not fits:
             raise ValueError(
-                f"mean_fn returns shape {jnp.shape(mean)}, the mechanism's value has "
-                f"{self.shape}: say AdditiveNoise(..., shape={jnp.shape(mean)})"
+                f"mean_fn returns shape {shape}, the mechanism's value has "
+                f"{self.shape}: say AdditiveNoise(..., shape={shape}) if it is the "
+                "mean that is right"
             )
         return mean
 

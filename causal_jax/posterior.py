@@ -7,10 +7,10 @@ Each group of hidden nodes (see `factors`) is inferred by the best engine that a
     anything else             weighted particles (`particles.pick`)  until enough count
 
 Units that share their evidence share its messages or particles (at most 1,024 picks:
-more units than that repeat them). Concrete observations
-are worked off in blocks of rows and blocks of units, always of the same shapes: one
-compilation serves every set of units of a pattern of observed nodes, and memory is
-bounded. Inside `jit` every unit is a row of its own.
+more units than that repeat them). Concrete observations are worked off in blocks of
+rows and blocks of units, always of the same shapes: one compilation serves every set
+of units of a pattern of observed nodes, and memory is bounded. Inside `jit` every unit
+is a row of its own.
 """
 
 import warnings
@@ -152,7 +152,11 @@ def marginals(scm: Model, params: Params, observed: Values) -> dict[str, Array]:
     result = {}
     num = next(iter(observed.values())).shape[0]
     groups = factors.groups(scm, observed, is_complete=True)
-    possible = _fit(scm, params, observed, {n for group in groups for n in group.below})
+    below = {name for group in groups for name in group.below}
+    others = tuple(name for name in scm.order if name in observed.keys() - below)
+    # Of many nodes one program would take minutes to compile: those alike share theirs.
+    fit = _fit if len(others) < _MANY_NODES else _fit.__wrapped__
+    possible = fit(scm, params, observed, others)
     for group in groups:
         if engine(scm, group) != "tables":
             raise ValueError(
@@ -166,14 +170,15 @@ def marginals(scm: Model, params: Params, observed: Values) -> dict[str, Array]:
     return {name: jnp.where(possible[:, None], x, 0) for name, x in result.items()}
 
 
-def _fit(scm: Model, params: Params, observed: Values, known: set[str]) -> Array:
-    """Whether observed nodes that are in no group are possible, bool `[num]`."""
+@partial(jax.jit, static_argnames=("scm", "names"))
+def _fit(scm: Model, params: Params, observed: Values, names: tuple[str, ...]) -> Array:
+    """Whether nodes are possible that are observed as all their parents are."""
     result = jnp.ones(len(next(iter(observed.values()))), bool)
-    for name, value in observed.items():
+    for name in names:
         mechanism = scm.mechanisms[name]
-        if name not in known and hasattr(mechanism, "log_prob"):
+        if hasattr(mechanism, "log_prob"):
             parents = tuple(observed[parent] for parent in scm.parents[name])
-            result &= _fits(mechanism, params[name], parents, value)
+            result &= _fits(mechanism, params[name], parents, observed[name])
     return result
 
 

@@ -55,12 +55,12 @@ def test_sample_given_says_which_units_of_an_own_intervention_met_it(state):
 
 
 def test_parts_refuse_an_intervention_of_each_unit_also_where_they_condition():
-    do = {"A": jnp.array([0, 1])}
-    with pytest.raises(ValueError, match="value for each unit|one value per unit"):
+    do = {"A": jnp.array([0, 1, 0, 1, 0])}
+    with pytest.raises(ValueError, match="is not drawn in parts"):
         list(
             parts.sample(SCM_OF_TWO, PARAMS, KEY, num=5, do=do, given={"B": 1}, size=2)
         )
-    with pytest.raises(ValueError, match="value for each unit|one value per unit"):
+    with pytest.raises(ValueError, match="is not drawn in parts"):
         list(parts.twins(SCM_OF_TWO, PARAMS, KEY, num=5, do=do, given={"B": 1}, size=2))
 
 
@@ -263,6 +263,30 @@ def test_inside_jit_what_is_no_number_and_no_state_is_impossible():
         lambda v: SCM_OF_TWO.posterior(PARAMS, KEY, {"A": v, "B": v}).possible
     )
     assert known(jnp.array([-1, 2, 0])).tolist() == [False, False, True]
+
+
+def test_a_negative_state_is_impossible_of_any_coupling_and_in_large_models():
+    a, of_a = bernoulli(0.5)
+    gumbel = SCM("A -> B", {"A": a, "B": Tabular(2, (2,), coupling="gumbel")})
+    known = jax.jit(lambda v: gumbel.posterior(PARAMS, KEY, {"A": v, "B": v}).possible)
+    assert known(jnp.array([-1, 2, 0])).tolist() == [False, False, True]
+    names = [f"X{i}" for i in range(60)]
+    large = SCM(
+        graphs.build([("X0", name) for name in names[1:]]),
+        {"X0": a} | dict.fromkeys(names[1:], SCM_OF_TWO.mechanisms["B"]),
+    )
+    params = {"X0": of_a} | dict.fromkeys(names[1:], PARAMS["B"])
+    known = jax.jit(
+        lambda v: large.posterior(params, KEY, dict.fromkeys(names, v)).possible
+    )
+    assert known(jnp.array([-1, -2, 2, 0])).tolist() == [False, False, False, True]
+
+
+def test_a_mean_may_be_broadcast_to_its_node():
+    mechanism = AdditiveNoise(lambda mean: jnp.ones(1), shape=(3,))
+    scm = SCM(graphs.build([], nodes=["V"]), {"V": mechanism})
+    params = {"V": {"mean": {}, "scale": jnp.zeros(())}}
+    assert scm.sample(params, KEY, num=1)["V"].tolist() == [[1.0] * 3]
 
 
 def test_a_hidden_node_of_one_state_is_drawn():

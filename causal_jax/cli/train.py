@@ -28,6 +28,7 @@ SLURM and on TPU slices they find each other, elsewhere each has --coordinator=H
 """
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -73,7 +74,7 @@ def more_help(arguments: list[str]) -> str:
       AttributeError: it has no such key.
       absl.flags.Error: no such flag, or a wrong value.
     """
-    if not any(text.lstrip("-").startswith("config") for text in arguments):
+    if not any(re.match(r"--?config(=|$)", text) for text in arguments):
         return ""
     others = [text for text in arguments if not text.startswith(("-h", "--h"))]
     flags.FLAGS([sys.argv[0], *others, "--workdir=none"])

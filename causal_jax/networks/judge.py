@@ -96,8 +96,17 @@ class Judge:
         return self.read(images).features
 
     def of(self, names: Collection[str]) -> "Judge":
-        """The same reader of those of its labels that are among `names`."""
+        """The same reader of those of its labels that are among `names`.
+
+        Raises:
+          ValueError: it reads none of them.
+        """
         kept = [i for i, name in enumerate(self.label_names) if name in names]
+        if not kept:
+            raise ValueError(
+                f"the judge reads {', '.join(self.label_names[:20])}: none of them is "
+                "a label of the model"
+            )
         columns = np.array([*kept, *range(self._num_labels, self._num_outputs)])
         arrays = self.params["params"]
         last = {name: x[..., columns] for name, x in arrays["Dense_1"].items()}

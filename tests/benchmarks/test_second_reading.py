@@ -66,3 +66,18 @@ def test_the_best_age_tells_the_young_best():
     assert math.isnan(second_reading.balanced(ages < 35, np.ones(5, bool)))
     with pytest.raises(ValueError, match="read more, --num=300"):
         second_reading.best_age(ages, np.ones(5, bool))
+
+
+def test_a_run_and_its_real_pictures_are_what_is_read(run, monkeypatch):
+    asked = {}
+
+    def read(python, sets):
+        asked.update(sets)
+        return {name: np.zeros((len(x), 3)) for name, x in sets.items()}
+
+    monkeypatch.setattr(second_reading, "read", read)
+    monkeypatch.setattr(second_reading, "figures", lambda readings, labels: labels)
+    labels = second_reading.measure(str(run), "python", 5)
+    assert asked.keys() == {"training", "held-out", *second_reading.SETS}
+    assert {len(x) for x in asked.values()} == {5}
+    assert labels["held-out"].keys() == set(second_reading.LABELS)

@@ -264,7 +264,7 @@ def _same_names(names, own: Classes, root: str, option: str) -> np.ndarray:
         if name not in own.names and own.words.count(name) > 1:
             raise ValueError(
                 f"class {name!r} of {root} may be any of {own.words.count(name)} of "
-                f"the network's: name it as they are, or give --{option}_map=FILE"
+                f"the network's: use its full name, or give --{option}_map=FILE"
             )
         if name not in known:
             raise ValueError(

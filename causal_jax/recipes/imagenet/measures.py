@@ -4,7 +4,6 @@ Samples are read by a classifier of real pictures (`judge`), which is trained wh
 is evaluated first and kept in its folder. Shares have their standard error beside them.
 """
 
-import math
 from typing import Any, NamedTuple
 
 import jax
@@ -223,8 +222,8 @@ def loss_changes(entries: list[dict]) -> dict[str, Any]:
 
     Returns:
       {"loss_end_over_start", "worst_term_over_start", "worst_term"}; a term that is 0
-      at both ends is left out, one that begins at 0 ends infinitely larger. Empty
-      without entries.
+      at both ends is left out, one that begins at 0 is set against 1e-6. Empty without
+      entries.
     """
     found = [entry for entry in entries if entry["stage"] == MODEL]
     if not found:
@@ -236,9 +235,7 @@ def loss_changes(entries: list[dict]) -> dict[str, Any]:
             float(np.mean([entry[name] for entry in part]))
             for part in (found[:tenth], found[-tenth:])
         )
-        if not start:
-            return math.inf if end else None
-        return end / start
+        return end / (start or 1e-6) if start or end else None
 
     ratios = {name: value for name in _LOSSES if (value := ratio(name)) is not None}
     worst = max(ratios, key=ratios.get, default=None)

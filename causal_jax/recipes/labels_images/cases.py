@@ -102,7 +102,10 @@ def held_out_cases(
         )
     if left_out:
         print(f"left out, of fewer than {fewest} pictures: {', '.join(left_out)}")
-    num = min(num, *map(len, rows.values()))
+    rarest = min(rows, key=lambda key: len(rows[key]))
+    if len(rows[rarest]) < num:
+        num = len(rows[rarest])
+        print(f"{num} cases a label and state: {_stratum(*rarest)} has no more")
     strata = []
     for (name, state), found in rows.items():
         column = nodes.index(name)

@@ -133,7 +133,10 @@ def labels(config: Settings) -> Labels:
 
 
 def _held_out(num: int, config: Settings) -> np.ndarray:
-    """Which of a table's rows, and of the pictures it names, are not trained on."""
+    """Which of a table's rows, and of the pictures it names, are not trained on.
+
+    They are the same units, unless rows are left out that name no picture.
+    """
     order = np.random.default_rng(DATA_KEY).permutation(num)
     result = np.zeros(num, bool)
     result[order[: int(num * config.holdout)]] = True
@@ -316,7 +319,9 @@ def _measured_against(num: int, config: Settings) -> np.ndarray:
 
 
 def num_validation(config: Settings) -> int:
-    """How many pictures `images` has of "validation"; none is read.
+    """How many pictures `images` has of "validation", none of which is read.
+
+    Of one's own pictures at least as many, where rows are left out that name none.
 
     Raises:
       ValueError: it is not prepared, or has no such split.
@@ -366,5 +371,7 @@ def are_held_out(config: Settings, labels: Labels) -> bool:
 
 
 def _part(pictures: ImageData, rows: np.ndarray) -> ImageData:
+    if rows.all():
+        return pictures
     table = pictures.table._replace(values=pictures.table.values[rows])
     return ImageData(pictures.images[rows], table)

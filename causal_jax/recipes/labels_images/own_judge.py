@@ -35,7 +35,7 @@ def trained_judge(
     """
     if path is not None:
         return load_judge(path)
-    path = Path(run.workdir / "judge.npz")
+    path = run.workdir / "judge.npz"
     if path.is_file() and (judge := load_judge(path)).version == VERSION:
         return judge
     if path.is_file():

@@ -44,7 +44,9 @@ def test_no_held_out_picture_is_two_cases(monkeypatch, capsys):
     monkeypatch.setattr(cases, "label_counterfactual", lambda model, rows, *_: rows)
     found = cases.held_out_cases(model, ("A", "B"), ImageData(images, table), 60)
     assert found.names == ["A=0 to 1", "A=1 to 0", "B=0 to 1"]
-    assert "left out, of fewer than 10 pictures: B=1 to 0" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "left out, of fewer than 10 pictures: B=1 to 0" in printed
+    assert "12 cases a label and state: A=1 to 0 has no more" in printed
     assert found.images.shape[:2] == (3, 12)  # as many as the rarest has
     for stratum in found.images[..., 0, 0, 0]:
         assert len(set(stratum)) == 12
