@@ -61,6 +61,23 @@ def training(config: Settings, *, correlated: bool = True) -> Pictures:
     return paint(digits_trained, 0 if correlated else 3, correlated)
 
 
+def classifier_training(config: Settings) -> Pictures:
+    """`training` for a classifier, whose epochs have to hold a batch.
+
+    Raises:
+      ValueError: as `training`; digits that are not enough for one step.
+    """
+    found = training(config)
+    num = len(found.labels)
+    is_all = config.train_on in ("original", "irm")  # or others come to them
+    if is_all and num * config.num_epochs < config.batch_size:
+        raise ValueError(
+            f"{num} pictures in {config.num_epochs} epochs are less than a batch of "
+            f"{config.batch_size}: give more pictures or epochs"
+        )
+    return found
+
+
 def draw(config: Settings) -> DigitSets:
     """Reads the digits and paints all that a run is trained and tested on.
 

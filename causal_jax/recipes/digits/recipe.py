@@ -18,7 +18,7 @@ NETWORK = Recipe(
 
 CLASSIFIER = Recipe(
     check=stages.check_classifier,
-    data=data.training,
+    data=data.classifier_training,
     model=model.none,
     stages=stages.classifier_stages,
     measure=measures.measure_classifier,

@@ -176,7 +176,8 @@ def check_classifier(config: Settings) -> None:
     parallel.require_divisible(config.batch_size, jax.device_count())
     if config.num_digits < 0:
         raise ValueError(f"num_digits is at least 0 (all), not {config.num_digits}")
-    if config.train_on == "cgn" and config.num_counterfactuals < config.batch_size:
+    is_drawn = config.train_on in ("cgn", "gan")
+    if is_drawn and config.num_counterfactuals < config.batch_size:
         raise ValueError(
             f"num_counterfactuals={config.num_counterfactuals} is less than a batch: "
             f"ask for {config.batch_size} or more"
@@ -255,13 +256,7 @@ def classifier_algorithm(
         decay=config.decay,
         **settings,
     )
-    num_steps = config.num_epochs * num_rows // config.batch_size
-    if not num_steps:
-        raise ValueError(
-            f"{num_rows} pictures in {config.num_epochs} epochs are less than a batch "
-            f"of {config.batch_size}: give more pictures or epochs"
-        )
-    return algorithm, num_steps
+    return algorithm, config.num_epochs * num_rows // config.batch_size
 
 
 def training_data(
