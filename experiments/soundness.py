@@ -25,11 +25,10 @@ def main(args: flags.FlagValues) -> None:
 
 def add_row(figures: dict, name: str) -> None:
     """Writes docs/results/soundness_NAME.json."""
-    found = {
-        n: Interval(**v) for n, v in figures["variants"]["residual"]["all"].items()
-    }
+    residual, num = figures["variants"]["residual"]["all"], figures["num_per_stratum"]
+    found = {n: Interval(**v) for n, v in residual.items()}
     row = {
-        "command": "python -m experiments.soundness --workdir=DIR --row",
+        "command": f"python -m experiments.soundness --workdir=DIR --num={num} --row",
         "seconds": {"soundness": figures["seconds"]},
         "metrics": {"soundness": figures},
         "note": ", ".join(f"{name} {value!s}" for name, value in found.items()),
