@@ -6,11 +6,12 @@ r"""CausalGAN on CelebA at 64 pixels: any tfds folder with `image` and `attribut
     causal-jax evaluate --workdir=runs/celeba
 
 Hardware: one CPU core for what was measured; an accelerator for all 100,000 steps.
-Time: 4,139 s for 16,000 steps of images, and 14 s of labels; 100,000 not measured.
+Time: 14,060 s for 24,000 steps of images (beside other work; .36 s a step without),
+  and 26 s of labels; 100,000 not measured.
 Expected: label accuracies over the judge's own .95 (lowest .85), unseen combinations
   over the judge's own .60, Frechet distance 2.5 times its floor.
-Measured: after 16,000 steps on `celeb_a_64`, 24,152 pictures, with the paper's graph
-  and labels that weighed 9: 1.04 (lowest .77), .87, 5.2 times; see docs/celeba.md.
+Measured: after 24,000 steps on `celeb_a_64`, 24,152 pictures: 1.01 (lowest .79), .69,
+  2.53 times; see docs/celeba.md.
 
 `celeb_a` is cropped to its central 108 pixels and resized; `celeb_a_64` is used as it
 is. Variants: `reference` (the original's networks and settings), `twenty` (a graph of
