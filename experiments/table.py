@@ -22,7 +22,8 @@ _SEEDS = range(5)
 CELEBA, QUICKSTART = "celeba_labels", "faces_causal_gan:quickstart"
 G1, COMPLETE = "big_causal_graph", "complete_big_causal_graph"
 PHOTOS, AT_64 = "celeba_causal_gan", {"dataset": "celeb_a_64"}
-PLAIN = {**AT_64, "num_steps": 5000, "gan.joint": False, "gan.additivity": 0.0}
+PLAIN = {**AT_64, "num_steps": 5000, "label_factors": ()}
+PLAIN |= {"gan.joint": False, "gan.additivity": 0.0}
 
 # cell: (config with variant, overrides)
 CELLS: dict[str, tuple[str, dict]] = {

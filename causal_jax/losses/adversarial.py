@@ -52,9 +52,12 @@ def critic_loss(
     return -distance + penalty_weight * penalty, distance
 
 
-def cross_entropy(logits: Array, targets: Array) -> Array:
-    """Mean sigmoid cross-entropy; targets in [0, 1], same shape as logits."""
-    return jnp.mean(jax.nn.softplus(logits) - logits * targets)
+def cross_entropy(logits: Array, targets: Array, factors: Array | float = 1.0) -> Array:
+    """Mean sigmoid cross-entropy; targets in [0, 1], same shape as logits.
+
+    `factors`, one for all or one a column, multiply the cross-entropies.
+    """
+    return jnp.mean((jax.nn.softplus(logits) - logits * targets) * factors)
 
 
 def discriminator_loss(real_logits: Array, fake_logits: Array) -> Array:
@@ -74,6 +77,8 @@ def generator_loss_theory(fake_logits: Array) -> Array:
     return -jnp.mean(fake_logits)
 
 
-def flipped_cross_entropy(label_logits: Array, predicted_logits: Array) -> Array:
+def flipped_cross_entropy(
+    label_logits: Array, predicted_logits: Array, factors: Array | float = 1.0
+) -> Array:
     """The reference code's label term: label logits as logit, prediction as target."""
-    return cross_entropy(label_logits, jax.nn.sigmoid(predicted_logits))
+    return cross_entropy(label_logits, jax.nn.sigmoid(predicted_logits), factors)

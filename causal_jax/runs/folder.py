@@ -124,6 +124,7 @@ def claim(
 # Settings that runs did not have once, and what those runs did.
 _LATER = {
     "composites": [],
+    "label_factors": [],
     "gan": {
         "dtype": "float32",
         "unseen_every": 1,

@@ -40,6 +40,7 @@ import numpy as np
 import optax
 
 from causal_jax.losses import adversarial as losses
+from causal_jax.networks.controller import encoded_size
 from causal_jax.networks.image import ImageGenerator, Readings
 from causal_jax.training import parallel, precision
 from causal_jax.training.algorithm import Algorithm
@@ -70,6 +71,15 @@ REFERENCE = {
 # run, images being in [-1, 1]. Wide noise learns faster, but a discriminator that must
 # overlook it lets the generator leave as much of it in its images (measured).
 ROUGHNESS = (0.1, 0.03)
+
+
+def _of_columns(factors: Sequence[float] | None, num_states: Sequence[int]):
+    """Factors of labels as factors of their codes' columns, [d]; 1.0 for None."""
+    if factors is None:
+        return 1.0
+    if len(factors) != len(num_states):
+        raise ValueError(f"{len(factors)} label_factors for {len(num_states)} labels")
+    return np.repeat(np.float32(factors), [encoded_size(k) for k in num_states])
 
 
 class GANState(NamedTuple):
@@ -140,6 +150,7 @@ def causal_gan(
     joint: bool = True,
     label_loss: str = "theory",
     label_weight: float = 1.0,
+    label_factors: Sequence[float] | None = None,
     anti_labeler_weight: float = 1.0,
     anti_labeler_decay: float | None = None,
     noise_weight: float = 0.0,
@@ -172,6 +183,8 @@ def causal_gan(
       label_weight: weight of the mean label cross-entropies in the generator's loss
         (the sum of eq. 5 is the number of labels). With joint critics, whose
         discriminator already reads the labels, it is an additional pull.
+      label_factors: of each label, times `label_weight`: what is to be obeyed although
+        real images show it less plainly than they show its causes; None: 1 each.
       anti_labeler_weight: times `label_weight`; 0 trains without an Anti-Labeler.
       anti_labeler_decay: steps in which its weight falls by e; None keeps it.
       noise_weight: of the noise estimate's error in the generator's loss, where the
@@ -201,7 +214,7 @@ def causal_gan(
 
     Raises:
       ValueError: unknown label loss, type or augmentation, `unseen_every` below 1,
-        `augmented_share` not within 0 and 1.
+        `augmented_share` not within 0 and 1, factors that are not as many as labels.
 
     Example:
       >>> generator = ImageGenerator((2, 2), resolution=16, width=4)
@@ -217,6 +230,7 @@ def causal_gan(
         raise ValueError(f"augmented_share is between 0 and 1, not {augmented_share}")
     precision.require_dtype(dtype)
     augment(jnp.zeros((1, 8, 8, 3)), jax.random.key(0), augmentation)  # known kinds
+    factors = _of_columns(label_factors, generator.parent_states)
     optimizer = optax.adam(late_decay(learning_rate, num_steps), *betas)
     critics_optimizer = optax.adam(late_decay(critic_learning_rate, num_steps), *betas)
     side = generator.resolution
@@ -267,10 +281,11 @@ def causal_gan(
         changed = augment(images, keys, augmentation)
         return jnp.where(parallel.local(which), changed, images)
 
-    def label_term(logits: Array, codes: Array, noise) -> Array:
+    def label_term(logits: Array, codes: Array, noise, factors=1.0) -> Array:
         if label_loss == "theory":
-            return losses.cross_entropy(logits, codes)
-        return losses.flipped_cross_entropy(generator.features(codes, noise), logits)
+            return losses.cross_entropy(logits, codes, factors)
+        features = generator.features(codes, noise)
+        return losses.flipped_cross_entropy(features, logits, factors)
 
     def noise_error(readings: Readings, noise) -> Array:
         if readings.noise is None:
@@ -356,12 +371,13 @@ def causal_gan(
         images, params, noise = generate(params, codes, key_noise)
         readings, _ = read(critics, shown(images, key_shown))
         labeler = label_term(readings.labeler, codes, noise)
-        anti_labeler = label_term(readings.anti_labeler, codes, noise)
+        pull = label_term(readings.labeler, codes, noise, factors)
+        anti_labeler = label_term(readings.anti_labeler, codes, noise, factors)
         anti_weight = anti_labeler_weight
         if anti_labeler_decay:
             anti_weight *= jnp.exp(-step / anti_labeler_decay)
         loss = losses.generator_loss(readings.logits(codes)) + label_weight * (
-            labeler - anti_weight * anti_labeler
+            pull - anti_weight * anti_labeler
         )
         if noise_weight:  # else nothing of the estimator is computed
             loss += noise_weight * noise_error(readings, noise)

@@ -1,5 +1,6 @@
 """The stages of this family: the labels' fit, and the images' after it."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from causal_jax import graph as graphs
 from causal_jax.networks.image import ImageGenerator
 from causal_jax.recipes.labels_images import label_stage
 from causal_jax.recipes.labels_images.data import Training
@@ -24,7 +26,7 @@ from causal_jax.training.unseen_combinations import unseen_pairs
 
 IMAGE_ALGORITHMS = {"causal_gan": causal_gan, "causal_began": causal_began}
 # What algorithms are given beside the config's own settings of them.
-_GIVEN = ("batch_size", "num_steps", "unseen")
+_GIVEN = ("batch_size", "num_steps", "unseen", "label_factors")
 
 
 def check(config: Settings) -> None:
@@ -46,8 +48,48 @@ def check(config: Settings) -> None:
             'composites are a list of labels, such as ("Male",), or (), and not '
             f"{config.composites!r}"
         )
+    label_factors(config)
     parallel.require_divisible(config.batch_size, jax.device_count())
     image_algorithm(config, image_mechanism(config, (2,)))  # checks its settings
+
+
+def label_factors(config: Settings) -> list[float] | None:
+    """What each label's cross-entropy counts more, in the graph's order; None: all 1.
+
+    Raises:
+      ValueError: no "LABEL=NUMBER", a label that is not in the graph, an algorithm that
+        takes none.
+    """
+    texts = getattr(config, "label_factors", ())
+    if not isinstance(texts, tuple):
+        raise ValueError(
+            'label_factors are a list such as ("Wearing_Lipstick=4",), or (), and not '
+            f"{texts!r}"
+        )
+    if not texts:
+        return None
+    if config.algorithm != "causal_gan":
+        raise ValueError(
+            f"{config.algorithm} weighs no labels: give --config.label_factors=()"
+        )
+    factors = dict.fromkeys(graphs.read(config.graph), 1.0)
+    for text in texts:
+        name, _, number = str(text).partition("=")
+        if name not in factors:
+            raise ValueError(
+                f"label_factors name {name!r}, which is no label here: give some of "
+                f"{', '.join(factors)}, or --config.label_factors=()"
+            )
+        try:
+            factors[name] = float(number)
+        except ValueError:
+            factors[name] = math.nan
+        if not 0 <= factors[name] < math.inf:
+            raise ValueError(
+                f"label_factors has {text!r}: give a number of at least 0, such as "
+                f"{name}=4"
+            )
+    return list(factors.values())
 
 
 def _require_own_data(config: Settings) -> None:
@@ -83,7 +125,10 @@ def stages(config: Settings, data: Training, model: SCM) -> Iterator[Stage]:
 def _image_stage(config: Settings, pictures, generator: ImageGenerator) -> Stage:
     rows = pictures.table.values
     algorithm = image_algorithm(
-        config, generator, unseen_pairs(rows, generator.parent_states)
+        config,
+        generator,
+        unseen_pairs(rows, generator.parent_states),
+        label_factors(config),
     )
     batches = {"images": jnp.asarray(pictures.images), "labels": jnp.asarray(rows)}
     if config.flatten:
@@ -102,19 +147,25 @@ def _image_stage(config: Settings, pictures, generator: ImageGenerator) -> Stage
 
 
 def image_algorithm(
-    config: Settings, generator: ImageGenerator, unseen: np.ndarray | None = None
+    config: Settings,
+    generator: ImageGenerator,
+    unseen: np.ndarray | None = None,
+    factors: list[float] | None = None,
 ) -> Algorithm:
-    """The image stage's algorithm; `unseen` as `unseen_pairs` finds them.
+    """The image stage's algorithm; `unseen` as `unseen_pairs` finds them, `factors` as
+    `label_factors` gives them.
 
     Raises:
       ValueError: a setting that it does not have, or that it cannot take.
     """
     algorithm_fn = IMAGE_ALGORITHMS[config.algorithm]
     require_known(config.algorithm, algorithm_fn, config.gan, _GIVEN)
+    factored = {"label_factors": factors} if factors else {}
     return algorithm_fn(
         generator,
         batch_size=config.batch_size,
         num_steps=config.num_steps if config.decay else None,
         unseen=unseen,
+        **factored,
         **vars(config.gan),
     )

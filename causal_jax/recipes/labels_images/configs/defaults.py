@@ -48,6 +48,7 @@ def with_images(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     config.num_images = 20_000  # faces drawn, or read at most (0: all)
     config.flatten = 0.7  # how evenly combinations are drawn, see image_stage
     config.composites = ()  # labels: their unseen pairs are composed, data.composites
+    config.label_factors = ()  # "LABEL=4": times gan.label_weight, of causal_gan
     config.keep_every = 0  # steps between what the report's curve is measured at
     config.generator = ml_collections.ConfigDict(
         {
@@ -145,7 +146,7 @@ def reference_images(config: ml_collections.ConfigDict) -> None:
     config.batch_size = settings.pop("batch_size")
     config.image_size = 64
     config.flatten = 0.0
-    config.composites = ()
+    config.composites, config.label_factors = (), ()
     config.decay = False
     settings |= {"flip": config.gan.flip, "dtype": config.gan.dtype}
     config.gan = ml_collections.ConfigDict(settings)
