@@ -76,7 +76,7 @@ def get_config(variant=""):
     config.composites = ("Male",)
     # Of women without lipstick a Labeler, and a judge, take two of three to wear it: it
     # shows less than what it goes with. See docs/celeba.md.
-    config.label_factors = ("Wearing_Lipstick=4",)
+    config.label_factors = ("Wearing_Lipstick=5",)
     for part in variants(variant):
         if part == "reference":
             config.graph = "big_causal_graph"
