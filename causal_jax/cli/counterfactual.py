@@ -13,8 +13,9 @@ encoder, about a minute.
 
 Columns: factual, reconstruction (what the generator draws from the abducted noise),
 counterfactual, difference. What the generator cannot draw of the image, the residual,
-is kept unless --noresidual. What was read, what is not identified and the bounds of
-labels stand below the pictures, in .html as a table, and are printed.
+is kept where the labels do not move the image, and nowhere with --noresidual. What was
+read, what is not identified and the bounds of labels stand below the pictures, in .html
+as a table, and are printed.
 
 Level three is not identified by what is seen: where an intervention has labels below
 it, one draw of them is shown (noise and states coupled as the model's mechanisms are)
@@ -46,7 +47,11 @@ def define_flags() -> None:
     flags.DEFINE_string("do", None, 'Interventions, "Smiling=1".', required=True)
     flags.DEFINE_string("out", None, "File to write: .png or .html.", required=True)
     flags.DEFINE_string("labels", "", 'Labels that are known, "Male=0,Young=1".')
-    flags.DEFINE_bool("residual", True, "Keep what the generator cannot draw.")
+    flags.DEFINE_bool(
+        "residual",
+        True,
+        "Keep what the generator cannot draw, where labels move nothing.",
+    )
     flags.DEFINE_integer("seed", 0, "Seed.")
 
 

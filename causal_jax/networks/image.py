@@ -21,7 +21,7 @@ import jax.numpy as jnp
 
 from causal_jax.networks import began, dcgan
 from causal_jax.networks.controller import encode_state, encoded_size
-from causal_jax.networks.image_abduction import abduct_images
+from causal_jax.networks.image_abduction import abduct_images, with_residual
 from causal_jax.networks.label_noise import label_noise, noisy_logits
 from causal_jax.networks.layers import Conv, ConvTranspose
 from causal_jax.types import Array, Key, Noise, Params
@@ -252,15 +252,13 @@ class ImageGenerator:
     def images(self, params: Params, codes: Array, noise: Noise) -> Array:
         """A batch with running statistics: 0/1 codes [B, d] -> [B, H, H, 3].
 
-        Abducted noise has a "residual", which is added (see `image_abduction`).
+        Abducted noise has a residual (see `image_abduction.with_residual`).
         """
         features = self.features(codes, noise)
         images = self.module().apply(params, noise["z"], features, False)
         if self.architecture == "began":
             images = jnp.clip(images, -1, 1)
-        if "residual" in noise:
-            images = jnp.clip(images + noise["residual"], -1, 1)
-        return images
+        return with_residual(images, noise)
 
     def abduct(self, params: Params, parents: tuple, value: Array, key: Key) -> Noise:
         """Noise that gives the image back, residual included; ONE unit.

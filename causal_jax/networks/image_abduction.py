@@ -6,14 +6,18 @@ An image generator is x = G(l, z), not invertible: z is found by descent,
 
 with Adam, a rate that falls to 0 along a cosine and every step clipped into the noise's
 support, for all images of a batch at once. What no z draws is kept as part of the
-unit's noise, the residual r = x - G(l, z*), and the model of a *given* image is
+unit's noise, the residual r = x - g of what it draws, g = G(l, z*), and the model of a
+*given* image is
 
-    x = clip(G(l, z) + r, -1, 1).
+    x = clip(G(l', z) + w r, -1, 1),    w = exp(-(d / s)^2),
 
-With it the null counterfactual is the image itself, and an edit l -> l' is
-x + G(l', z*) - G(l, z*): pixels that the labels do not move stay as they were (the
-additive noise of Pawlowski et al. 2020, arXiv 2006.06485, at the last layer). Dropping
-it (`without_residual`) gives what the generator alone would draw.
+with d, of each pixel, how far G(l', z) is from g around it. So the null counterfactual
+is the image itself, and pixels that the labels do not move stay as they were (the
+additive noise of Pawlowski et al. 2020, arXiv 2006.06485, at the last layer). Where
+labels move them, what the generator could not draw shows the old ones (half a pair of
+glasses, hair on a bald head) and is left out: with w = 1 everywhere labels are obeyed
+less, and drawn faces are further from their true counterfactuals where these differ
+(`SCALE`). Without a residual (`without_residual`) the generator alone draws.
 
 A descent from a draw of the prior finds *a* noise that fits, not a draw of its
 posterior: other starts end elsewhere, equally well.
@@ -25,6 +29,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from flax import linen as nn
 
 from causal_jax.types import Array, Key, Noise, Params
 
@@ -33,13 +38,21 @@ from causal_jax.types import Array, Key, Noise, Params
 # three, end at the same images, labels and edits.
 NUM_STEPS = 200
 LEARNING_RATE = 0.1
+# s above, of images in [-1, 1]. Of 360 training photographs, one label of each changed,
+# under a CausalGAN of 24,000 steps .62 of the changed labels read as set with the whole
+# residual (images were .12 from the given ones), .75 at a scale of .15 (.14), .78 at .1
+# (.16), .80 at .07 (.18), .82 without a residual (.23). 216 drawn faces under a
+# quickstart were .218 from the truth, where it changes, with the whole residual, .191
+# at .15, .197 at .1, .205 without; everywhere .077, .075, .081 and .125.
+SCALE = 0.1
+_AROUND = 32  # a side of so many pixels: the mean is over one more to each, twice
 
 
 class Abducted(NamedTuple):
     """What `abduct_images` found.
 
     Attributes:
-      noise: of the generator, {"z": [B, k], "residual": [B, H, H, 3], ...}.
+      noise: of the generator, {"z": [B, k], "residual" and "drawn": [B, H, H, 3], ...}.
       reconstruction: `[B, H, H, 3]` in [-1, 1], what the generator draws without the
         residual.
       error: `[B]` mean absolute difference of the reconstruction, in [0, 2].
@@ -52,7 +65,42 @@ class Abducted(NamedTuple):
 
 def without_residual(noise: Noise) -> Noise:
     """The noise of the generator alone."""
-    return {name: leaf for name, leaf in noise.items() if name != "residual"}
+    left_out = ("residual", "drawn")
+    return {name: leaf for name, leaf in noise.items() if name not in left_out}
+
+
+def with_residual(
+    images: Array, noise: Noise, value_range: tuple[float, float] = (-1.0, 1.0)
+) -> Array:
+    """Adds what the generator could not draw, where it draws what it drew then.
+
+    Args:
+      images: `[B, H, W, C]`, what the generator draws.
+      noise: as `abduct_images` finds it; images are as they were without a residual.
+      value_range: what the sum is clipped to.
+
+    >>> ones = jnp.ones((1, 32, 32, 3))
+    >>> noise = {"residual": 0.5 * ones, "drawn": 0 * ones}
+    >>> found = [with_residual(x * ones, noise).mean() for x in (0.0, 0.1, -1.0)]
+    >>> [round(float(x), 3) for x in found]
+    [0.5, 0.284, -1.0]
+    """
+    if "residual" not in noise:
+        return images
+    moved = jnp.abs(images - noise["drawn"]).mean(-1, keepdims=True)
+    low, high = value_range
+    scale = SCALE * (high - low) / 2
+    weight = jnp.exp(-((_blurred(moved) / scale) ** 2))
+    return jnp.clip(images + weight * noise["residual"], low, high)
+
+
+def _blurred(images: Array) -> Array:
+    """Mean over a square around each pixel, twice, `[B, H, W, C]`."""
+    radius = images.shape[1] // _AROUND
+    size, pads = 2 * radius + 1, ((0, 0), (radius, radius), (radius, radius), (0, 0))
+    for _ in range(2):
+        images = nn.avg_pool(jnp.pad(images, pads, mode="edge"), (size, size))
+    return images
 
 
 @partial(jax.jit, static_argnames=("generator", "num_steps", "num_starts"))
@@ -102,7 +150,7 @@ def abduct_images(
     for i in range(1, num_starts):
         other = descend(jax.random.fold_in(key, i), None)
         noise, drawn, squares = _better_row_by_row((noise, drawn, squares), other)
-    noise["residual"] = images - drawn
+    noise |= {"residual": images - drawn, "drawn": drawn}
     return Abducted(
         noise=noise,
         reconstruction=drawn,

@@ -11,8 +11,10 @@ from causal_jax import graph as graphs
 from causal_jax.networks.controller import controller
 from causal_jax.networks.image import ImageGenerator
 from causal_jax.networks.image_abduction import (
+    SCALE,
     abduct_images,
     refine,
+    with_residual,
     without_residual,
 )
 
@@ -69,6 +71,23 @@ def test_the_residual_gives_the_image_back_and_can_be_dropped(drawn):
     np.testing.assert_allclose(again, values["image"], atol=1e-5)
     alone = draw(params["image"], codes, without_residual(found.noise))
     np.testing.assert_allclose(alone, found.reconstruction, atol=1e-5)
+
+
+def test_the_residual_is_added_where_the_generator_draws_what_it_drew():
+    """On the left it draws the same, on the right it moves: there it draws alone."""
+    drawn, residual = np.zeros((2, 32, 32, 3)), np.full((2, 32, 32, 3), 0.3)
+    images = drawn.copy()
+    images[0, :, 16:] = 0.6
+    noise = {"z": None, "residual": residual, "drawn": drawn}
+    found = np.asarray(with_residual(jnp.asarray(images), noise))
+    np.testing.assert_allclose(found[1], 0.3, atol=1e-7)
+    np.testing.assert_allclose(found[0, :, :14], 0.3, atol=1e-7)
+    np.testing.assert_allclose(found[0, :, 18:], 0.6, atol=1e-7)
+    bounded = with_residual(jnp.asarray(images), noise, (0.0, 0.25))
+    assert float(bounded.max()) == 0.25
+    kept = np.exp(-((0.02 / SCALE) ** 2))  # a little is moved everywhere
+    found = with_residual(jnp.asarray(drawn + 0.02), noise)
+    np.testing.assert_allclose(found, 0.02 + 0.3 * kept, atol=1e-6)
 
 
 def test_a_given_start_is_kept_without_steps_and_helps_with_them(drawn):

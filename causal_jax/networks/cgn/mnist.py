@@ -48,7 +48,7 @@ from causal_jax.networks.cgn.parts import (
     TextureNetwork,
     shifted,
 )
-from causal_jax.networks.image_abduction import abduct_images
+from causal_jax.networks.image_abduction import abduct_images, with_residual
 from causal_jax.networks.layers import AxisName
 from causal_jax.scm import SCM
 from causal_jax.types import Array, Key, Noise, Params
@@ -125,13 +125,11 @@ class _PartMechanism:
     def images(self, params: Params, labels: Array, noise: Noise) -> Array:
         """A batch with running statistics: int [B] labels -> [B, 32, 32, C].
 
-        Abducted noise has a "residual", which is added (see `image_abduction`).
+        Abducted noise has a residual (see `image_abduction.with_residual`).
         """
         raw = self.module().apply(params, noise["z"], labels, False)
         values = self.finish(raw, noise)
-        if "residual" in noise:
-            values = jnp.clip(values + noise["residual"], *self.value_range)
-        return values
+        return with_residual(values, noise, self.value_range)
 
     def apply_train(
         self,

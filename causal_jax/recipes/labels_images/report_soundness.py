@@ -42,7 +42,8 @@ def add(page: Page, workdir: Path) -> None:
         + (f" (composition: of {composed * figures['strata']:,})" if composed else "")
         + ". Distances are mean absolute differences of pixels in [-1, 1]; in brackets "
         "are 95 % intervals. With the residual, what the generator cannot draw of a "
-        "picture is kept; the generator alone has only what it can draw."
+        "picture is kept where the labels do not move it; the generator alone has only "
+        "what it can draw."
     )
     page.table(("measured", *figures["variants"], "meaning"), _rows(figures))
     if picture.is_file():
