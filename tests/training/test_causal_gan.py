@@ -104,6 +104,43 @@ def test_a_share_of_what_critics_see_is_augmented(monkeypatch):
     assert augmented == [(4, 16, 16, 3)] * 3
 
 
+def _first_info(**settings):
+    """What is logged of a first step."""
+    algorithm = causal_gan(GENERATORS["compact"], batch_size=4, **settings)
+    data = _data()
+    batch = {
+        "images": data["images"][:8].reshape(2, 4, 16, 16, 3),
+        "labels": data["labels"][:8].reshape(2, 4, 2),
+    }
+    state = algorithm.init(jax.random.key(0))
+    return algorithm.step(state, batch, jax.random.key(1))[1]
+
+
+@pytest.mark.parametrize("label_loss", ["theory", "flipped"])
+def test_factors_of_labels_weigh_their_cross_entropies_alone(label_loss):
+    """The losses are linear in them; what is logged of labels has none of them."""
+    plain = {"label_loss": label_loss, "anti_labeler_weight": 0.5, "label_weight": 2.0}
+    found = {
+        factors: _first_info(**plain, label_factors=factors)
+        for factors in (None, (1, 1), (3, 3), (3, 1), (1, 3))
+    }
+    losses = {factors: info.generator_loss for factors, info in found.items()}
+    np.testing.assert_allclose(losses[1, 1], losses[None], rtol=1e-6)
+    heavy = _first_info(**{**plain, "label_weight": 6.0}).generator_loss
+    np.testing.assert_allclose(losses[3, 3], heavy, rtol=1e-6)
+    first, second = (losses[f] - losses[None] for f in ((3, 1), (1, 3)))
+    np.testing.assert_allclose(first + second, heavy - losses[None], rtol=1e-3)
+    assert abs(first) > 1e-3 and abs(second) > 1e-3
+    for info in found.values():
+        np.testing.assert_allclose(info.labeler_fake, found[None].labeler_fake)
+        np.testing.assert_allclose(info.critics_loss, found[None].critics_loss)
+
+
+def test_factors_of_other_labels_are_refused():
+    with pytest.raises(ValueError, match="3 label_factors for 2 labels"):
+        causal_gan(GENERATORS["compact"], label_factors=(1, 2, 3))
+
+
 def test_unknown_augmentation_is_refused():
     with pytest.raises(ValueError, match="not 'rotation'"):
         causal_gan(GENERATORS["compact"], augmentation=("rotation",))

@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 
 import causal_jax
-from causal_jax.recipes import recipe, registry
+from causal_jax import graph as graphs
+from causal_jax.recipes import recipe, registry, settings
+from causal_jax.recipes.labels_images import stages
 
 
 def test_loaded_model_sees_does_and_imagines(run):
@@ -71,6 +73,38 @@ def test_own_data_that_is_not_named_is_one_line_with_the_flag(
         recipe.train(config, tmp_path / "run")
     assert "\n" not in str(raised.value)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "factors", "message"),
+    [
+        ("causal_gan", "Male=4", "label_factors are a list such as"),
+        ("causal_gan", ("Hat=4",), "name 'Hat', which is no label here: give some of"),
+        ("causal_gan", ("Male",), "has 'Male': give a number of at least 0, such as M"),
+        ("causal_gan", ("Male=-1",), "has 'Male=-1': give a number of at least 0"),
+        ("causal_gan", ("Male=nan",), "has 'Male=nan': give a number of at least 0"),
+        ("causal_began", ("Male=4",), "weighs no labels: give --config.label_factors="),
+    ],
+)
+def test_factors_of_labels_are_refused_before_anything_is_written(
+    tmp_path, algorithm, factors, message
+):
+    config = registry.get_config(f"faces_{algorithm}:quicktest")
+    with config.unlocked():
+        config.label_factors = factors
+    with pytest.raises(ValueError, match=message):
+        recipe.train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_factors_are_the_graph_s_labels():
+    config = registry.get_config("faces_causal_gan:quicktest")
+    assert stages.label_factors(settings.plain(config)) is None
+    config.label_factors = ("Mustache=4", "Male=0.5")
+    found = stages.label_factors(settings.plain(config))
+    names = list(graphs.read(config.graph))
+    expected = {"Mustache": 4.0, "Male": 0.5}
+    assert found == [expected.get(name, 1.0) for name in names]
 
 
 def test_settings_of_another_algorithm_are_named_before_anything_is_written(tmp_path):
