@@ -90,7 +90,7 @@ def test_factors_of_labels_are_refused_before_anything_is_written(
     tmp_path, algorithm, factors, message
 ):
     config = registry.get_config(f"faces_{algorithm}:quicktest")
-    with config.unlocked():
+    with config.ignore_type():
         config.label_factors = factors
     with pytest.raises(ValueError, match=message):
         recipe.train(config, tmp_path / "run")
