@@ -21,6 +21,7 @@ from experiments import results, study
 _SEEDS = range(5)
 CELEBA, QUICKSTART = "celeba_labels", "faces_causal_gan:quickstart"
 G1, COMPLETE = "big_causal_graph", "complete_big_causal_graph"
+FACES = "faces_causal_gan"
 PHOTOS, AT_64 = "celeba_causal_gan", {"dataset": "celeb_a_64"}
 PLAIN = {**AT_64, "num_steps": 5000, "label_factors": ()}
 PLAIN |= {"gan.joint": False, "gan.additivity": 0.0}
@@ -36,7 +37,8 @@ CELLS: dict[str, tuple[str, dict]] = {
     "faces_reference": ("faces_labels:reference", {}),
     "faces_quickstart": (QUICKSTART, {}),
     "faces_quickstart_bfloat16": (QUICKSTART, {"gan.dtype": "bfloat16"}),
-    "faces_causal_gan": ("faces_causal_gan", {}),
+    "faces_causal_gan": (FACES, {}),  # seed 0
+    **{f"faces_causal_gan_seed{s}": (FACES, {"seed": s}) for s in _SEEDS[1:]},
     "faces_causal_began": ("faces_causal_began", {}),
     "celeba_g1_mle": (f"{CELEBA}:{G1},mle", {}),
     "celeba_g1_wgan": (f"{CELEBA}:{G1}", {}),
