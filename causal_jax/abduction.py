@@ -15,15 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from causal_jax import chunked, factors, kinds, posterior
-from causal_jax.mechanism import (
-    Discrete,
-    Mechanism,
-    Model,
-    Tabular,
-    node_key,
-    uniform_between,
-    uniform_of_state,
-)
+from causal_jax.coupling import uniform_between, uniform_of_state
+from causal_jax.mechanism import Discrete, Mechanism, Model, Tabular, node_key
 from causal_jax.particles import EFFECTIVE
 from causal_jax.types import Array, Key, Noise, Params, Values
 

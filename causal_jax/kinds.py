@@ -17,14 +17,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from causal_jax.coupling import upper_edges
 from causal_jax.interventions import Set
-from causal_jax.mechanism import (
-    Intervention,
-    Mechanism,
-    Model,
-    Tabular,
-    upper_edges,
-)
+from causal_jax.mechanism import Intervention, Mechanism, Model, Tabular
 from causal_jax.types import Array, Key, Noise, Params, Shapes
 
 Shape = jax.ShapeDtypeStruct

@@ -19,9 +19,8 @@ from causal_jax.recipes import recipe, registry
 from experiments import results, study
 
 _SEEDS = range(5)
-CELEBA, QUICKSTART = "celeba_labels", "faces_causal_gan:quickstart"
+CELEBA, FACES = "celeba_labels", "faces_causal_gan"
 G1, COMPLETE = "big_causal_graph", "complete_big_causal_graph"
-FACES = "faces_causal_gan"
 PHOTOS, AT_64 = "celeba_causal_gan", {"dataset": "celeb_a_64"}
 PLAIN = {**AT_64, "num_steps": 5000, "label_factors": ()}
 PLAIN |= {"gan.joint": False, "gan.additivity": 0.0}
@@ -35,8 +34,8 @@ CELLS: dict[str, tuple[str, dict]] = {
         f"random{s}_mle": ("faces_labels:random,mle", {"table_seed": s}) for s in _SEEDS
     },
     "faces_reference": ("faces_labels:reference", {}),
-    "faces_quickstart": (QUICKSTART, {}),
-    "faces_quickstart_bfloat16": (QUICKSTART, {"gan.dtype": "bfloat16"}),
+    "faces_quickstart": (f"{FACES}:quickstart", {}),
+    "faces_quickstart_bfloat16": (f"{FACES}:quickstart", {"gan.dtype": "bfloat16"}),
     "faces_causal_gan": (FACES, {}),  # seed 0
     **{f"faces_causal_gan_seed{s}": (FACES, {"seed": s}) for s in _SEEDS[1:]},
     "faces_causal_began": ("faces_causal_began", {}),
@@ -78,8 +77,7 @@ def run(args: flags.FlagValues, cell: str) -> None:
     seconds = recipe.train(configuration(cell, args.table), workdir)
     metrics = recipe.evaluate(workdir)
     command = results.command(*CELLS[cell])
-    row = {"command": command, "seconds": seconds, "metrics": metrics}
-    results.write(cell, row)
+    results.write(cell, {"command": command, "seconds": seconds, "metrics": metrics})
     print(json.dumps(metrics["labels"])[:300], flush=True)
 
 

@@ -17,9 +17,9 @@ FILES = sorted((ROOT / "causal_jax").rglob("*.py"))
 HOUSE = (
     ("types", "archives", "messages", "progress", "files", "graph"),
     ("ops", "losses"),
-    ("mechanism", "parameters", "factors", "linear", "particles", "posterior")
-    + ("interventions", "arguments", "kinds", "chunked", "abduction", "batches")
-    + ("rejection", "conditioning", "description", "scm"),
+    ("coupling", "mechanism", "parameters", "factors", "linear", "particles")
+    + ("posterior", "interventions", "arguments", "kinds", "chunked", "abduction")
+    + ("batches", "rejection", "conditioning", "description", "scm"),
     ("networks", "data"),
     ("importers", "queries"),
     ("metrics", "training"),

@@ -15,6 +15,7 @@ from causal_jax import (
     arguments,
     batches,
     chunked,
+    coupling,
     graph,
     kinds,
 )
@@ -233,7 +234,7 @@ def test_edges_by_numpy_are_those_that_are_compiled():
     laws[::11, 5] = 1e-40  # a denormal is zero to XLA
     laws[1, :] = np.eye(9)[4]
     ours, _ = kinds.Tables(16, 4).stacked([({"probs": row}, None) for row in laws])
-    theirs = jax.vmap(kinds.upper_edges)(jnp.asarray(laws))
+    theirs = jax.vmap(coupling.upper_edges)(jnp.asarray(laws))
     np.testing.assert_array_equal(ours[:, :8], theirs)
     assert (ours[:, 8:] == 1).all()
 
