@@ -22,6 +22,7 @@ from causal_jax import files
 from causal_jax.metrics import soundness
 from causal_jax.metrics.intervals import Interval, bootstrap
 from causal_jax.networks.judge import Judge
+from causal_jax.progress import tqdm
 from causal_jax.recipes.labels_images.cases import Cases, flat, open_cases
 from causal_jax.recipes.labels_images.imagination import (
     Imagination,
@@ -178,9 +179,11 @@ def evaluate(workdir: str | Path, *, num: int = 60, judge: str | None = None) ->
     figures = {"num_per_stratum": num, "strata": len(cases.names)}
     figures |= {"composition_num_per_stratum": num_composed(num), "variants": {}}
     imagined, by_unit = {}, {"strata": np.asarray(cases.names, np.str_)}
+    # There and back, and each round of composition.
+    bar = tqdm(total=len(VARIANTS) * (2 + ROUNDS), desc="imagining", unit="set")
     for name, residual in VARIANTS.items():
         key = jax.random.key(KEY)
-        imagine = imagine_fn(model, residual=residual)
+        imagine = _counted(imagine_fn(model, residual=residual), bar)
         measured, imagined[name] = measure(imagine, reader, cases, names, key)
         by_round = compositions(imagine, cases, key)
         by_unit |= units(name, measured, by_round)
@@ -189,6 +192,7 @@ def evaluate(workdir: str | Path, *, num: int = 60, judge: str | None = None) ->
             "all": {quantity: value._asdict() for quantity, value in found.items()},
             "by_case": by_stratum(measured, cases),
         }
+    bar.close()
     figures["reconstruction"] = reconstruction(model, reader, cases)
     figures["seconds"] = time.monotonic() - started
     folder.write_text(workdir / "soundness.json", json.dumps(figures, indent=1))
@@ -196,6 +200,17 @@ def evaluate(workdir: str | Path, *, num: int = 60, judge: str | None = None) ->
     picture = sheet(model, cases, imagined["residual"])
     grids.save_png(workdir / "soundness.png", picture)
     return figures
+
+
+def _counted(imagine, bar):
+    """The same function; the bar moves with each call."""
+
+    def imagined(*arguments):
+        found = imagine(*arguments)
+        bar.update()
+        return found
+
+    return imagined
 
 
 def _save_units(path: Path, arrays: dict[str, np.ndarray]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from causal_jax.cli.soundness import table
+from causal_jax.progress import tqdm
 from causal_jax.recipes.labels_images import soundness
 from causal_jax.recipes.labels_images.cases import Cases
 
@@ -52,7 +53,12 @@ def measured(tmp_path, monkeypatch):
         ),
     ):
         monkeypatch.setattr(module, name, value)
+    shown = []
+    monkeypatch.setattr(
+        soundness, "tqdm", lambda **settings: shown.append(tqdm(**settings)) or shown[0]
+    )
     soundness.evaluate(tmp_path, num=NUM)
+    assert shown[0].n == shown[0].total  # the bar has come to its end
     return tmp_path, json.loads((tmp_path / "soundness.json").read_text())
 
 
