@@ -14,7 +14,8 @@ are written beside it. The i-th picture depends on --seed and i alone. Read the 
 tfds, or train on it:
 
     causal-jax train --config=mnist_classifier \
-        --config.counterfactuals=double_colored_counterfactual --config.data_dir=DIR ...
+        --config.counterfactuals=double_colored_counterfactual \
+        --config.counterfactuals_dir=DIR ...
 
 --files=FOLDER writes single pictures instead, and their labels to FOLDER/labels.csv.
 
@@ -185,13 +186,13 @@ def _require_numbers(args: flags.FlagValues) -> None:
 
 def _next_step(scm: SCM, generator: str, name: str, data_dir: Path) -> str:
     if isinstance(scm.mechanisms["shape"], GeneratedPicture):
-        config, place = "imagenet_ensemble", "counterfactuals_dir"
+        config = "imagenet_ensemble"
     else:
-        variant, place = "VARIANT", "data_dir"
+        variant = "VARIANT"
         if Path(generator).is_dir():
             variant = folder.read_config(generator).get("variant", variant)
         config = f"mnist_classifier:{variant}"
     return (
         f"Next: causal-jax train --config={config} --workdir=DIR "
-        f"--config.counterfactuals={name} --config.{place}={data_dir}"
+        f"--config.counterfactuals={name} --config.counterfactuals_dir={data_dir}"
     )

@@ -88,9 +88,9 @@ class CompactCritics(nn.Module):
     width: int = 32
 
     @nn.compact
-    def __call__(self, images: Array, train: bool) -> "Readings":
+    def __call__(self, images: Array, train: bool, learns: bool = False) -> "Readings":
         """[B, H, H, 3] in [-1, 1] -> Readings."""
-        del train
+        del train, learns
         x, features = images, self.width
         while x.shape[1] > _FIRST_SIZE:
             x = Conv(features, (4, 4), 2, kernel_init=nn.initializers.he_normal())(x)
@@ -153,8 +153,11 @@ class DCGANCritics(nn.Module):
     axis_name: str | None = None
 
     @nn.compact
-    def __call__(self, images: Array, train: bool) -> Readings:
-        """[B, H, H, 3] in [-1, 1] -> Readings."""
+    def __call__(self, images: Array, train: bool, learns: bool = False) -> Readings:
+        """[B, H, H, 3] in [-1, 1] -> Readings.
+
+        Where the critics learn, D does not learn what the z-estimator reads in it.
+        """
         shared = {"width": self.width, "axis_name": self.axis_name}
         real, hidden = dcgan.Discriminator(**shared)(images, train)
         labeler = dcgan.Labeler(self.num_outputs, **shared)
@@ -165,7 +168,7 @@ class DCGANCritics(nn.Module):
             joint=None,
             labeler=labeler(images, train),
             anti_labeler=anti_labeler(images, train),
-            noise=estimator(hidden, train),
+            noise=estimator(jax.lax.stop_gradient(hidden) if learns else hidden, train),
         )
 
 

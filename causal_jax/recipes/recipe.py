@@ -169,9 +169,12 @@ def train_together(configs: Sequence[Any], workdirs: Sequence[str | Path]) -> No
       workdirs: a folder for each.
 
     Raises:
-      ValueError: as `train`; a stage that has to be trained in turn.
+      ValueError: as `train`; configs that differ in more, or a stage that has to be
+        trained in turn.
     """
     configs = [settings.plain(config) for config in configs]
+    for config in configs:
+        _require_alike(configs[0], config)
     recipe = registry.recipe_of(configs[0])
     for config in configs:
         check(recipe, config)
@@ -188,6 +191,17 @@ def train_together(configs: Sequence[Any], workdirs: Sequence[str | Path]) -> No
                     locks.enter_context(lock.held(workdir))
                     folders.append(_claim(config, workdir, model))
             _fit_together(alike, [config.seed for config in configs], folders)
+
+
+def _require_alike(one: settings.Settings, other: settings.Settings) -> None:
+    """Raises ValueError where configs differ in what is trained for both at once."""
+    first, second = vars(one), vars(other)
+    for key in sorted((first.keys() | second.keys()) - {"seed", "generator"}):
+        if key not in settings.PLACES and first.get(key) != second.get(key):
+            raise ValueError(
+                f"runs that are trained together have one {key}, not "
+                f"{first.get(key)!r} and {second.get(key)!r}: train them in turn"
+            )
 
 
 def fit_stage(stage: Stage, seed: int, workdir: Path, **options: Any) -> loop.Fit:

@@ -123,6 +123,7 @@ def claim(
 
 # Settings that runs did not have once, and what those runs did.
 _LATER = {
+    "align_corners": False,
     "composites": [],
     "label_factors": [],
     "gan": {

@@ -82,6 +82,17 @@ def _of_columns(factors: Sequence[float] | None, num_states: Sequence[int]):
     return np.repeat(np.float32(factors), [encoded_size(k) for k in num_states])
 
 
+def with_labeler_of(params: Params, of_real: Params) -> Params:
+    """The critics' collections, with the Labeler's batch statistics of real images.
+
+    It learns from them, and reads given ones.
+    """
+    if LABELER not in params.get("batch_stats", {}):
+        return params
+    kept = {LABELER: of_real["batch_stats"][LABELER]}
+    return {**params, "batch_stats": {**params["batch_stats"], **kept}}
+
+
 class GANState(NamedTuple):
     """What the next step needs.
 
@@ -126,6 +137,7 @@ class GANInfo(NamedTuple):
     noise_error: Array
 
 
+LABELER = "Labeler_0"  # of `networks.image.DCGANCritics`
 # What the critics' move fills in of `GANInfo`; the generator's fills in the rest.
 _LOGGED_OF_CRITICS = (
     "critics_loss",
@@ -231,8 +243,12 @@ def causal_gan(
     precision.require_dtype(dtype)
     augment(jnp.zeros((1, 8, 8, 3)), jax.random.key(0), augmentation)  # known kinds
     factors = _of_columns(label_factors, generator.parent_states)
-    optimizer = optax.adam(late_decay(learning_rate, num_steps), *betas)
-    critics_optimizer = optax.adam(late_decay(critic_learning_rate, num_steps), *betas)
+    updates = num_steps and num_steps * num_generator_steps
+    critics_updates = num_steps and -(-num_steps // critics_every)
+    optimizer = optax.adam(late_decay(learning_rate, updates), *betas)
+    critics_optimizer = optax.adam(
+        late_decay(critic_learning_rate, critics_updates), *betas
+    )
     side = generator.resolution
 
     def init(key: Key) -> GANState:
@@ -250,12 +266,12 @@ def causal_gan(
         )
 
     def read(
-        params: Params, images: Array, dtype: str = dtype
+        params: Params, images: Array, dtype: str = dtype, *, learns: bool = False
     ) -> tuple[Readings, Params]:
         critics = generator.critics(parallel.axis_name(), critic_width)
         weights, images = precision.given(params, images, dtype)
         readings, updated = critics.apply(
-            weights, images, True, mutable=["batch_stats"]
+            weights, images, True, learns, mutable=["batch_stats"]
         )
         readings = precision.returned(readings, dtype)
         if not joint:
@@ -308,8 +324,9 @@ def causal_gan(
         trained, state: GANState, real, codes, fake, fake_codes, noise, key
     ):
         params = {**state.critics, "params": trained}
-        on_real, params = read(params, real)
-        on_fake, params = read(params, fake)
+        on_real, of_real = read(params, real, learns=True)
+        on_fake, params = read(of_real, fake, learns=True)
+        params = with_labeler_of(params, of_real)
         real_logits, fake_logits = on_real.logits(codes), on_fake.logits(fake_codes)
         labeler = losses.cross_entropy(on_real.labeler, codes)
         anti_labeler = label_term(on_fake.anti_labeler, fake_codes, noise)

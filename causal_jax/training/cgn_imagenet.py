@@ -9,8 +9,10 @@ style of the object's patches and not its shape, in the background's nothing sta
 
 A step adds up gradients of `num_accumulated` parts of the batch, one after the other,
 so that one part at a time is in memory. Differences from the reference code: gradients
-are means over the batch (there: sums; Adam does not tell), and a moving average of the
-weights is kept.
+are means over the batch (there: sums; Adam does not tell), a moving average of the
+weights is kept, and from imported BigGAN weights, which are folded, the three networks
+train without spectral normalisation (there with torch's: rates then are of weights
+before they are divided by their norms).
 """
 
 from collections.abc import Callable, Mapping, Sequence

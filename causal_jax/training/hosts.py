@@ -182,12 +182,14 @@ def from_writer(fn: Callable[[], Any], like: Any) -> Any:
 
 def _sent_by_writer(data: bytes) -> bytes:
     """Process 0's bytes, in all processes."""
-    size = multihost_utils.process_allgather(np.array(len(data), np.int32))[0]
-    words = np.zeros(-(-int(size) // 4), np.uint32)  # every device adds such words
+    halves = np.array(divmod(len(data), 1 << 30), np.int32)  # it may be above 2 GiB
+    upper, lower = multihost_utils.process_allgather(halves)[0].tolist()
+    size = (upper << 30) + lower
+    words = np.zeros(-(-size // 4), np.uint32)  # every device adds such words
     if is_writer():
         words.view(np.uint8)[: len(data)] = np.frombuffer(data, np.uint8)
     words = multihost_utils.broadcast_one_to_all(words)
-    return np.asarray(words).tobytes()[: int(size)]
+    return np.asarray(words).tobytes()[:size]
 
 
 # --- ending ---------------------------------------------------------------------------

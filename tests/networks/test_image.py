@@ -1,6 +1,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from causal_jax import graph as graphs
@@ -132,3 +133,21 @@ def test_a_modulated_layer_is_scaled_and_shifted_by_noise_and_codes():
 def test_only_the_compact_generator_is_modulated():
     with pytest.raises(ValueError, match="only a compact generator is modulated"):
         ImageGenerator((2,), architecture="dcgan", modulated=True)
+
+
+def test_the_discriminator_learns_nothing_of_the_noise_estimate():
+    critics = KINDS["dcgan"].critics()
+    images = jax.random.normal(jax.random.key(0), (4, 16, 16, 3))
+    params = critics.init(jax.random.key(1), images, False)
+
+    def error(trained, learns):
+        readings, _ = critics.apply(
+            {**params, "params": trained}, images, True, learns, mutable=["batch_stats"]
+        )
+        return jnp.mean(readings.noise**2)
+
+    for learns in (False, True):
+        gradient = jax.grad(error)(params["params"], learns)
+        sizes = {name: optax.tree.norm(leaves) for name, leaves in gradient.items()}
+        assert float(sizes["NoiseEstimator_0"]) > 0
+        assert (float(sizes["Discriminator_0"]) > 0) is not learns

@@ -9,7 +9,12 @@ import pytest
 from causal_jax.networks.image import ImageGenerator
 from causal_jax.training import parallel
 from causal_jax.training.augmentation import augment
-from causal_jax.training.causal_gan import REFERENCE, causal_gan
+from causal_jax.training.causal_gan import (
+    LABELER,
+    REFERENCE,
+    causal_gan,
+    with_labeler_of,
+)
 from causal_jax.training.image_stage import flattened
 
 GENERATORS = {
@@ -134,6 +139,34 @@ def test_factors_of_labels_weigh_their_cross_entropies_alone(label_loss):
     for info in found.values():
         np.testing.assert_allclose(info.labeler_fake, found[None].labeler_fake)
         np.testing.assert_allclose(info.critics_loss, found[None].critics_loss)
+
+
+def test_rates_fall_with_steps_whatever_updates_there_are_in_one(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "causal_jax.training.causal_gan.late_decay",
+        lambda rate, num: seen.append(num) or rate,
+    )
+    settings = {"num_generator_steps": 2, "critics_every": 3}
+    causal_gan(GENERATORS["compact"], batch_size=4, num_steps=13, **settings)
+    causal_gan(GENERATORS["compact"], batch_size=4, **settings)
+    assert seen == [26, 5, None, None]
+
+
+def test_the_labeler_keeps_the_statistics_of_real_images():
+    """Those of the critics' second pass, of generated ones, are the others'."""
+    found = {}
+    for name, value in (("real", 1.0), ("both", 2.0)):
+        stats = {"Discriminator_0": value, LABELER: value, "Labeler_1": value}
+        found[name] = {"params": 0, "batch_stats": stats}
+    kept = with_labeler_of(found["both"], found["real"])
+    assert kept["batch_stats"] == {**found["both"]["batch_stats"], LABELER: 1.0}
+    assert with_labeler_of({"params": 0}, {"params": 1}) == {"params": 0}
+    critics = GENERATORS["dcgan"].critics()
+    shapes = jax.eval_shape(
+        lambda: critics.init(jax.random.key(0), jnp.zeros((2, 16, 16, 3)), False)
+    )
+    assert LABELER in shapes["batch_stats"]  # and it is the first: Anti- is the second
 
 
 def test_factors_of_other_labels_are_refused():

@@ -163,11 +163,14 @@ class GeneratedMask(GeneratedPicture):
         masks back from; None leaves them as they are.
       normalize: whether the masker sees pictures by ImageNet's mean and deviation, as
         it was trained; False for [-1, 1], as the reference code does.
+      align_corners: whether the masker enlarges with corners on corners, as the
+        reference code does, see `networks.u2net`.
     """
 
     masker: Literal["u2net", "u2netp"] = "u2net"
     masker_size: int | None = None
     normalize: bool = True
+    align_corners: bool = False
 
     def __post_init__(self):
         super().__post_init__()
@@ -178,7 +181,9 @@ class GeneratedMask(GeneratedPicture):
 
     def masker_module(self) -> nn.Module:
         """The saliency network."""
-        return u2net.U2Net(MASKERS[self.masker], folded=True)
+        return u2net.U2Net(
+            MASKERS[self.masker], folded=True, align_corners=self.align_corners
+        )
 
     def init(self, key: Key, parents: tuple) -> Params:
         images = jnp.zeros((1, self.size, self.size, 3))
@@ -253,6 +258,7 @@ def scm(
     masker: Literal["u2net", "u2netp"] = "u2net",
     masker_size: int | None = None,
     normalize: bool = True,
+    align_corners: bool = False,
     **generator,
 ) -> SCM:
     """The model: three labels, three parts and the image.
@@ -263,6 +269,7 @@ def scm(
       masker: see `GeneratedMask`.
       masker_size: see `GeneratedMask`.
       normalize: see `GeneratedMask`.
+      align_corners: see `GeneratedMask`.
       **generator: settings of the three generators, see `GeneratedPicture`.
 
     Raises:
@@ -274,6 +281,7 @@ def scm(
         masker=masker,
         masker_size=masker_size,
         normalize=normalize,
+        align_corners=align_corners,
     )
     num_classes = picture.num_classes
     _require_names(class_names, num_classes)

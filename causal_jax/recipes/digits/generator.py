@@ -54,6 +54,13 @@ def _require_same_digits(config: Settings) -> None:
                 f"--config=mnist_classifier:{theirs.get('variant', 'VARIANT')} with "
                 f"--config.dataset={theirs.get('dataset', 'NAME')}"
             )
+    drawn = [bool(each.get("textures", "")) for each in (theirs, vars(config))]
+    if drawn[0] != drawn[1]:
+        own, other = ("photographs'" if each else "drawn" for each in drawn[::-1])
+        raise ValueError(
+            f"{config.generator} paints {other} textures, and the classifier is tested "
+            f"on {own} ones: give both the same --config.textures"
+        )
 
 
 def open_generator(path: str | Path) -> tuple[SCM, Params]:

@@ -7,6 +7,7 @@ import numpy as np
 from causal_jax.networks.cgn.composition import LABELS
 from causal_jax.recipes.digits.measures import ClassifierShown, NetworkShown
 from causal_jax.recipes.recipe import Run
+from causal_jax.recipes.settings import Settings
 from causal_jax.reporting import graphs, grids
 from causal_jax.reporting.page import Page
 from causal_jax.scm import SCM
@@ -149,7 +150,7 @@ def _gan_samples(scm: SCM, params: Params) -> np.ndarray:
 def _summary(result: Page, run: Run, metrics: dict) -> None:
     steps = ", ".join(f"{n} {stage}" for stage, n in metrics["steps"].items())
     seconds = ", ".join(f"{s:.0f} s {stage}" for stage, s in metrics["seconds"].items())
-    result.text(_found(metrics))
+    result.text(_found(metrics, run.config))
     result.text(
         f"Trained on {run.config.dataset}, seed {metrics['seed']}, configuration "
         f"{metrics['config_hash']}; steps: {steps}; time: {seconds}."
@@ -162,7 +163,7 @@ def _summary(result: Page, run: Run, metrics: dict) -> None:
     result.table(("measured", "value", "meaning"), rows)
 
 
-def _found(metrics: dict) -> str:
+def _found(metrics: dict, config: Settings) -> str:
     """The result in a sentence."""
     if "mask_readability" in metrics:
         readable, diverse = metrics["mask_readability"], metrics["mask_diversity"]
@@ -177,11 +178,12 @@ def _found(metrics: dict) -> str:
     if accuracies:
         value = metrics[accuracies[0]]
         inside = metrics[accuracies[0].replace("accuracy", "in_domain")]
+        alone = config.target if config.stage == "classifier" else "shape"
         return (
-            f"Where colours or textures tell nothing, {100 * value:.1f} % of the "
-            "pictures are read right; where they tell the class, "
-            f"{100 * inside:.1f} %. A classifier that looks at the shape alone does as "
-            "well in both."
+            "Where shapes, colours and textures tell nothing of each other, "
+            f"{100 * value:.1f} % of the pictures are read right; where each tells the "
+            f"class, {100 * inside:.1f} %. A classifier that looks at the {alone} "
+            "alone does as well in both."
         )
     return "An ordinary conditional GAN: it has no parts to measure, only pictures."
 

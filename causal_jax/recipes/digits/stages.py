@@ -281,7 +281,8 @@ def training_data(
 def _counterfactuals(config: Settings, generator, key: Key) -> tuple[Array, Array]:
     if config.counterfactuals:
         read = counterfactuals.read(
-            config.counterfactuals, data_dir=config.data_dir or None
+            config.counterfactuals,
+            data_dir=config.counterfactuals_dir or config.data_dir or None,
         )
         num = config.num_counterfactuals
         if len(read.images) < num:

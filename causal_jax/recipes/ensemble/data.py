@@ -56,7 +56,7 @@ def require_fitting(config: Settings) -> None:
     data_dir = _data_dir(config, name)
     for label in LABELS:
         found = labelled_pictures.classes(name, label=label, data_dir=data_dir)
-        if found.names != own.names:
+        if not _are_alike(found.names, own):
             raise ValueError(_other_classes(name, label, found, config.dataset, own))
     shape = tuple(tfds.features(name, data_dir=data_dir)["image"].shape[:2])
     if config.crop != "random" and shape != (config.size, config.size):
@@ -64,6 +64,12 @@ def require_fitting(config: Settings) -> None:
             f"the pictures of {name!r} are {shape[0]}x{shape[1]}, the run's are "
             f"{config.size}x{config.size}: write the set with that size"
         )
+
+
+def _are_alike(names: tuple[str, ...], own: labelled_pictures.Classes) -> bool:
+    """Whether a set's names are the classes' names, or their words made distinct."""
+    plain = tuple(name.removesuffix(f" ({i})") for i, name in enumerate(names))
+    return names == own.names or plain == own.words
 
 
 def _other_classes(name, label, found, dataset, own) -> str:

@@ -84,8 +84,13 @@ def found(metrics: dict, *, is_plain: bool) -> list[str]:
         result.append(_bias_said(metrics["cue_conflict"], is_plain))
     if "backgrounds" in metrics:
         gap = _percent(metrics["backgrounds"], "gap")
+        loses = (
+            "it loses"
+            if is_plain
+            else "the mean of the heads of shape and texture loses"
+        )
         result.append(
-            "On a background of another class it loses "
+            f"On a background of another class {loses} "
             f"{gap.removesuffix(' %')} points of accuracy against one of the same."
         )
     return result

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from causal_jax.data.streams import RESIDENT_BYTES, Stream
 from causal_jax.metrics.class_score import class_score
 from causal_jax.metrics.frechet import frechet_distance, frechet_floor
 from causal_jax.metrics.gaussian_pictures import gaussian_pictures
@@ -18,6 +19,7 @@ from causal_jax.metrics.shares import share, top_hits
 from causal_jax.networks.cgn import pictures
 from causal_jax.networks.cgn.composition import LABELS
 from causal_jax.networks.cgn.imagenet import IMAGE, LABEL
+from causal_jax.progress import tqdm
 from causal_jax.recipes.imagenet import best, data, judge, silhouettes
 from causal_jax.recipes.imagenet.judge import Judge, Rows
 from causal_jax.recipes.recipe import Measured, Run
@@ -29,6 +31,7 @@ from causal_jax.types import Params
 
 KEY = 80  # the evaluation's draws are the same for every run
 _NUM_SAMPLES = 2000
+_MOST_BYTES = RESIDENT_BYTES  # of pictures of a split
 _FEW = 10  # steps of a quicktest, which draws as few pictures
 _NUM_COMPONENTS = 200  # of the class-blind baseline
 _LOSSES = ("l1", "perceptual", "binary", "size", "texture", "background")
@@ -100,21 +103,31 @@ def measure_generator(run: Run) -> Measured:
 def rows(run: Run, size: int) -> tuple[Rows, Rows]:
     """Training and held-out pictures of a run's data set, in memory.
 
+    Of a split that does not fit so many as do, drawn at random; that is said.
+
     Raises:
-      ValueError: there is no such set, or it is too large for that.
+      ValueError: there is no such set.
     """
     found = []
-    for key in ("train_split", "validation_split"):
-        split = getattr(run.config, key)
-        opened = data.open_split(run.config, split, 1, size=size, shuffle=False)
-        arrays = opened.arrays
-        if arrays is None:
-            raise ValueError(
-                f"the pictures of {run.config.dataset}, split {split}, do not fit into "
-                f'memory: train with a part of them, --config.{key}="{split}[:5%]"'
-            )
+    for split in (run.config.train_split, run.config.validation_split):
+        opened = data.open_split(run.config, split, 1, size=size)
+        arrays = _some(opened) if opened.arrays is None else opened.arrays
         found.append(Rows(images=arrays["image"], labels=arrays["label"]))
     return found[0], found[1]
+
+
+def _some(stream: Stream) -> dict[str, np.ndarray]:
+    """The first records of a stream's order, as many as fit into memory."""
+    num = min(_MOST_BYTES // (3 * stream.size**2), stream.num_records)
+    print(
+        f"of {stream.num_records:,} pictures of {stream.of['name']}, split "
+        f"{stream.of['split']}, {num:,} are drawn at random: all do not fit into memory"
+    )
+    with stream.batches() as batches:
+        parts = [
+            next(batches) for _ in tqdm(range(num), desc="reading", unit="picture")
+        ]
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
 
 def _judge(run: Run, scm: SCM, label: str, training: Rows, held_out: Rows) -> Judge:

@@ -3,7 +3,8 @@
 A folder of imported weights (`causal-jax import --as=cgn-imagenet`) has no description
 of the model: its sizes are read off the shapes of the arrays, and the names of its
 classes from a file that the user names. The published network was trained with a
-saliency network that sees pictures in [-1, 1], and is opened so (`normalize=False`).
+saliency network that sees pictures in [-1, 1] and enlarges with corners on corners, and
+is opened so (`normalize=False`, `align_corners=True`).
 
 Of a full-size model all that is kept is one float32 copy of its 219 million numbers.
 """
@@ -149,7 +150,10 @@ def _imported(folder: Path, shared_noise: bool) -> tuple[SCM, Params]:
     variables = imported.load(folder, names=[KIND])
     try:
         scm = imagenet.scm(
-            shared_noise=shared_noise, normalize=False, **_settings(variables)
+            shared_noise=shared_noise,
+            normalize=False,
+            align_corners=True,
+            **_settings(variables),
         )
         wanted = jax.eval_shape(scm.init, jax.random.key(0))
     except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:

@@ -109,6 +109,7 @@ def model(config: Settings, start: Start) -> SCM:
         masker=start.masker,
         masker_size=config.masker_size or None,
         normalize=config.normalize,
+        align_corners=config.align_corners,
         **settings,
     )
 

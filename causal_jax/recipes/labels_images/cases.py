@@ -33,6 +33,8 @@ class Cases(NamedTuple):
       labels: int `[S, B, n]`, theirs.
       others: int `[S, B, n]`, in the world of the intervention.
       true: `[S, B, H, H, 3]` the true counterfactuals, or None.
+      left_out: names of the strata that have too few pictures.
+      were_trained_on: whether the images were.
     """
 
     names: list[str]
@@ -41,6 +43,8 @@ class Cases(NamedTuple):
     labels: np.ndarray
     others: np.ndarray
     true: np.ndarray | None
+    left_out: tuple[str, ...] = ()
+    were_trained_on: bool = False
 
 
 def face_cases(names: Sequence[str], size: int, num: int) -> Cases:
@@ -123,6 +127,7 @@ def held_out_cases(
         labels=np.stack(labels),
         others=np.stack(others),
         true=None,
+        left_out=tuple(left_out),
     )
 
 
@@ -155,4 +160,5 @@ def open_cases(
         return reader.of(names), face_cases(names, size, num)
     pictures = open_images(run, data.labels(run.config), judge_path)
     names = judged_labels(model.trained.scm, pictures.judge)
-    return pictures.judge, held_out_cases(model, names, pictures.held_out, num)
+    cases = held_out_cases(model, names, pictures.held_out, num)
+    return pictures.judge, cases._replace(were_trained_on=pictures.were_trained_on)

@@ -8,6 +8,7 @@ import contextlib
 import inspect
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -86,8 +87,9 @@ def _encoder(trained: Trained) -> Params:
     algorithm = noise_encoder(
         trained.generator, trained.params[IMAGE], num_steps=num_steps
     )
-    stage = Stage(
-        name="encoder",
+    step = image_step(trained.run.workdir)
+    stage = Stage(  # of a generator that trains on, each step's has its own
+        name="encoder" if step == config.num_steps else f"encoder_{step}",
         algorithm_fn=lambda _: algorithm,
         data={"rows": jnp.asarray(rows)},
         num_steps=num_steps,
@@ -99,6 +101,11 @@ def _encoder(trained: Trained) -> Params:
     # To read it is no training: several may, also where nothing can be written.
     with contextlib.nullcontext() if is_trained else lock.held(workdir):
         return fit_stage(stage, config.seed, workdir).params
+
+
+def image_step(workdir: str | Path) -> int | None:
+    """The step of the images' last checkpoint."""
+    return folder.checkpoints(workdir, IMAGES).latest()
 
 
 def _label_rows(trained: Trained, key: Key) -> np.ndarray:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from causal_jax.metrics.intervals import Interval
+from causal_jax.recipes.labels_images.imagination import image_step
 from causal_jax.reporting.page import Page
 
 # {quantity: what it says}; those of a truth are there only where one is known.
@@ -35,10 +36,15 @@ def add(page: Page, workdir: Path) -> None:
         )
         return
     figures = json.loads(path.read_text(encoding="utf-8"))
-    composed = figures.get("composition_num_per_stratum")  # older figures lack it
+    composed = figures.get("composition_num_per_stratum")  # older figures lack some
+    if (step := figures.get("step")) not in (None, now := image_step(workdir)):
+        page.text(f"These are of step {step:,}; the run is at {now:,}: measure again.")
+    left_out = figures.get("left_out") or []
     page.text(
         f"{figures['num_per_stratum'] * figures['strata']:,} cases: a picture that was "
-        "held out and one label changed, as often from each state to the other"
+        + ("trained on" if figures.get("were_trained_on") else "held out")
+        + " and one label changed, as often from each state to the other"
+        + (f", but for {', '.join(left_out)} (too few pictures)" if left_out else "")
         + (f" (composition: of {composed * figures['strata']:,})" if composed else "")
         + ". Distances are mean absolute differences of pixels in [-1, 1]; in brackets "
         "are 95 % intervals. With the residual, what the generator cannot draw of a "

@@ -27,6 +27,7 @@ from causal_jax.recipes.labels_images.cases import Cases, flat, open_cases
 from causal_jax.recipes.labels_images.imagination import (
     Imagination,
     abduct,
+    image_step,
     imagine_fn,
     open_imagination,
 )
@@ -178,6 +179,8 @@ def evaluate(workdir: str | Path, *, num: int = 60, judge: str | None = None) ->
     num = cases.images.shape[1]
     figures = {"num_per_stratum": num, "strata": len(cases.names)}
     figures |= {"composition_num_per_stratum": num_composed(num), "variants": {}}
+    figures |= {"step": image_step(workdir), "left_out": cases.left_out}
+    figures |= {"were_trained_on": cases.were_trained_on}
     imagined, by_unit = {}, {"strata": np.asarray(cases.names, np.str_)}
     # There and back, and each round of composition.
     bar = tqdm(total=len(VARIANTS) * (2 + ROUNDS), desc="imagining", unit="set")

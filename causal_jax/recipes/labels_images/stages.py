@@ -32,6 +32,10 @@ _GIVEN = ("batch_size", "num_steps", "unseen", "label_factors")
 def check(config: Settings) -> None:
     """Raises ValueError before data is read where a setting cannot be right."""
     has_images = config.stage == "images"
+    if not 0 <= config.holdout < 1:
+        raise ValueError(
+            f"holdout is a share, at least 0 and below 1: {config.holdout}"
+        )
     _require_own_data(config)
     label_stage.check(config, _GIVEN)
     if has_images:
@@ -47,6 +51,13 @@ def check(config: Settings) -> None:
         raise ValueError(
             'composites are a list of labels, such as ("Male",), or (), and not '
             f"{config.composites!r}"
+        )
+    if not 0 <= config.flatten <= 1:
+        raise ValueError(f"flatten is between 0 and 1, not {config.flatten}")
+    if config.images and config.num_images:
+        raise ValueError(
+            f"num_images={config.num_images} is for pictures that are drawn or of a "
+            "tfds set; of one's own all that the table names are read: give 0"
         )
     label_factors(config)
     parallel.require_divisible(config.batch_size, jax.device_count())
@@ -72,9 +83,12 @@ def label_factors(config: Settings) -> list[float] | None:
         raise ValueError(
             f"{config.algorithm} weighs no labels: give --config.label_factors=()"
         )
-    factors = dict.fromkeys(graphs.read(config.graph), 1.0)
+    factors, named = dict.fromkeys(graphs.read(config.graph), 1.0), set()
     for text in texts:
         name, _, number = str(text).partition("=")
+        if name in named:
+            raise ValueError(f"label_factors name {name!r} twice: give one factor")
+        named.add(name)
         if name not in factors:
             raise ValueError(
                 f"label_factors name {name!r}, which is no label here: give some of "

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from causal_jax.data.labelled_pictures import Classes
 from causal_jax.importers import imported
 from causal_jax.recipes import settings
 from causal_jax.recipes.ensemble import data, model, stages
@@ -116,3 +117,12 @@ def test_imported_weights_lie_below_new_heads(quick, tmp_path):
         variables["params"]["backbone"]["conv1"]["kernel"],
     )
     assert found["params"]["head_shape"]["kernel"].shape[1] == 6
+
+
+def test_names_fit_by_ids_or_by_their_words():
+    own = Classes(names=("n1", "n2", "n3"), words=("crane", "crane", "dog"))
+    first, second = ("crane", "crane (1)", "dog"), ("crane (0)", "crane (1)", "dog")
+    for names in (own.names, first, second):
+        assert data._are_alike(names, own)
+    for names in (("crane", "dog", "crane"), ("0", "1", "2"), first[1::-1] + ("dog",)):
+        assert not data._are_alike(names, own)

@@ -18,6 +18,17 @@ def test_the_encoder_is_kept_in_the_runs_folder(imagination_model):
     assert all(jax.tree.leaves(same))
 
 
+def test_a_generator_that_trains_on_gets_another_encoder(
+    imagination_model, tmp_path, monkeypatch
+):
+    run = imagination_model.trained.run
+    workdir = tmp_path / "unfinished"
+    shutil.copytree(run.workdir, workdir)
+    monkeypatch.setattr(imagination, "image_step", lambda workdir: 1)
+    imagination.open_imagination(open_run(workdir))
+    assert (workdir / "checkpoints" / "encoder_1" / "2").is_dir()
+
+
 def test_a_run_without_images_is_refused(run, tmp_path):
     workdir = tmp_path / "labels"
     shutil.copytree(run, workdir)

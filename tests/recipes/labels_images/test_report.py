@@ -126,3 +126,17 @@ def test_with_soundness_its_figures_and_its_sheet_are_in_the_page(tmp_path):
     text = page.html()
     assert "18 cases" in text and "0.7500 [0.5000, 0.8750]" in text
     assert "reads as it was set" in text and text.count("<img") == 1
+
+
+def test_soundness_of_an_earlier_step_and_of_trained_pictures_says_so(
+    tmp_path, monkeypatch
+):
+    figures = {"num_per_stratum": 3, "strata": 6, "step": 25, "left_out": ["A=1 to 0"]}
+    figures |= {"were_trained_on": True, "variants": {"residual": {"all": {}}}}
+    (tmp_path / "soundness.json").write_text(json.dumps(figures))
+    monkeypatch.setattr(report_soundness, "image_step", lambda workdir: 2000)
+    report_soundness.add(page := Page("t"), tmp_path)
+    text = page.html()
+    assert "These are of step 25; the run is at 2,000: measure again" in text
+    assert "a picture that was trained on" in text
+    assert "but for A=1 to 0 (too few pictures)" in text

@@ -36,6 +36,8 @@ def test_faces_labels_runs(tmp_path, variant):
         ("controller", "big", "controller is one of neural, reference, not 'big'"),
         ("num_steps", -1, "at least"),
         ("table", "none.csv", "there is no table"),
+        ("holdout", -0.1, "holdout is a share, at least 0 and below 1: -0.1"),
+        ("holdout", 1.0, "holdout is a share"),
         ("graph", "big_casual_graph", "did you mean 'big_causal_graph'"),
     ],
 )
@@ -80,6 +82,7 @@ def test_own_data_that_is_not_named_is_one_line_with_the_flag(
     [
         ("causal_gan", "Male=4", "label_factors are a list such as"),
         ("causal_gan", ("Hat=4",), "name 'Hat', which is no label here: give some of"),
+        ("causal_gan", ("Male=2", "Male=3"), "label_factors name 'Male' twice"),
         ("causal_gan", ("Male",), "has 'Male': give a number of at least 0, such as M"),
         ("causal_gan", ("Male=-1",), "has 'Male=-1': give a number of at least 0"),
         ("causal_gan", ("Male=nan",), "has 'Male=nan': give a number of at least 0"),
@@ -191,3 +194,26 @@ def test_runs_that_try_two_trainers_are_not_trained_together(tmp_path):
     config.table, config.graph = str(tmp_path / "own.csv"), "A -> B"
     with pytest.raises(ValueError, match="tries two trainers .* train them in turn"):
         recipe.train_together([config], [tmp_path / "run"])
+
+
+def test_runs_that_differ_in_more_than_the_seed_are_not_trained_together(tmp_path):
+    configs = [registry.get_config("faces_labels:quicktest") for _ in range(2)]
+    configs[1].seed, configs[1].num_rows = 1, 400
+    folders = [tmp_path / "0", tmp_path / "1"]
+    with pytest.raises(ValueError, match="have one num_rows, not 500 and 400: train"):
+        recipe.train_together(configs, folders)
+    assert not any(folder.exists() for folder in folders)
+
+
+def test_settings_that_turn_a_law_around_or_are_not_used_are_refused(tmp_path):
+    config = registry.get_config("faces_causal_gan:quicktest")
+    config.flatten = 1.5
+    with pytest.raises(ValueError, match="flatten is between 0 and 1, not 1.5"):
+        recipe.train(config, tmp_path / "run")
+    (tmp_path / "own.csv").write_text("A,B\n0,0\n")
+    config = registry.get_config("table:images,quicktest")
+    config.table, config.graph = str(tmp_path / "own.csv"), "A -> B"
+    config.images, config.num_images = str(tmp_path), 1000
+    with pytest.raises(ValueError, match="all that the table names are read: give 0"):
+        recipe.train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -36,6 +36,7 @@ def get_config(variant=""):
     config.generator = ""  # a run's folder or a published .pth
     # A set that `causal-jax generate` wrote, read instead of drawing from a generator.
     config.counterfactuals = ""
+    config.counterfactuals_dir = ""  # its tfds folder; data_dir if empty
     config.num_counterfactuals = 100_000
     config.per_mask = 1  # pictures that share a mask, with other textures
     config.on_the_fly = False

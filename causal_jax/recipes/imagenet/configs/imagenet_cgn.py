@@ -48,6 +48,7 @@ def get_config(variant=""):
     config.reference = False  # the published port's interpolation of statistics
     config.shared_noise = False  # one noise for the three parts
     config.masker_size = 0  # side that pictures are masked at; 0 for their own
+    config.align_corners = False  # of the masker, see networks.u2net
     config.normalize = True  # what the masker sees, by ImageNet's mean and deviation
     config.num_steps = 300  # 1.2 million pictures
     config.batch_size = 4000
@@ -64,7 +65,8 @@ def get_config(variant=""):
             _tiny(config)
         elif part == "reference":
             config.reference = config.shared_noise = True
-            config.normalize, config.cgn.average_rate = False, 1.0
+            config.normalize, config.align_corners = False, True
+            config.cgn.average_rate = 1.0
         elif part in _WITHOUT:
             config.cgn.weights.update(_WITHOUT[part])
         elif part == QUICKTEST:

@@ -143,7 +143,7 @@ def reference_images(config: ml_collections.ConfigDict) -> None:
     else:
         settings, config.num_steps = dict(causal_gan.REFERENCE), 100_000
         networks = ("dcgan", 64, 100, "reference")
-    config.batch_size = settings.pop("batch_size")
+    config.batch_size = config.label_batch_size = settings.pop("batch_size")
     config.image_size = 64
     config.flatten = 0.0
     config.composites, config.label_factors = (), ()

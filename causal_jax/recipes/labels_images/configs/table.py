@@ -43,6 +43,8 @@ def get_config(variant=""):
             config.trainer = part
         elif part == QUICKTEST:
             defaults.quicktest(config)
+            if config.stage == "images":
+                config.num_images = 0  # of one's own all are read
         else:
             raise unknown_variant(part, ["images", "mle", "wgan"])
     return config
