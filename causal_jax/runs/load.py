@@ -6,7 +6,7 @@ import jax
 
 from causal_jax import graph as graphs
 from causal_jax.messages import one_line
-from causal_jax.runs.folder import checkpoints
+from causal_jax.runs.folder import checkpoints, read_config
 from causal_jax.runs.spec import load_spec
 from causal_jax.scm import SCM
 from causal_jax.types import Params
@@ -38,6 +38,19 @@ def load(workdir: str | Path) -> tuple[SCM, Params]:
     if image is None:
         return without(scm, IMAGE), params
     return scm, {**params, IMAGE: image}
+
+
+def require_finished(workdir: str | Path) -> None:
+    """Raises ValueError where a run's model has steps left.
+
+    Who learns from it would learn from something else when resumed after more of them.
+    """
+    step = checkpoints(workdir, MODEL).latest()
+    wanted = read_config(workdir).get("num_steps")
+    if None not in (step, wanted) and step < wanted:
+        raise ValueError(
+            f"{workdir} has {step:,} of its {wanted:,} steps: train it to the end first"
+        )
 
 
 def _shapes(workdir: str | Path, scm: SCM) -> Params:

@@ -12,7 +12,7 @@ from causal_jax.networks.cgn.sampler import Counterfactuals, sample_counterfactu
 from causal_jax.progress import tqdm
 from causal_jax.recipes.settings import Settings
 from causal_jax.runs import folder
-from causal_jax.runs.load import load
+from causal_jax.runs.load import load, require_finished
 from causal_jax.scm import SCM
 from causal_jax.types import Array, Key, Params
 
@@ -30,6 +30,8 @@ def generator_of(config: Settings) -> tuple[SCM, Params] | None:
         return None
     generator = open_generator(config.generator)
     _require_same_digits(config)
+    if Path(config.generator).is_dir():
+        require_finished(config.generator)
     if "cgn" in config.train_on:
         require_parts(generator[0], config.generator)
     elif "shape" in generator[0].nodes:

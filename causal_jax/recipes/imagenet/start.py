@@ -10,7 +10,7 @@ from causal_jax.networks.cgn.composition import PARTS, SHAPE
 from causal_jax.networks.cgn.imagenet import IMAGE, GeneratedPicture
 from causal_jax.recipes.imagenet import data, opened
 from causal_jax.recipes.settings import Settings
-from causal_jax.runs.load import load
+from causal_jax.runs.load import load, require_finished
 from causal_jax.scm import SCM
 from causal_jax.types import Params
 
@@ -90,6 +90,7 @@ def _generator(folder: Path) -> tuple[GeneratedPicture, Params, tuple | None]:
     picture = scm.mechanisms.get(IMAGE)
     if not isinstance(picture, GeneratedPicture):
         raise ValueError(f"{folder} is no run of a generator: give {_HOW['generator']}")
+    require_finished(folder)
     (label,) = scm.parents[IMAGE]
     names = tuple(map(str, scm.states(label)))
     return picture, params[IMAGE]["generator"], names

@@ -1,6 +1,7 @@
 """Digit runs from end to end: networks, plain GANs and classifiers are trained."""
 
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -147,6 +148,26 @@ def test_the_wrong_kind_of_generator(digits_run, classifier_config, tmp_path):
     with pytest.raises(ValueError, match="no plain GAN"):
         recipe.train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_generator_that_trains_on_is_refused(digits_run, classifier_config, tmp_path):
+    generator = tmp_path / "generator"
+    shutil.copytree(digits_run, generator)
+    path = generator / "config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps({**config, "num_steps": 4000}))
+    config = classifier_config(generator=str(generator))
+    with pytest.raises(ValueError, match="has 2 of its 4,000 steps: train it to the e"):
+        recipe.train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_generator_of_other_textures_is_refused(
+    digits_run, classifier_config, tmp_path
+):
+    config = classifier_config(generator=str(digits_run), textures=str(tmp_path))
+    with pytest.raises(ValueError, match="paints drawn textures, .* photographs' ones"):
+        recipe.train(config, tmp_path / "run")
 
 
 def test_a_generator_of_other_digits_is_refused(
