@@ -10,6 +10,7 @@ import functools
 import json
 import platform
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Collection
@@ -194,7 +195,7 @@ def command(config: str, overrides: dict) -> str:
       config: "NAME" or "NAME:variant".
       overrides: of its keys.
     """
-    keys = "".join(f" --config.{key}={value}" for key, value in overrides.items())
+    keys = "".join(f" --config.{k}={shlex.quote(str(v))}" for k, v in overrides.items())
     name = Path(sys.executable).name.rstrip("0123456789.")
     return f"{name} -m experiments.train --config={config}{keys} --workdir=DIR"
 

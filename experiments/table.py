@@ -9,7 +9,6 @@ of all their rows. CelebA's label cells read --table (the official list, zipped 
 or else $TFDS_DATA_DIR, its picture cells `celeb_a_64` there. Interrupted cells resume.
 """
 
-import json
 from pathlib import Path
 
 from absl import flags
@@ -78,7 +77,6 @@ def run(args: flags.FlagValues, cell: str) -> None:
     metrics = recipe.evaluate(workdir)
     command = results.command(*CELLS[cell])
     results.write(cell, {"command": command, "seconds": seconds, "metrics": metrics})
-    print(json.dumps(metrics["labels"])[:300], flush=True)
 
 
 STUDY = study.Study(prefix="", cells=lambda args: CELLS, run=run)

@@ -78,12 +78,12 @@ def _require_freed(freed: tuple[str, ...], graph: nx.DiGraph) -> None:
     if most > 2:
         raise ValueError(
             f"composites are made of labels with two states, and one here has {most}: "
-            "give --config.composites=()"
+            "give --config.composites='()'"
         )
     if unknown := set(freed) - set(graph):
         raise ValueError(
             f"composites are made of pairs with {min(unknown)!r}, which is no label "
-            f"here: give some of {', '.join(graph)}, or --config.composites=()"
+            f"here: give some of {', '.join(graph)}, or --config.composites='()'"
         )
 
 

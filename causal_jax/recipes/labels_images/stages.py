@@ -81,7 +81,7 @@ def label_factors(config: Settings) -> list[float] | None:
         return None
     if config.algorithm != "causal_gan":
         raise ValueError(
-            f"{config.algorithm} weighs no labels: give --config.label_factors=()"
+            f"{config.algorithm} weighs no labels: give --config.label_factors='()'"
         )
     factors, named = dict.fromkeys(graphs.read(config.graph), 1.0), set()
     for text in texts:
@@ -92,7 +92,7 @@ def label_factors(config: Settings) -> list[float] | None:
         if name not in factors:
             raise ValueError(
                 f"label_factors name {name!r}, which is no label here: give some of "
-                f"{', '.join(factors)}, or --config.label_factors=()"
+                f"{', '.join(factors)}, or --config.label_factors='()'"
             )
         try:
             factors[name] = float(number)
