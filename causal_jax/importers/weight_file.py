@@ -23,8 +23,17 @@ def read(path: str | os.PathLike, *, legacy: bool = False) -> dict[str, np.ndarr
       legacy: as in `torch_file.read`.
 
     Raises:
-      ValueError: see `safetensors_file.read` and `torch_file.read`.
+      ValueError: see `safetensors_file.read` and `torch_file.read`; NaN or infinite
+        values, of which every picture would be black.
     """
-    if Path(path).suffix.lower() == SAFETENSORS:
-        return safetensors_file.read(path)
-    return torch_file.read(path, legacy=legacy)
+    is_safe = Path(path).suffix.lower() == SAFETENSORS
+    found = (
+        safetensors_file.read(path) if is_safe else torch_file.read(path, legacy=legacy)
+    )
+    for name, array in found.items():
+        if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+            raise ValueError(
+                f"{path}: {name} holds values that are not finite: such weights draw "
+                "and read nothing"
+            )
+    return found

@@ -79,3 +79,12 @@ def test_a_header_that_does_not_fit_its_bytes_is_refused_in_a_line(
 def test_no_file_is_said(tmp_path):
     with pytest.raises(ValueError, match="there is no file"):
         weight_file.read(tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused_and_named(tmp_path, value):
+    numpy_writer = pytest.importorskip("safetensors.numpy")
+    arrays = {"a": np.ones(3, np.float32), "b": np.array([0, value], np.float32)}
+    numpy_writer.save_file(arrays, tmp_path / "weights.safetensors")
+    with pytest.raises(ValueError, match="b holds values that are not finite"):
+        weight_file.read(tmp_path / "weights.safetensors")
