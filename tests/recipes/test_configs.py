@@ -68,7 +68,10 @@ def test_quicktest_is_quick_wherever_it_stands(name):
         before = _get_config(name, f"quicktest,{variant}")
         after = _get_config(name, f"{variant},quicktest")
         assert before.to_dict() == after.to_dict()
-        assert QUICK[before.stage].items() <= before.to_dict().items()
+        quick = dict(QUICK[before.stage])
+        if name == "table" and "num_images" in quick:
+            quick["num_images"] = 0  # of one's own pictures all are read
+        assert quick.items() <= before.to_dict().items()
         if before.stage == "images":
             assert before.generator.width == 4
 
