@@ -368,6 +368,14 @@ class AdditiveNoise:
     def check_params(self, name: str, params: Params) -> None:
         if not isinstance(params, Mapping) or not {"mean", "scale"} <= set(params):
             raise ValueError(f"node {name!r} needs the params 'mean' and 'scale'")
+        shape = np.shape(params["scale"])
+        if len(shape) > len(self.shape) or any(
+            size not in (1, own)
+            for size, own in zip(shape[::-1], self.shape[::-1], strict=False)
+        ):
+            raise ValueError(
+                f"the scale of node {name!r} has shape {shape}: it needs {self.shape}"
+            )
         if (np.asarray(params["scale"]) < 0).any():
             raise ValueError(f"the scale of node {name!r} is negative: it is >= 0")
 

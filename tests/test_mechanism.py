@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from causal_jax import graph as graphs
 from causal_jax import interventions as iv
 from causal_jax.data import faces
 from causal_jax.linear import LinearGaussian
@@ -24,6 +25,7 @@ from causal_jax.mechanism import (
 )
 from causal_jax.networks.cgn.composition import Uniform
 from causal_jax.networks.controller import ImplicitBinary, NeuralCategorical
+from causal_jax.scm import SCM
 
 NUM = 12
 
@@ -460,3 +462,28 @@ def test_noise_of_a_module_has_the_law_it_says(law, low, high):
     assert low <= float(noise.min()) and float(noise.max()) <= high
     assert abs(float(noise.mean())) < 5 * np.sqrt(variance / noise.size)
     assert float(noise.var()) == pytest.approx(variance, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("shape", "scale", "fits"),
+    [
+        ((), 1.0, True),
+        ((), [1.0, 2.0, 3.0], False),
+        ((3,), 2.0, True),
+        ((3,), [1.0, 2.0, 3.0], True),
+        ((3,), [1.0, 2.0], False),
+        ((2, 3), [1.0, 2.0, 3.0], True),
+        ((2, 3), [[1.0], [2.0]], True),
+        ((2, 3), [1.0, 2.0], False),
+    ],
+)
+def test_a_scale_of_another_shape_does_not_change_a_node_s(shape, scale, fits):
+    mechanism = AdditiveNoise(lambda p: jnp.zeros(shape), shape=shape)
+    scm = SCM(graphs.build([], nodes=["A"]), {"A": mechanism})
+    params = {"A": {"mean": {}, "scale": jnp.asarray(scale)}}
+    if fits:
+        found = scm.sample(params, jax.random.key(0), num=5)["A"]
+        assert found.shape == (5, *shape)
+        return
+    with pytest.raises(ValueError, match="the scale of node 'A' has shape"):
+        scm.sample(params, jax.random.key(0), num=5)
