@@ -369,10 +369,7 @@ class AdditiveNoise:
         if not isinstance(params, Mapping) or not {"mean", "scale"} <= set(params):
             raise ValueError(f"node {name!r} needs the params 'mean' and 'scale'")
         shape = np.shape(params["scale"])
-        if len(shape) > len(self.shape) or any(
-            size not in (1, own)
-            for size, own in zip(shape[::-1], self.shape[::-1], strict=False)
-        ):
+        if not _broadcasts(shape, self.shape):
             raise ValueError(
                 f"the scale of node {name!r} has shape {shape}: it needs {self.shape}"
             )
@@ -388,11 +385,7 @@ class AdditiveNoise:
     def _mean(self, params: Params, parents: tuple) -> Array:
         mean = self.mean_fn(params["mean"], *parents)
         shape = jnp.shape(mean)
-        try:
-            fits = jnp.broadcast_shapes(shape, self.shape) == self.shape
-        except ValueError:
-            fits = False
-        if not fits:
+        if not _broadcasts(shape, self.shape):
             raise ValueError(
                 f"mean_fn returns shape {shape}, the mechanism's value has "
                 f"{self.shape}: say AdditiveNoise(..., shape={shape}) if it is the "
@@ -415,6 +408,14 @@ class AdditiveNoise:
 
     def undetermined(self, params: Params) -> Array:
         return jnp.broadcast_to(params["scale"], self.shape) == 0
+
+
+def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    """Whether an array of a shape is broadcast to another."""
+    try:
+        return np.broadcast_shapes(shape, to) == tuple(to)
+    except ValueError:
+        return False
 
 
 def abducted_normal(key: Key | None, value: Array, mean: Array, scale: Array) -> Array:
