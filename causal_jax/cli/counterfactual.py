@@ -1,10 +1,13 @@
-r"""Imagines given images otherwise: what they would have been under other labels.
+r"""Imagines given units otherwise: what they would have been under other labels.
 
     causal-jax counterfactual --workdir=DIR --image=face.png --do="Smiling=1" \
         --out=smiling.png
     causal-jax counterfactual --workdir=DIR --image=0-7 --do="Male=1" --out=men.html
     causal-jax counterfactual --workdir=DIR --image=a.png,b.png --do="Mustache=1" \
         --labels="Male=0,Young=1" --noresidual --out=mustache.png
+
+    causal-jax counterfactual --workdir=DIR --units=people.csv --do="Smoker=no" \
+        --out=imagined.csv
 
 --image is a picture file, .npz or .npy arrays, or numbers of held-out pictures of the
 run's data (3, 0-7); several with commas. Labels that --labels does not give are read by
@@ -20,6 +23,12 @@ as a table, and are printed.
 Level three is not identified by what is seen: where an intervention has labels below
 it, one draw of them is shown (noise and states coupled as the model's mechanisms are)
 with bounds that hold for every coupling.
+
+--units is a table, a row a unit, whose columns are labels of the model; a label that it
+has no column for is inferred. Written is the probability of each state of each label
+that may change, given all that was seen of the unit, in the model's coupling, and where
+every label was given its bounds. Exact where there is a closed form, else of 10,000
+draws, with the standard error.
 """
 
 import sys
@@ -27,7 +36,7 @@ from pathlib import Path
 
 from absl import flags
 
-from causal_jax.cli import factual
+from causal_jax.cli import factual, units
 from causal_jax.recipes.labels_images import counterfactuals
 from causal_jax.recipes.labels_images.imagination import (
     open_with_images,
@@ -41,11 +50,12 @@ ENDINGS = (".png", ".html")
 def define_flags() -> None:
     """Defines this command's flags."""
     flags.DEFINE_string("workdir", None, "Folder of a trained run.", required=True)
-    flags.DEFINE_string(
-        "image", None, "Files, or numbers of held-out pictures.", required=True
-    )
+    flags.DEFINE_string("image", "", "Files, or numbers of held-out pictures.")
+    flags.DEFINE_string("units", "", "A CSV table, a row a unit: labels alone.")
     flags.DEFINE_string("do", None, 'Interventions, "Smiling=1".', required=True)
-    flags.DEFINE_string("out", None, "File to write: .png or .html.", required=True)
+    flags.DEFINE_string(
+        "out", None, "File to write: .png or .html; .csv of --units.", required=True
+    )
     flags.DEFINE_string("labels", "", 'Labels that are known, "Male=0,Young=1".')
     flags.DEFINE_bool(
         "residual",
@@ -58,6 +68,13 @@ def define_flags() -> None:
 def main(args: flags.FlagValues) -> None:
     """Imagines and writes what the flags ask for."""
     path = Path(args.out)
+    if bool(args.image) == bool(args.units):
+        raise ValueError("give --image=FILE, a picture, or --units=FILE.csv, rows")
+    if args.units:
+        if args.labels:
+            raise ValueError("--labels are a picture's; a row of --units says its own")
+        units.imagine(args.workdir, args.units, args.do, path, args.seed)
+        return
     if path.suffix not in ENDINGS:
         raise ValueError(f"--out={path} must end in {' or '.join(ENDINGS)}")
     trained = open_with_images(open_run(args.workdir))

@@ -15,7 +15,7 @@ declared. What joins two words, and states that look like one another, is said.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -101,16 +101,31 @@ def _by_plainness(number: str) -> tuple[bool, int, str]:
 
 def sorted_states(words: set[str]) -> tuple[str, ...]:
     """The words in the order that states have, see the top of this module."""
-    if words <= set(BINARY):
-        return BINARY
-    try:
-        return tuple(sorted(words, key=lambda word: (float(word), word)))
-    except ValueError:
-        pass
-    try:
-        return tuple(sorted(words, key=_interval_ends))
-    except ValueError:
-        return tuple(sorted(words))
+    return BINARY if words <= set(BINARY) else tuple(sorted(words, key=_size(words)))
+
+
+def are_by_alphabet(states: Sequence[str]) -> bool:
+    """Whether found states are three or more words, whose order says nothing.
+
+    >>> are_by_alphabet(("high", "low", "medium")), are_by_alphabet(("1", "2", "10"))
+    (True, False)
+    """
+    return len(states) > 2 and _size(states) is None
+
+
+def _size(words: Iterable[str]) -> Callable[[str], tuple] | None:
+    """What sorts words that are numbers or intervals; None where they are neither."""
+    for size_fn in (_number, _interval_ends):
+        try:
+            list(map(size_fn, words))
+        except ValueError:
+            continue
+        return size_fn
+    return None
+
+
+def _number(word: str) -> tuple[float, str]:
+    return float(word), word
 
 
 def _interval_ends(word: str) -> tuple[float, float, str]:

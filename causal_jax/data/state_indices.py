@@ -50,6 +50,7 @@ def encode_columns(
     names = text.names if columns is None else tuple(columns)
     values, found = _columns_of_words(text, names)
     states = _declared(names, found) | dict(states or {})
+    declared = set(states)
     kept, notes = _rows_to_keep(text, names, found, states, missing)
     values = values if kept.all() else values[kept]
     for i, name in enumerate(names):
@@ -59,8 +60,22 @@ def encode_columns(
         values[:, i] = np.array(index, np.int32)[column.codes]
         states[name] = meant.states
         notes += [f"column {name!r}: {note}" for note in meant.notes]
+    notes += _said_of_order({n: states[n] for n in names if n not in declared})
     table = Table(names=names, states={n: states[n] for n in names}, values=values)
     return Encoded(table=table, kept=kept, notes=(*text.notes, *notes))
+
+
+def _said_of_order(found: Mapping[str, Sequence[str]]) -> list[str]:
+    """Says which columns' states nobody has put in order."""
+    columns = [n for n in found if column_states.are_by_alphabet(found[n])]
+    if not columns:
+        return []
+    shown = [*map(repr, columns[:_SHOWN]), *["..."] * (len(columns) > _SHOWN)]
+    first = ", ".join(found[columns[0]][:_SHOWN])
+    return [
+        f"states of {', '.join(shown)} are in the order of the alphabet ({first}), "
+        "which counterfactuals depend on: states= declares another"
+    ]
 
 
 def _columns_of_words(
@@ -107,8 +122,9 @@ def _rows_to_keep(
         return kept, [f"{note}, dropped"]
     name, column, row = first
     word = column.words[column.codes[row]]
+    lack = f"has no value ({word!r})" if word.strip() else f"is empty ({word!r})"
     raise ValueError(
-        f"{text.place_fn(row)}: column {name!r} is empty ({word!r}); {note}: "
+        f"{text.place_fn(row)}: column {name!r} {lack}; {note}: "
         + _ways_out(kept, word)
     )
 

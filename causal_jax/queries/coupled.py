@@ -1,16 +1,17 @@
-"""The law of a unit's counterfactual labels in the model's own coupling, exactly.
+"""The law of a unit's counterfactual labels in the model's own coupling.
 
 A node with one uniform noise ("inverse_cdf") that was seen in state y under pa has its
 noise uniform between the edges F(y - 1 | pa) and F(y | pa). Under pa' its state is y'
 where the noise lies between F(y' - 1 | pa') and F(y' | pa'): with the overlap of the
 two intervals over the length of the first. The noises are independent, so the law of
 all changed labels is the product over them (abduction, action, prediction: Pearl 2009,
-section 7.1). `queries.bounds` says what holds in every other coupling.
+section 7.1). Where there is no such closed form, or the unit was not seen whole, draws
+stand for it. `queries.bounds` says what holds in every other coupling.
 """
 
 from collections.abc import Mapping
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import networkx as nx
 import numpy as np
@@ -18,7 +19,9 @@ import numpy as np
 from causal_jax.queries import laws
 from causal_jax.queries.bounds import MAX_PATHS, probability_table
 from causal_jax.scm import SCM
-from causal_jax.types import Params
+from causal_jax.types import Key, Params
+
+NUM_DRAWS = 10_000  # of a unit, for a law without a closed form
 
 
 def overlaps(p: np.ndarray, q: np.ndarray, seen: int) -> np.ndarray:
@@ -79,6 +82,76 @@ def coupled_laws(
         name: joint.sum(axis=tuple(a for a in axes if a != i))
         for i, name in enumerate(changed)
     }
+
+
+class LawOfUnit(NamedTuple):
+    """What is known of one label of a unit in another world.
+
+    Attributes:
+      probs: `[k]` P(label = state in that world | what was seen of the unit).
+      error: `[k]` their standard errors; 0 where they are exact.
+    """
+
+    probs: np.ndarray
+    error: np.ndarray
+
+
+def laws_of_unit(
+    scm: SCM,
+    params: Params,
+    factual: Mapping[str, Any],
+    do: Mapping[str, Any],
+    key: Key,
+    *,
+    num_draws: int = NUM_DRAWS,
+) -> dict[str, LawOfUnit]:
+    """`coupled_laws` where they are closed, and of draws elsewhere; ONE unit.
+
+    Args:
+      scm: a model whose nodes all have states.
+      params: its parameters.
+      factual: the states that were seen; a label that is left out is inferred.
+      do: {label: state}.
+      key: random key of the draws.
+      num_draws: how many.
+
+    Returns:
+      {label: its law}, for the labels that are not intervened on and lie below one that
+      is, or were not seen. Every other label keeps its state.
+
+    Raises:
+      ValueError: an unknown label or state, or a factual of probability zero.
+
+    Example:
+      >>> import jax
+      >>> from causal_jax import categorical
+      >>> rain, wet = categorical([0.7, 0.3]), categorical([[1, 0], [0.1, 0.9]])
+      >>> scm = SCM("Rain -> Wet", {"Rain": rain[0], "Wet": wet[0]})
+      >>> params = {"Rain": rain[1], "Wet": wet[1]}
+      >>> unit = {"Rain": 1, "Wet": 1}
+      >>> laws_of_unit(scm, params, unit, {"Rain": 0}, jax.random.key(0))["Wet"].probs
+      array([1., 0.])
+    """
+    seen, setting = laws.state_indices(scm, factual), laws.state_indices(scm, do)
+    hidden = set(scm.nodes) - set(seen)
+    below = set().union(*(nx.descendants(scm.graph, name) for name in setting))
+    wanted = [n for n in scm.nodes if n in below | hidden and n not in setting]
+    if not wanted:
+        return {}
+    exact = None if hidden else coupled_laws(scm, params, factual, do)
+    if exact is not None:
+        return {n: LawOfUnit(exact[n], np.zeros(len(exact[n]))) for n in wanted}
+    units = {name: np.full(num_draws, state) for name, state in seen.items()}
+    fixed = {name: np.array(state) for name, state in setting.items()}  # indices
+    drawn = scm.counterfactual(params, key, units, do=fixed)
+    return {n: _frequencies(np.asarray(drawn[n]), len(scm.states(n))) for n in wanted}
+
+
+def _frequencies(states: np.ndarray, num_states: int) -> LawOfUnit:
+    num = len(states)
+    probs = np.bincount(states, minlength=num_states) / num
+    spread = np.maximum(probs * (1 - probs), 1 / num)  # never 0: not exact
+    return LawOfUnit(probs, np.sqrt(spread / num))
 
 
 def _has_one_uniform(mechanism) -> bool:

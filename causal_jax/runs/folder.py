@@ -126,6 +126,8 @@ _LATER = {
     "align_corners": False,
     "composites": [],
     "label_factors": [],
+    "states": [],
+    "coupling": "inverse_cdf",
     "gan": {
         "dtype": "float32",
         "unseen_every": 1,

@@ -105,7 +105,7 @@ def test_failed_write_leaves_the_old_file(tmp_path):
         ("a,\n1,0\n", "without a name"),
         ("a,b\n1,\n0,1\n", "line 2: column 'b' is empty"),
         ("a,b\n1,0\n\n0,?\n", "line 4"),
-        ("a,b\n1,nan\n0,1\n", "line 2: column 'b' is empty"),
+        ("a,b\n1,nan\n0,1\n", r"line 2: column 'b' has no value \('nan'\)"),
         ("a,b\nx,0\nx,1\n", "column 'a' is 'x' in every row"),
         (b"a,b\n\xff\xfe,0\n", "not UTF-8"),
         ('a,b\n"1,0\n', "not CSV"),

@@ -10,7 +10,7 @@ import pytest
 from causal_jax import graph as graphs
 from causal_jax.mechanism import Tabular
 from causal_jax.queries.bounds import label_bounds
-from causal_jax.queries.coupled import coupled_laws, overlaps
+from causal_jax.queries.coupled import coupled_laws, laws_of_unit, overlaps
 from causal_jax.scm import SCM
 
 NUM = 100_000
@@ -77,3 +77,31 @@ def test_an_impossible_factual_is_one_line(tables):
     with pytest.raises(ValueError, match="'D' has probability zero") as raised:
         coupled_laws(tables.scm, params, unit, {"C": 1})
     assert "\n" not in str(raised.value)
+
+
+def test_laws_of_units_are_closed_where_they_can_be(tables):
+    unit, do, key = {"A": 0, "B": 2, "C": 1, "D": 0}, {"A": 1}, jax.random.key(0)
+    found = laws_of_unit(tables.scm, tables.params, unit, do, key)
+    for name, law in coupled_laws(tables.scm, tables.params, unit, do).items():
+        np.testing.assert_array_equal(found[name].probs, law)
+        assert not found[name].error.any()
+    assert laws_of_unit(tables.scm, tables.params, unit, {"D": 1}, key) == {}
+
+
+def test_laws_of_units_of_another_coupling_are_draws_with_their_errors():
+    """Gumbels: two states of one half each, seen 0; p' = (.2, .8) of the other parent.
+
+    The state stays 0 with P(G0 + log .2 > G1 + log .8 | G0 > G1) = .2 / .5.
+    """
+    scm = SCM(
+        graphs.build([("A", "B")]),
+        {"A": Tabular(2), "B": Tabular(2, (2,), coupling="gumbel")},
+    )
+    tables = {"A": [0.5, 0.5], "B": [[0.5, 0.5], [0.2, 0.8]]}
+    params = {name: {"probs": jnp.array(table)} for name, table in tables.items()}
+    unit, key = {"A": 0, "B": 0}, jax.random.key(0)
+    found = laws_of_unit(scm, params, unit, {"A": 1}, key)["B"]
+    expected = 0.2 / 0.5
+    error = np.sqrt(expected * (1 - expected) / 10_000)
+    assert abs(found.probs[0] - expected) < 5 * error
+    assert found.error[0] == pytest.approx(error, rel=0.1)

@@ -21,8 +21,6 @@ from causal_jax.reporting import counterfactuals, grids, sheets
 from causal_jax.reporting.page import Page
 
 _MAX_SENTENCES = 24  # of bounds below a picture
-# Of a unit's counterfactual labels, for their law in a coupling without a closed form.
-_NUM_DRAWS = 10_000
 
 
 class Imagined(NamedTuple):
@@ -115,7 +113,9 @@ def bound_rows(
         known = bounds.label_bounds(scm, model.trained.label_params, *asked)
         if not known:
             return []
-        own = _coupled_laws(model, unit, do, jax.random.key(i))
+        own = coupled.laws_of_unit(
+            scm, model.trained.label_params, *asked, jax.random.key(i)
+        )
         for label, by_state in known.items():
             states = scm.states(label)
             shown = int(found.others[i, scm.nodes.index(label)])
@@ -141,26 +141,6 @@ def bound_rows(
 def _as_indices(states: dict[str, int]) -> dict[str, np.ndarray]:
     """Arrays are indices, also where states have numbers for names."""
     return {name: np.asarray(index) for name, index in states.items()}
-
-
-def _coupled_laws(
-    model: Imagination, unit: dict[str, int], do: dict[str, int], key
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """{label: (probabilities, their standard errors)} in the model's own coupling."""
-    scm = model.trained.label_scm
-    asked = _as_indices(unit), _as_indices(do)
-    found = coupled.coupled_laws(scm, model.trained.label_params, *asked)
-    if found is not None:
-        return {name: (law, np.zeros(len(law))) for name, law in found.items()}
-    row = np.array([[unit[name] for name in scm.nodes]])
-    many = np.repeat(row, _NUM_DRAWS, axis=0)
-    drawn = imagination.label_counterfactual(model, many, do, key)
-    result = {}
-    for i, name in enumerate(scm.nodes):
-        law = np.bincount(drawn[:, i], minlength=len(scm.states(name))) / _NUM_DRAWS
-        spread = np.maximum(law * (1 - law), 1 / _NUM_DRAWS)  # never 0: not exact
-        result[name] = (law, np.sqrt(spread / _NUM_DRAWS))
-    return result
 
 
 # --- the page ------------------------------------------------------------------------

@@ -9,13 +9,14 @@ import networkx as nx
 import numpy as np
 
 from causal_jax import graph as graphs
-from causal_jax.data import celeba, celeba_graphs, faces, networks, tables, tfds
+from causal_jax.data import celeba, faces, networks, tables, tfds
 from causal_jax.data.composites import unseen_composites
 from causal_jax.data.images import Crop, image_folder
 from causal_jax.data.records import ImageData, Table
 from causal_jax.data.state_indices import REFUSE
 from causal_jax.mechanism import Tabular
 from causal_jax.progress import tqdm
+from causal_jax.recipes.labels_images.own_states import known_states
 from causal_jax.recipes.settings import Settings
 from causal_jax.runs.load import IMAGE
 from causal_jax.scm import SCM
@@ -210,11 +211,11 @@ def _read(config: Settings, graph: nx.DiGraph) -> Table:
             f"there is no table {path}: give a CSV file or list_attr_celeba"
         )
     if not _is_attribute_list(path):
-        states = {n: graphs.states(graph, n) for n in graph if graphs.states(graph, n)}
-        known = None if config.graph in celeba_graphs.GRAPHS else states
-        missing = _missing(config)
         return tables.read_csv(
-            path, columns=tuple(graph), states=known, missing=missing
+            path,
+            columns=tuple(graph),
+            states=known_states(config, graph),
+            missing=_missing(config),
         )
     return celeba.read_attributes(path)
 

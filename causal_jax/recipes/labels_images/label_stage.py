@@ -23,6 +23,7 @@ from causal_jax.types import Batch, Params
 TRAINERS = ("wgan", "mle")
 BEST = "best"
 CONTROLLERS = ("neural", "reference")
+COUPLINGS = ("inverse_cdf", "gumbel")
 
 _ALGORITHMS = {
     ("wgan", "neural"): label_local_wgan,
@@ -48,6 +49,13 @@ def check(config: Settings, given: tuple[str, ...]) -> None:
         raise ValueError(
             f"trainer={config.trainer} needs controller=neural: the reference's nodes "
             "have no likelihood (trainer=wgan trains them)"
+        )
+    coupling = getattr(config, "coupling", COUPLINGS[0])  # older runs do not say
+    require_one_of("coupling", coupling, COUPLINGS)
+    if config.controller == "reference" and coupling != COUPLINGS[0]:
+        raise ValueError(
+            f"coupling={coupling} needs controller=neural: the reference's nodes have "
+            f"noise of their own, give --config.coupling={COUPLINGS[0]}"
         )
     if config.trainer == BEST:
         if vars(config.trainer_settings):

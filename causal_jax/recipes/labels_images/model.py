@@ -28,7 +28,8 @@ def label_model(config: Settings, graph: nx.DiGraph) -> SCM:
     """The label model of a config."""
     if config.controller == "reference":
         return controller.reference_controller(graph)
-    return controller.controller(graph, hidden=config.hidden)
+    coupling = getattr(config, "coupling", "inverse_cdf")  # older runs do not say
+    return controller.controller(graph, hidden=config.hidden, coupling=coupling)
 
 
 def image_mechanism(config: Settings, parent_states: tuple[int, ...]) -> ImageGenerator:

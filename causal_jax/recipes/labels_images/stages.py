@@ -13,6 +13,7 @@ from causal_jax.networks.image import ImageGenerator
 from causal_jax.recipes.labels_images import label_stage
 from causal_jax.recipes.labels_images.data import Training
 from causal_jax.recipes.labels_images.model import image_mechanism, labels_of
+from causal_jax.recipes.labels_images.own_states import own_states
 from causal_jax.recipes.recipe import Stage
 from causal_jax.recipes.settings import Settings, require_known, require_one_of
 from causal_jax.runs.load import IMAGE, IMAGES
@@ -37,6 +38,7 @@ def check(config: Settings) -> None:
             f"holdout is a share, at least 0 and below 1: {config.holdout}"
         )
     _require_own_data(config)
+    own_states(config)
     label_stage.check(config, _GIVEN)
     if has_images:
         require_one_of("algorithm", config.algorithm, IMAGE_ALGORITHMS)

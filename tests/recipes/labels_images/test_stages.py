@@ -217,3 +217,43 @@ def test_settings_that_turn_a_law_around_or_are_not_used_are_refused(tmp_path):
     with pytest.raises(ValueError, match="all that the table names are read: give 0"):
         recipe.train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("states", "message"),
+    [
+        ("Level=low,high", "states are a list such as"),
+        (("Level",), "has 'Level': give a column and its different states"),
+        (("Level=low,low",), "give a column and its different states"),
+        (("Level=low,high", "Level=high,low"), "states name 'Level' twice"),
+        (("Leval=low,high",), "column in --config.states"),
+    ],
+)
+def test_orders_of_states_are_refused_before_anything_is_written(
+    tmp_path, states, message
+):
+    path = tmp_path / "table.csv"
+    path.write_text("Level,Ill\nlow,no\nhigh,yes\nmedium,no\n")
+    config = registry.get_config("table:mle")
+    config.table, config.graph = str(path), "Level -> Ill"
+    with config.ignore_type():
+        config.states = states
+    with pytest.raises(ValueError, match=message):
+        recipe.train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_has_the_order_and_the_coupling_that_a_config_declares(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("Level,Ill\nlow,no\nhigh,yes\nmedium,no\n")
+    config = registry.get_config("table:mle,quicktest")
+    config.table, config.graph = str(path), "Level -> Ill"
+    config.states, config.coupling = ('Level=low,"medium",high',), "gumbel"
+    recipe.train(config, tmp_path / "run")
+    scm, params = causal_jax.load(tmp_path / "run")
+    assert scm.states("Level") == ("low", "medium", "high")
+    assert {m.coupling for m in scm.mechanisms.values()} == {"gumbel"}
+    assert scm.sample(params, jax.random.key(0), num=3)["Level"].shape == (3,)
+    config.coupling = "copula"
+    with pytest.raises(ValueError, match="coupling is one of inverse_cdf, gumbel"):
+        recipe.train(config, tmp_path / "other")

@@ -18,6 +18,7 @@ def base(name: str) -> ml_collections.ConfigDict:
     config.data_dir = ""  # tfds folder; $TFDS_DATA_DIR if empty
     config.table = ""
     config.missing = config_dict.placeholder(str)  # "drop" rows that lack a value
+    config.states = ()  # "Level=low,medium,high": a column's states in their order
     config.images = ""  # folder of the pictures that the table names
     config.pictures_outside = False  # True: the table may name others, by ../ or links
     config.image_column = config_dict.placeholder(str)  # found in the table if None
@@ -30,6 +31,7 @@ def base(name: str) -> ml_collections.ConfigDict:
     config.trainer = "wgan"  # or "mle", or "best": the one held-out rows prefer
     config.controller = "neural"  # or "reference", the original's networks
     config.hidden = (32, 32)
+    config.coupling = "inverse_cdf"  # or "gumbel": of noise and states, see `Discrete`
     config.num_steps = 0  # 0: as many as the trainer needs, see label_stage
     config.batch_size = 0
     config.trainer_settings = ml_collections.ConfigDict()  # of that algorithm

@@ -13,7 +13,10 @@ The table's header names the nodes, a row is a unit; columns are binary or categ
 (numbers or words), those that the graph does not name are ignored. The graph file has a
 line `parent -> child` per edge; `A, B -> C` and lone nodes are allowed; also Graphviz's
 DOT, dagitty's text, GML, or a list [["A", []], ["B", ["A"]]]. Rows that lack a value
-(empty, NA, ?, ...) are refused; --config.missing=drop leaves them out. With
+(empty, NA, ?, ...) are refused; --config.missing=drop leaves them out. Words of three
+states and more are in the order of the alphabet, on which counterfactuals depend;
+--config.states='("Level=low,medium,high",)' says another, and --config.coupling=gumbel
+needs none. With
 --config.images=FOLDER an image node is learned below all labels: the first column whose
 cells are files of the folder names the pictures, or the one that --config.image_column
 says. Names that leave the folder (absolute, ../, links) are refused unless

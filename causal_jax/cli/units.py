@@ -1,0 +1,163 @@
+"""Rows of a table as units: what each would have been, a line a label and state."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from causal_jax import arguments, files
+from causal_jax import graph as graphs
+from causal_jax.cli import assignments
+from causal_jax.data import csv_files, formulas, tables
+from causal_jax.progress import tqdm
+from causal_jax.queries import bounds, coupled
+from causal_jax.queries.draws import label_model
+from causal_jax.runs.load import load
+from causal_jax.scm import SCM
+from causal_jax.types import Key, Params
+
+_NUM_SHOWN = 12  # lines of the answer that are printed
+
+
+class Line(NamedTuple):
+    """One state of one label in the world of the intervention; a column each.
+
+    Attributes:
+      unit: the row's number, from 1.
+      label: a label that may change, or was not seen.
+      factual: its state as seen; empty if it was not.
+      state: the state that is spoken of.
+      probability: P(label = state in that world | what was seen), as the model couples
+        noise and states.
+      standard_error: of a probability of draws; 0 where it is exact.
+      at_least: lower bound over all couplings; empty where none is known.
+      at_most: upper bound.
+    """
+
+    unit: int
+    label: str
+    factual: str
+    state: str
+    probability: float
+    standard_error: float
+    at_least: float | str
+    at_most: float | str
+
+    def cells(self) -> list[str]:
+        """As a file has them, numbers with six digits."""
+        return [
+            f"{cell:.6f}" if isinstance(cell, float) else formulas.marked(str(cell))
+            for cell in self
+        ]
+
+
+def imagine(workdir: str, path: str, text: str, out: Path, seed: int) -> None:
+    """Writes what the units of a table would have been under --do=`text`.
+
+    Raises:
+      ValueError: no such run, label or state; a row that is impossible in the model.
+    """
+    if out.suffix != ".csv":
+        raise ValueError(f"--out={out} must end in .csv, which --units writes")
+    scm, params = label_model(*load(workdir))
+    do = _intervention(scm, text)
+    seen, rows = _read(scm, path)
+    distinct, which = np.unique(rows, axis=0, return_inverse=True)
+    key, answers, no_bounds = jax.random.key(seed), [], ""
+    for row in tqdm(distinct, "units", disable=None, leave=False):
+        unit = dict(zip(seen, map(np.asarray, row), strict=True))
+        limits, no_bounds = _bounds(scm, params, unit, do)
+        answers.append(list(_lines(scm, params, unit, do, key, limits)))
+    lines = [
+        line._replace(unit=number)
+        for number, i in enumerate(which.ravel(), 1)
+        for line in answers[i]
+    ]
+    with files.whole(out, newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([Line._fields, *(line.cells() for line in lines)])
+    print("\n".join(_told(scm, seen, lines, no_bounds)))
+    print(f"wrote {len(lines)} lines of {len(rows)} units to {out}")
+
+
+def _intervention(scm: SCM, text: str) -> dict[str, np.ndarray]:
+    """{label: index of its state} of "Smoker=no"."""
+    do = {}
+    for name, state in assignments.read(text, "do").items():
+        graphs.require_node(scm.graph, name, role="label in --do")
+        do[name] = np.asarray(arguments.encode(scm, name, state))
+    if not do:
+        raise ValueError(f"--do names no label: {assignments.suggested('do', scm)}")
+    return do
+
+
+def _read(scm: SCM, path: str) -> tuple[tuple[str, ...], np.ndarray]:
+    """The labels that a table has, in the model's order, and their states, int [N, n].
+
+    Raises:
+      ValueError: none of them, or a cell that is none of its label's states.
+    """
+    header = csv_files.read_text(Path(path)).names
+    seen = tuple(name for name in scm.nodes if name in header)
+    if not seen:
+        raise ValueError(
+            f"{path} has no column of the model's labels, {', '.join(scm.nodes[:8])}"
+        )
+    states = {name: scm.states(name) for name in seen}
+    return seen, tables.read_csv(path, columns=seen, states=states).values
+
+
+def _bounds(scm: SCM, params: Params, unit: dict, do: dict) -> tuple[dict, str]:
+    """Bounds over all couplings by label, or none and why."""
+    if len(unit) < len(scm.nodes):
+        return {}, "they are of units whose labels are all given"
+    try:
+        return bounds.label_bounds(scm, params, unit, do), ""
+    except ValueError as error:  # an impossible unit is refused by its law, too
+        return {}, str(error)
+
+
+def _lines(
+    scm: SCM, params: Params, unit: dict, do: dict, key: Key, limits: dict[str, Any]
+) -> Iterator[Line]:
+    """The lines of one unit, its number left 0."""
+    found = coupled.laws_of_unit(scm, params, unit, do, key)
+    for label, law in found.items():
+        states = scm.states(label)
+        factual = states[int(unit[label])] if label in unit else ""
+        for i, state in enumerate(states):
+            low, high = map(float, limits[label][i]) if limits else (0.0, 1.0)
+            yield Line(
+                unit=0,
+                label=label,
+                factual=factual,
+                state=state,
+                # Rounding alone moves an exact value past a bound that it reaches.
+                probability=float(np.clip(law.probs[i], low, high)),
+                standard_error=float(law.error[i]),
+                at_least=low if limits else "",
+                at_most=high if limits else "",
+            )
+
+
+def _told(scm: SCM, seen: tuple, lines: list[Line], no_bounds: str) -> Iterator[str]:
+    """What is printed: the first lines, and how they are to be read."""
+    hidden = [name for name in scm.nodes if name not in seen]
+    if hidden:
+        yield f"Not in the table, and inferred: {', '.join(hidden)}."
+    if not lines:
+        yield "No label lies below the intervention: all stay as they are."
+        return
+    for row in [Line._fields, *(line.cells() for line in lines[:_NUM_SHOWN])]:
+        yield "  ".join(f"{cell:16.20s}" for cell in row).rstrip()
+    if len(lines) > _NUM_SHOWN:
+        yield "..."
+    if no_bounds:
+        yield f"No bounds: {no_bounds}."
+    yield (
+        "What would have been is not identified by what is seen: probabilities are of "
+        "the model's own coupling of noise and states, bounds hold for every coupling."
+    )
