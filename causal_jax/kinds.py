@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from causal_jax import messages
 from causal_jax.coupling import upper_edges
 from causal_jax.interventions import Set
 from causal_jax.mechanism import Intervention, Mechanism, Model, Tabular
@@ -256,7 +257,8 @@ def of_nodes(
         own[name] = of_node(
             scm.mechanisms[name], params[name], above, do.get(name), axes.get(name)
         )
-        shapes[name] = value_shape(own[name])
+        with messages.of_node(name, scm.parents[name]):
+            shapes[name] = value_shape(own[name])
     return own, shapes
 
 

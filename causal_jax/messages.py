@@ -1,6 +1,8 @@
-"""What a file says, shown in an error message: one line, and not a long one."""
+"""What error messages quote of a file, and whose mechanism an error comes from."""
 
+import contextlib
 import re
+from collections.abc import Iterator, Sequence
 
 _NO_PRINT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _MAX = 1000  # characters of a message that quotes a file
@@ -14,3 +16,22 @@ def one_line(text: object, *, limit: int = _MAX) -> str:
     """
     shown = _NO_PRINT.sub(lambda found: ascii(found[0])[1:-1], str(text))
     return shown if len(shown) <= limit else f"{shown[: limit - 3]}..."
+
+
+@contextlib.contextmanager
+def of_node(name: str, parents: Sequence[str]) -> Iterator[None]:
+    """Adds to errors in a mechanism, of whatever class, whose it is.
+
+    >>> try:
+    ...     with of_node("Wet", ("Rain",)):
+    ...         raise KeyError("bias")
+    ... except KeyError as error:
+    ...     print(*error.__notes__)
+    In the mechanism of node 'Wet', whose parents are, in order: Rain.
+    """
+    try:
+        yield
+    except Exception as error:
+        listed = f"are, in order: {', '.join(parents)}" if parents else "are none"
+        error.add_note(f"In the mechanism of node {name!r}, whose parents {listed}.")
+        raise

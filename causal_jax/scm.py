@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import networkx as nx
 
-from causal_jax import abduction, arguments, batches, description, kinds
+from causal_jax import abduction, arguments, batches, description, kinds, messages
 from causal_jax import graph as graphs
 from causal_jax.abduction import Abducted
 from causal_jax.conditioning import Conditioned, accept, require_filled
@@ -217,7 +217,8 @@ class SCM:
                 self.mechanisms[name],
                 self._parent_values(name, values),
             )
-            values[name] = mechanism.apply(params[name], parents, noise[name])
+            with messages.of_node(name, self.parents[name]):
+                values[name] = mechanism.apply(params[name], parents, noise[name])
         return values
 
     def substitute(self, params: Params, do: Mapping[str, Any]) -> tuple["SCM", Params]:

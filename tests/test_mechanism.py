@@ -487,3 +487,27 @@ def test_a_scale_of_another_shape_does_not_change_a_node_s(shape, scale, fits):
         return
     with pytest.raises(ValueError, match="the scale of node 'A' has shape"):
         scm.sample(params, jax.random.key(0), num=5)
+
+
+def _two_values(params, first, second):
+    return first + second
+
+
+@pytest.mark.parametrize(
+    ("mean_fn", "error"),
+    [
+        (_two_values, TypeError),
+        (lambda params, x: params["slope"] * x, KeyError),
+        (lambda params, x: jnp.zeros(3), ValueError),
+    ],
+    ids=["arguments", "key", "shape"],
+)
+@pytest.mark.parametrize("do", [None, {"X": 1.0}])
+def test_an_error_in_a_function_says_whose_it_is(mean_fn, error, do):
+    mechanisms = {"X": AdditiveNoise(lambda p: p["bias"]), "Y": AdditiveNoise(mean_fn)}
+    scm, numbers = SCM("X -> Y", mechanisms), {"bias": jnp.zeros(())}
+    params = {name: {"mean": numbers, "scale": jnp.ones(())} for name in scm.nodes}
+    with pytest.raises(error) as raised:
+        scm.sample(params, jax.random.key(0), num=2, do=do)
+    note = "In the mechanism of node 'Y', whose parents are, in order: X."
+    assert raised.value.__notes__.count(note) == 1
