@@ -76,6 +76,7 @@ def label_bounds(
     if missing:
         raise ValueError(f"the factual does not say {missing[0]!r}: give every label")
     factual, do = laws.state_indices(scm, factual), laws.state_indices(scm, do)
+    require_possible(scm, params, factual)
     below = set().union(*(nx.descendants(scm.graph, name) for name in do)) - set(do)
     changed = [name for name in scm.order if name in below]
     known = {name: _PossibleLaws(scm, params, name, factual) for name in changed}
@@ -84,6 +85,26 @@ def label_bounds(
         for name in scm.nodes
         if name in below
     }
+
+
+def require_possible(scm: SCM, params: Params, factual: Mapping[str, int]) -> None:
+    """Raises ValueError where a unit's labels cannot be seen together.
+
+    Args:
+      scm: the model; of a node without explicit law nothing is known.
+      params: its parameters.
+      factual: the index of every node's state.
+    """
+    for name, mechanism in scm.mechanisms.items():
+        if not hasattr(mechanism, "log_probs"):
+            continue
+        parents = tuple(jnp.int32(factual[parent]) for parent in scm.parents[name])
+        logs = np.asarray(mechanism.log_probs(params[name], parents), np.float64)
+        if not np.exp(logs[factual[name]]) > 0:
+            raise ValueError(
+                f"the factual is impossible under the model: the state of {name!r} has "
+                "probability zero given its parents"
+            )
 
 
 class _PossibleLaws:
@@ -97,11 +118,6 @@ class _PossibleLaws:
         self.factual = tuple(int(factual[parent]) for parent in self.parents)
         self.table = probability_table(scm, params, name)
         self.prob = float(self.table[self.factual][self.seen])
-        if not self.prob > 0:
-            raise ValueError(
-                f"the factual is impossible under the model: the state of {name!r} has "
-                "probability zero given its parents"
-            )
 
     def best(self, parents: tuple[int, ...], values: np.ndarray) -> float:
         """The largest mean of `values` [k] over the possible laws, parents known."""

@@ -17,7 +17,7 @@ import networkx as nx
 import numpy as np
 
 from causal_jax.queries import laws
-from causal_jax.queries.bounds import MAX_PATHS, probability_table
+from causal_jax.queries.bounds import MAX_PATHS, probability_table, require_possible
 from causal_jax.scm import SCM
 from causal_jax.types import Key, Params
 
@@ -64,6 +64,7 @@ def coupled_laws(
       ValueError: a factual of probability zero, or a table that is too large.
     """
     factual, do = laws.state_indices(scm, factual), laws.state_indices(scm, do)
+    require_possible(scm, params, factual)
     below = set().union(*(nx.descendants(scm.graph, name) for name in do)) - set(do)
     changed = [name for name in scm.order if name in below]
     cards = [len(scm.states(name)) for name in changed]
@@ -136,6 +137,8 @@ def laws_of_unit(
     hidden = set(scm.nodes) - set(seen)
     below = set().union(*(nx.descendants(scm.graph, name) for name in setting))
     wanted = [n for n in scm.nodes if n in below | hidden and n not in setting]
+    if not hidden:
+        require_possible(scm, params, seen)
     if not wanted:
         return {}
     exact = None if hidden else coupled_laws(scm, params, factual, do)
@@ -165,9 +168,4 @@ def _response(scm: SCM, table: np.ndarray, name: str, factual, world) -> np.ndar
         tuple(int(states[parent]) for parent in scm.parents[name])
         for states in (factual, world)
     )
-    if not table[before][seen] > 0:
-        raise ValueError(
-            f"the factual is impossible under the model: the state of {name!r} has "
-            "probability zero given its parents"
-        )
     return overlaps(table[before], table[after], seen)

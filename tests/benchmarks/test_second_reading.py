@@ -68,6 +68,7 @@ def test_the_best_age_tells_the_young_best():
         second_reading.best_age(ages, np.ones(5, bool))
 
 
+@pytest.mark.product  # it trains a run
 def test_a_run_and_its_real_pictures_are_what_is_read(run, monkeypatch):
     asked = {}
 

@@ -98,5 +98,6 @@ def test_an_impossible_row_is_refused(ask, network, monkeypatch):
         "0.000000",
         "1.000000",
     ]
-    with pytest.raises(ValueError, match="impossible"):
-        ask("A,B\n0,1\n")
+    for do in ("A=1", "B=1"):  # below A lies B, below B nothing
+        with pytest.raises(ValueError, match="impossible"):
+            ask("A,B\n0,1\n", do=do)
