@@ -10,7 +10,7 @@ Time: 17 s of labels and 2,019 s of images (beside other work); `quickstart` 240
 Expected: label accuracy .97 on average and .90 for the worst label, .80 on unseen
   combinations, diversity .80, P(Male) within .03 of .420 under do(Mustache = 1) and of
   1 given it; `quickstart` accuracy .90 in under 6 minutes.
-Measured: .996 and .987, .998, .902, .420 and 1.000;
+Measured: .997 and .986, .998, .916, .419 and 1.000;
   `quickstart` .978 and .943, .981, diversity .785. `reference`, `size64`: not measured.
 
 Variants: `mle` (labels by maximum likelihood), `reference` (the original's networks and
