@@ -133,6 +133,7 @@ _LATER = {
         "unseen_every": 1,
         "augmentation": [],
         "augmented_share": 0.5,
+        "image_weight": 1.0,
     },
     "cgn": {"dtype": "float32"},
     "generator": {"modulated": False},

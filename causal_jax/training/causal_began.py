@@ -5,11 +5,13 @@ labels l ~ P_r(l), the generator draws x ~ P_g(x | l) against an autoencoder and
 labeler, under three margins (`losses.began` has the formulas):
 
     D  minimises  L(x) - c1 L(G) + label(x) - c2 label(G)
-    G  minimises  L(G) + c3 label(G) + w distance(codes, labels of G and x)
+    G  minimises  v L(G) + c3 label(G) + w distance(codes, labels of G and x)
 
-The last term is ours. The margins are means of errors, which the mean face of every
-combination of labels meets, so that without it images hardly vary (measured: diversity
-.23 of the truth's on drawn faces).
+The last term and v are ours. The margins are means of errors, which the mean face of
+every combination of labels meets, so that without the distance images hardly vary
+(measured: diversity .23 of the truth's on drawn faces). Where the other terms outweigh
+L(G) it stays above its margin, c1 falls and D works against nothing (measured:
+docs/celeba.md); v holds against it.
 
 Order of a step, all on one batch of real and one of generated images:
   1. L(x), L(G), label(x), label(G) by the weights and controls of the last step;
@@ -47,6 +49,7 @@ REFERENCE = {
     "label_loss": "squarediff",
     "third_margin": True,
     "conditional": False,
+    "image_weight": 1.0,
     "distance_weight": 0.0,
     "additivity": 0.0,
     "average_rate": 1.0,
@@ -123,6 +126,7 @@ def causal_began(
     label_loss: str = "squarediff",
     third_margin: bool = False,
     conditional: bool = True,
+    image_weight: float = 1.0,
     distance_weight: float = 4.0,
     additivity: float = 1.0,
     unseen: np.ndarray | None = None,
@@ -150,6 +154,7 @@ def causal_began(
       third_margin: whether c3 is controlled; else it is 1 throughout (the reference
         code's `no_third_margin`).
       conditional: whether the autoencoder hears the labels, see `networks.began`.
+      image_weight: weight of L(G) in the generator's loss.
       distance_weight: weight of `losses.began.code_distance`, of codes with labels, in
         the generator's loss: without it images collapse to the mean one of their
         labels; 0 for none.
@@ -272,7 +277,11 @@ def causal_began(
         c1, c2, c3 = state.controls
         errors = losses.Errors(
             real=image_error(encoder_decoder, real, codes[0]),
-            fake=image_error(losses.scaled(encoder_decoder, -c1), fake, codes[1]),
+            fake=image_error(
+                losses.scaled(encoder_decoder, -c1),
+                losses.scaled(fake, image_weight),
+                codes[1],
+            ),
             label_real=label_error(reader, real, codes[0]),
             label_fake=label_error(
                 losses.scaled(reader, -c2),
@@ -318,7 +327,7 @@ def causal_began(
             **state.controls._asdict(),
         )
 
-        # The generator moves: down L(G) + c3 label(G).
+        # The generator moves: down v L(G) + c3 label(G) + w distance.
         updates, generator_state = optimizer.update(
             gradients.pop("generator"), state.generator_optimizer
         )

@@ -101,6 +101,7 @@ def with_began(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
             "label_loss": "squarediff",
             "third_margin": False,
             "conditional": True,
+            "image_weight": 1.0,
             "distance_weight": 4.0,
             "additivity": 1.0,
             "average_rate": 0.01,
