@@ -60,7 +60,7 @@ def test_both_players_descend_their_own_losses(monkeypatch):
     monkeypatch.setattr(optax, "adam", lambda rate, *betas: optax.sgd(rate))
     algorithm = causal_began(
         BEGAN,
-        **{**REFERENCE, "batch_size": 4, "learning_rate": 1.0},
+        **{**REFERENCE, "batch_size": 4, "learning_rate": 1.0, "image_weight": 3.0},
     )
     controls = losses.Controls(*map(jnp.float32, (0.3, 0.2, 0.6)))
     before = algorithm.init(jax.random.key(0))._replace(controls=controls)
@@ -87,7 +87,7 @@ def test_both_players_descend_their_own_losses(monkeypatch):
     def generator_loss(params):
         fake = draw(params)
         critics = before.critics
-        return image(critics, fake) + 0.6 * label(critics, fake, codes[1])
+        return 3 * image(critics, fake) + 0.6 * label(critics, fake, codes[1])
 
     def critics_loss(critics):
         fake = draw(before.generator["params"])
