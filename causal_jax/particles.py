@@ -22,7 +22,7 @@ from causal_jax.factors import Group
 from causal_jax.mechanism import Model, node_key
 from causal_jax.types import Array, Key, Noise, Params, Values
 
-EFFECTIVE = 256  # effective particles for each distinct observation
+EFFECTIVE = 256  # effective particles for as many units observed alike
 ROUND = 4096  # particles drawn at once: small enough for a laptop's cache
 
 

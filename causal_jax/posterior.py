@@ -35,7 +35,7 @@ _MANY_NODES = 50  # below, a group's elimination is one program
 _BLOCK_UNITS = 1024  # units drawn at once
 _FEWER = 16  # times as many at once where each step is dispatched by itself
 _BLOCK_ROWS = 64  # rows of evidence whose particles are drawn in one call
-_MAX_PICKS = 1024  # picks that the units of one row share
+_ALIKE = particles.EFFECTIVE  # units that share what was drawn for them
 
 
 class Inferred(NamedTuple):
@@ -331,9 +331,10 @@ def _pick_in_blocks(
     num: int,
     num_particles: int,
 ) -> tuple[Noise, Any]:
-    rows = rows_of.distinct(evidence, num)
+    # More units alike are better known only by particles of their own.
+    rows = rows_of.split(rows_of.distinct(evidence, num), _ALIKE)
     counts = np.bincount(rows.row)
-    num_picks = 1 if counts.max() == 1 else _MAX_PICKS
+    num_picks = 1 if counts.max() == 1 else _ALIKE
     rank = np.empty(num, int)  # of each unit among those of its row
     rank[rows.order] = np.arange(num) - np.repeat(np.cumsum(counts) - counts, counts)
     effective, found = np.empty(num, np.float32), []
@@ -351,7 +352,7 @@ def _pick_in_blocks(
         )
         row = rows.row[units] - start
         effective[units] = np.asarray(picked.effective)[row]
-        at = (row, rank[units] % num_picks)
+        at = (row, rank[units])
         found.append(
             jax.tree.map(lambda leaf, at=at: np.asarray(leaf)[at], picked.noise)
         )

@@ -326,11 +326,14 @@ def test_rounds_go_on_until_enough_particles_count():
     num = 3_000
     factual = {"Y": np.full(num, 7.0)}
     counts = scm.posterior(params, KEY, factual)
-    effective = float(counts.effective[0])
-    assert effective >= particles.EFFECTIVE and np.all(counts.possible)
+    effective = np.asarray(counts.effective)
+    assert (effective >= particles.EFFECTIVE).all() and np.all(counts.possible)
     drawn = np.asarray(scm.counterfactual(params, KEY, factual)["X"])
-    standard_error = np.sqrt(0.2 * (1 / effective + 1 / 1024))
+    # Every 256 units have particles of their own.
+    together = effective[::256].sum()
+    standard_error = np.sqrt(0.2 * (1 / together + 1 / num))
     assert abs(drawn.mean() - 2.8) < 5 * standard_error
+    assert len(np.unique(drawn)) > num / 2
     assert 0.1 < drawn.var() < 0.3
 
 
@@ -362,7 +365,8 @@ def test_too_entangled_a_network_warns_and_is_inferred_by_particles(monkeypatch)
     assert "\n" not in str(raised[0].message)
     expected = 0.01 * 0.64 / (0.01 * 0.64 + 0.99 * 0.04)
     variance = expected * (1 - expected)
-    assert abs(float(drawn.mean()) - expected) < 5 * np.sqrt(variance * 2 / 256)
+    standard_error = np.sqrt(variance * (1 / 256 / 7 + 1 / 2_000))  # 7 times 256 units
+    assert abs(float(drawn.mean()) - expected) < 5 * standard_error
 
 
 def test_too_entangled_a_condition_warns_and_is_met_by_rejection(monkeypatch):

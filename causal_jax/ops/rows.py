@@ -50,6 +50,26 @@ def distinct(evidence: Values, num: int) -> Rows:
     return Rows(values, row.astype(np.int32), np.argsort(row, kind="stable"))
 
 
+def split(rows: Rows, most: int) -> Rows:
+    """The same rows, those that more than `most` units share as several.
+
+    >>> rows = split(distinct({"X": np.array([7.0, 5, 7, 7])}, 4), 2)
+    >>> rows.row.tolist(), rows.values["X"].tolist()
+    ([1, 0, 1, 2], [5.0, 7.0, 7.0])
+    """
+    counts = np.bincount(rows.row)
+    rank = np.empty(len(rows.row), np.int64)  # of each unit among those of its row
+    rank[rows.order] = np.arange(len(rank)) - np.repeat(
+        np.cumsum(counts) - counts, counts
+    )
+    num_parts = -(-counts // most)
+    before = np.cumsum(num_parts) - num_parts
+    row = (before[rows.row] + rank // most).astype(np.int32)
+    source = np.repeat(np.arange(len(counts)), num_parts)
+    values = {name: value[source] for name, value in rows.values.items()}
+    return Rows(values, row, np.argsort(row, kind="stable"))
+
+
 def blocks(rows: Rows, size: int) -> Iterator[tuple[int, dict, np.ndarray]]:
     """Blocks of `size` rows: the first row, values (the last repeated), the units."""
     num_rows = int(rows.row.max()) + 1
