@@ -64,8 +64,8 @@ READ = {
 REFUSED = {
     "150_states": "'A' has 150 distinct values .*bin",
     "dupcols": "column 'B' twice",
-    "na": r"line 10: column 'A' is empty \('NA'\); 37 of 300 rows .*missing=\"drop\"",
-    "na_variants": r"line 10: column 'A' is empty \('<NA>'\); 15 of 300 rows",
+    "na": r"line 10: column 'A' has no value \('NA'\); 37 of 300 rows .*missing=\"drop\"",
+    "na_variants": r"line 10: column 'A' has no value \('<NA>'\); 15 of 300 rows",
     "noheader": "first line, '0,0', looks like data",
 }
 
@@ -165,7 +165,7 @@ def test_what_is_no_row_and_no_column_is_left_out(tmp_path, text, names, num_row
     ("text", "message"),
     [
         (b"# note\na,b\n1,0\n\n#x\n0,\n1,1\n", "line 6: column 'b' is empty"),
-        (b'a,b\n"x\ny",0\n\nz,?\n', "line 5: column 'b' is empty"),
+        (b'a,b\n"x\ny",0\n\nz,?\n', "line 5: column 'b' has no value"),
         (b"a,b\n0,0\n0,\n1,NA\n,1\n", "3 of 4 rows lack a value .1 'a', 2 'b'."),
         (b"A title\nA,B\n0,1\n1,0\n", "line 2: 2 cells under a header of 1"),
         (b"a\nNA\nNA\n", "no row has all columns"),

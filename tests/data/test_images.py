@@ -322,7 +322,7 @@ def test_the_column_of_pictures_can_be_named(folder):
 
 def test_rows_that_lack_a_label_or_a_picture_are_dropped_together(folder, capsys):
     csv = "shown,y\nwide.png,1\ngrey.png,NA\ngrey.png,0\n,1\n"
-    with pytest.raises(ValueError, match="line 3: column 'y' is empty"):
+    with pytest.raises(ValueError, match="line 3: column 'y' has no value"):
         _read(folder, csv)
     data = _read(folder, csv, missing="drop", quiet=True)
     assert capsys.readouterr().out == "own.csv: 1 more rows name no picture, dropped\n"
