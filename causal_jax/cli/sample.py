@@ -75,6 +75,11 @@ def next_step(workdir: str | Path, scm: SCM, twin: bool) -> str:
     """What a user may ask next."""
     if twin and IMAGE in scm.nodes:
         return f"Next: causal-jax sheet --workdir={workdir} --node=all --out=sheets"
+    if twin:
+        return (
+            f"Next: causal-jax counterfactual --workdir={workdir} --units=TABLE.csv "
+            f"{assignments.suggested('do', scm)} --out=imagined.csv"
+        )
     return (
         f"Next: causal-jax sample --workdir={workdir} "
         f"{assignments.suggested('do', scm)} --twin --out=twins.csv"

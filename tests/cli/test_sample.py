@@ -252,3 +252,10 @@ def test_twins_that_an_archive_cannot_tell_apart_are_refused_before_drawing(tmp_
     with pytest.raises(ValueError, match="'A_factual' would be the node of that name"):
         sample_files.write(tmp_path / "twins.npz", scm, parts(), twin=True)
     assert not list(tmp_path.iterdir())
+
+
+def test_after_twins_of_a_table_its_own_rows_are_imagined(tables):
+    following = sample.next_step("run", tables.scm, twin=True)
+    assert following.startswith(
+        "Next: causal-jax counterfactual --workdir=run --units="
+    )
