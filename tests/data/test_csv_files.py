@@ -64,7 +64,7 @@ READ = {
 REFUSED = {
     "150_states": "'A' has 150 distinct values .*bin",
     "dupcols": "column 'B' twice",
-    "na": r"line 10: column 'A' has no value \('NA'\); 37 of 300 rows .*missing=\"drop\"",
+    "na": r"line 10: .*'A' has no value \('NA'\); 37 of 300 rows .*missing=\"drop\"",
     "na_variants": r"line 10: column 'A' has no value \('<NA>'\); 15 of 300 rows",
     "noheader": "first line, '0,0', looks like data",
 }
