@@ -62,7 +62,7 @@ def abduct(
       params: its parameters.
       key: PRNG key.
       observed: {node: `[num, ...]`}, a subset of the nodes.
-      num_particles: particles drawn at most for each distinct observation, where no
+      num_particles: particles drawn at most for 256 units observed alike, where no
         exact engine applies.
 
     Raises:

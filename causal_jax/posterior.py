@@ -6,11 +6,11 @@ Each group of hidden nodes (see `factors`) is inferred by the best engine that a
     linear-Gaussian           Matheron's rule (`linear.draw_noise`)             exact
     anything else             weighted particles (`particles.pick`)  until enough count
 
-Units that share their evidence share its messages or particles (at most 1,024 picks:
-more units than that repeat them). Concrete observations are worked off in blocks of
-rows and blocks of units, always of the same shapes: one compilation serves every set
-of units of a pattern of observed nodes, and memory is bounded. Inside `jit` every unit
-is a row of its own.
+Units that share their evidence share its messages, and 256 of them its particles (more
+have others: their means are to be as precise as their number says). Concrete
+observations are worked off in blocks of rows and blocks of units, always of the same
+shapes: one compilation serves every set of units of a pattern of observed nodes, and
+memory is bounded. Inside `jit` every unit is a row of its own.
 """
 
 import warnings
@@ -29,7 +29,7 @@ from causal_jax.ops import rows as rows_of
 from causal_jax.types import Array, Key, Noise, Params, Values
 
 MAX_BUCKET = 1 << 20  # entries of the largest table that elimination may form
-NUM_PARTICLES = 1 << 24  # drawn at most for each distinct observation
+NUM_PARTICLES = 1 << 24  # drawn at most for 256 units observed alike
 _BLOCK_ENTRIES = 1 << 19  # numbers in all buckets of a block of rows: 2 MB
 _MANY_NODES = 50  # below, a group's elimination is one program
 _BLOCK_UNITS = 1024  # units drawn at once
@@ -90,7 +90,7 @@ def infer(
       key: PRNG key.
       observed: {node: `[num, ...]`, or `[1, ...]` where all units share it}.
       num: number of units.
-      num_particles: drawn at most for each distinct observation, where no engine is
+      num_particles: drawn at most for 256 units observed alike, where no engine is
         exact.
     """
     states, noise, possible, effective = {}, {}, {}, {}
@@ -331,7 +331,6 @@ def _pick_in_blocks(
     num: int,
     num_particles: int,
 ) -> tuple[Noise, Any]:
-    # More units alike are better known only by particles of their own.
     rows = rows_of.split(rows_of.distinct(evidence, num), _ALIKE)
     counts = np.bincount(rows.row)
     num_picks = 1 if counts.max() == 1 else _ALIKE

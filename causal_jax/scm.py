@@ -405,8 +405,7 @@ class SCM:
             where they and the observed nodes below them are linear-Gaussian; elsewhere
             by likelihood weighting. All others come from the prior.
           num_particles: how many particles likelihood weighting draws at most for each
-            distinct observation; it stops at 256 effective ones. Of units that were
-            observed alike each 256 have particles of their own.
+            256 units observed alike; it stops at 256 effective ones.
 
         Raises:
           ValueError: a node that cannot be abducted, by name; a factual that has

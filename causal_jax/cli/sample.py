@@ -78,12 +78,18 @@ def next_step(workdir: str | Path, scm: SCM, twin: bool) -> str:
     if twin:
         return (
             f"Next: causal-jax counterfactual --workdir={workdir} --units=TABLE.csv "
-            f"{assignments.suggested('do', scm)} --out=imagined.csv"
+            f"{assignments.suggested('do', scm, _cause(scm))} --out=imagined.csv"
         )
     return (
         f"Next: causal-jax sample --workdir={workdir} "
         f"{assignments.suggested('do', scm)} --twin --out=twins.csv"
     )
+
+
+def _cause(scm: SCM) -> str | None:
+    """The first label with another below it; None of independent ones."""
+    causes = {parent for name in scm.discrete for parent in scm.parents[name]}
+    return next((name for name in scm.discrete if name in causes), None)
 
 
 def draw(

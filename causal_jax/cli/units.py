@@ -11,9 +11,9 @@ import numpy as np
 from causal_jax import arguments, files
 from causal_jax import graph as graphs
 from causal_jax.cli import assignments
-from causal_jax.data import csv_files, formulas, tables
+from causal_jax.data import column_states, csv_files, formulas
 from causal_jax.progress import tqdm
-from causal_jax.queries import bounds, coupled
+from causal_jax.queries import bounds, coupled, exact
 from causal_jax.queries.draws import label_model
 from causal_jax.runs.load import load
 from causal_jax.scm import SCM
@@ -62,15 +62,26 @@ def imagine(workdir: str, path: str, text: str, out: Path, seed: int) -> None:
     """
     if out.suffix != ".csv":
         raise ValueError(f"--out={out} must end in .csv, which --units writes")
-    scm, params = label_model(*load(workdir))
+    if out.resolve() == Path(path).resolve():
+        raise ValueError(f"--out={out} would replace --units: name another file")
+    scm, params = _tables(*label_model(*load(workdir)))
     do = _intervention(scm, text)
     seen, rows = _read(scm, path)
-    distinct, which = np.unique(rows, axis=0, return_inverse=True)
+    distinct, first, which = np.unique(
+        rows, axis=0, return_index=True, return_inverse=True
+    )
     key, answers, no_bounds = jax.random.key(seed), [], ""
-    for row in tqdm(distinct, "units", disable=None, leave=False):
-        unit = dict(zip(seen, map(np.asarray, row), strict=True))
-        limits, no_bounds = _bounds(scm, params, unit, do)
-        answers.append(list(_lines(scm, params, unit, do, key, limits)))
+    for i, row in enumerate(tqdm(distinct, "units", disable=None, leave=False)):
+        unit = {n: np.asarray(s) for n, s in zip(seen, row, strict=True) if s >= 0}
+        try:
+            if not unit:
+                raise ValueError("nothing was seen of it")
+            limits, why = _bounds(scm, params, unit, do)
+            key_unit = jax.random.fold_in(key, i)
+            answers.append(list(_lines(scm, params, unit, do, key_unit, limits)))
+        except ValueError as error:
+            raise ValueError(f"{path}, unit {first[i] + 1}: {error}") from error
+        no_bounds = no_bounds or why
     lines = [
         line._replace(unit=number)
         for number, i in enumerate(which.ravel(), 1)
@@ -81,6 +92,14 @@ def imagine(workdir: str, path: str, text: str, out: Path, seed: int) -> None:
         writer.writerows([Line._fields, *(line.cells() for line in lines)])
     print("\n".join(_told(scm, seen, lines, no_bounds)))
     print(f"wrote {len(lines)} lines of {len(rows)} units to {out}")
+
+
+def _tables(scm: SCM, params: Params) -> tuple[SCM, Params]:
+    """The same laws as tables, where they can be: a look-up for every unit."""
+    try:
+        return exact.conditional_tables(scm, params)
+    except ValueError:  # a node without explicit law, or with too large a table
+        return scm, params
 
 
 def _intervention(scm: SCM, text: str) -> dict[str, np.ndarray]:
@@ -97,17 +116,32 @@ def _intervention(scm: SCM, text: str) -> dict[str, np.ndarray]:
 def _read(scm: SCM, path: str) -> tuple[tuple[str, ...], np.ndarray]:
     """The labels that a table has, in the model's order, and their states, int [N, n].
 
+    An empty cell, or a word that stands for one, is -1: not seen of that unit.
+
     Raises:
-      ValueError: none of them, or a cell that is none of its label's states.
+      ValueError: none of the labels, or a cell that is none of its label's states.
     """
-    header = csv_files.read_text(Path(path)).names
-    seen = tuple(name for name in scm.nodes if name in header)
+    text = csv_files.read_text(Path(path), scm.nodes)
+    seen = tuple(name for name in scm.nodes if name in text.names)
     if not seen:
         raise ValueError(
             f"{path} has no column of the model's labels, {', '.join(scm.nodes[:8])}"
         )
-    states = {name: scm.states(name) for name in seen}
-    return seen, tables.read_csv(path, columns=seen, states=states).values
+    columns = []
+    for name in seen:
+        column, states = text.column(name), scm.states(name)
+        words = [w for w in column.words if not column_states.is_missing(w, states)]
+        known = column_states.find(words, states).indices
+        for word in words:
+            if word not in known:
+                row = int((column.codes == column.words.index(word)).argmax())
+                raise ValueError(
+                    f"{text.place_fn(row)}: {word.strip()!r} is no state of {name!r}; "
+                    f"{graphs.suggestion(word.strip(), states)}"
+                )
+        index = np.array([known.get(word, -1) for word in column.words], np.int32)
+        columns.append(index[column.codes])
+    return seen, np.stack(columns, axis=-1)
 
 
 def _bounds(scm: SCM, params: Params, unit: dict, do: dict) -> tuple[dict, str]:
@@ -130,14 +164,15 @@ def _lines(
         factual = states[int(unit[label])] if label in unit else ""
         for i, state in enumerate(states):
             low, high = map(float, limits[label][i]) if limits else (0.0, 1.0)
+            prob, error = float(law.probs[i]), float(law.error[i])
             yield Line(
                 unit=0,
                 label=label,
                 factual=factual,
                 state=state,
-                # Rounding alone moves an exact value past a bound that it reaches.
-                probability=float(np.clip(law.probs[i], low, high)),
-                standard_error=float(law.error[i]),
+                # Rounding moves an exact value past a bound that it reaches.
+                probability=prob if error else float(np.clip(prob, low, high)),
+                standard_error=error,
                 at_least=low if limits else "",
                 at_most=high if limits else "",
             )
@@ -151,8 +186,11 @@ def _told(scm: SCM, seen: tuple, lines: list[Line], no_bounds: str) -> Iterator[
     if not lines:
         yield "No label lies below the intervention: all stay as they are."
         return
-    for row in [Line._fields, *(line.cells() for line in lines[:_NUM_SHOWN])]:
-        yield "  ".join(f"{cell:16.20s}" for cell in row).rstrip()
+    shown = [Line._fields, *(line.cells() for line in lines[:_NUM_SHOWN])]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    for row in shown:
+        padded = (cell.ljust(w) for cell, w in zip(row, widths, strict=True))
+        yield "  ".join(padded).rstrip()
     if len(lines) > _NUM_SHOWN:
         yield "..."
     if no_bounds:

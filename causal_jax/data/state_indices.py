@@ -60,7 +60,8 @@ def encode_columns(
         values[:, i] = np.array(index, np.int32)[column.codes]
         states[name] = meant.states
         notes += [f"column {name!r}: {note}" for note in meant.notes]
-    notes += _said_of_order({n: states[n] for n in names if n not in declared})
+    order = _said_of_order({n: states[n] for n in names if n not in declared})
+    notes = [*order, *notes]  # first: it is what changes answers
     table = Table(names=names, states={n: states[n] for n in names}, values=values)
     return Encoded(table=table, kept=kept, notes=(*text.notes, *notes))
 
@@ -74,7 +75,7 @@ def _said_of_order(found: Mapping[str, Sequence[str]]) -> list[str]:
     first = ", ".join(found[columns[0]][:_SHOWN])
     return [
         f"states of {', '.join(shown)} are in the order of the alphabet ({first}), "
-        "which counterfactuals depend on: states= declares another"
+        "which counterfactuals depend on: states= (--config.states) declares another"
     ]
 
 

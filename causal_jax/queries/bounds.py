@@ -27,6 +27,7 @@ import jax.numpy as jnp
 import networkx as nx
 import numpy as np
 
+from causal_jax.mechanism import Tabular
 from causal_jax.queries import laws
 from causal_jax.scm import SCM
 from causal_jax.types import Params
@@ -98,9 +99,13 @@ def require_possible(scm: SCM, params: Params, factual: Mapping[str, int]) -> No
     for name, mechanism in scm.mechanisms.items():
         if not hasattr(mechanism, "log_probs"):
             continue
-        parents = tuple(jnp.int32(factual[parent]) for parent in scm.parents[name])
-        logs = np.asarray(mechanism.log_probs(params[name], parents), np.float64)
-        if not np.exp(logs[factual[name]]) > 0:
+        states = tuple(factual[parent] for parent in scm.parents[name])
+        if isinstance(mechanism, Tabular):
+            probs = np.asarray(params[name]["probs"])[states]
+        else:
+            logs = mechanism.log_probs(params[name], tuple(map(jnp.int32, states)))
+            probs = np.exp(np.asarray(logs, np.float64))
+        if not probs[factual[name]] > 0:
             raise ValueError(
                 f"the factual is impossible under the model: the state of {name!r} has "
                 "probability zero given its parents"
@@ -134,6 +139,9 @@ class _PossibleLaws:
 def probability_table(scm: SCM, params: Params, name: str) -> np.ndarray:
     """P(label | parents), [*parents' states, k]."""
     mechanism = scm.mechanisms[name]
+    if isinstance(mechanism, Tabular):
+        table = np.asarray(params[name]["probs"], np.float64)
+        return table / table.sum(-1, keepdims=True)
     cards = tuple(len(scm.states(parent)) for parent in scm.parents[name])
     if np.prod(cards, dtype=float) > _PARENT_ROWS:
         raise ValueError(f"{name!r} has too many combinations of parents for bounds")

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import networkx as nx
 import numpy as np
 
+from causal_jax import particles as particles_of
 from causal_jax.queries import laws
 from causal_jax.queries.bounds import MAX_PATHS, probability_table, require_possible
 from causal_jax.scm import SCM
@@ -41,6 +42,10 @@ def overlaps(p: np.ndarray, q: np.ndarray, seen: int) -> np.ndarray:
     high = low + float(p[seen])
     inside = np.minimum(edges[1:], high) - np.maximum(edges[:-1], low)
     inside = np.maximum(inside, 0.0)
+    if not inside.sum() > 0:  # too narrow for float64: where its lower edge lies
+        inside = np.eye(len(q))[
+            min(np.searchsorted(edges[1:], low, "right"), len(q) - 1)
+        ]
     return inside / inside.sum()
 
 
@@ -146,15 +151,25 @@ def laws_of_unit(
         return {n: LawOfUnit(exact[n], np.zeros(len(exact[n]))) for n in wanted}
     units = {name: np.full(num_draws, state) for name, state in seen.items()}
     fixed = {name: np.array(state) for name, state in setting.items()}  # indices
+    counts = scm.posterior(params, key, units)
+    if not counts.possible[0]:
+        raise ValueError("the factual is impossible under the model")
     drawn = scm.counterfactual(params, key, units, do=fixed)
-    return {n: _frequencies(np.asarray(drawn[n]), len(scm.states(n))) for n in wanted}
+    # Draws that were picked from particles vary as these do, too.
+    particles = float(np.sum(counts.effective[:: particles_of.EFFECTIVE]))
+    variance = 1 / num_draws + (1 / particles if particles > 0 else 0.0)
+    return {
+        n: _frequencies(np.asarray(drawn[n]), len(scm.states(n)), variance)
+        for n in wanted
+    }
 
 
-def _frequencies(states: np.ndarray, num_states: int) -> LawOfUnit:
+def _frequencies(states: np.ndarray, num_states: int, variance: float) -> LawOfUnit:
+    """`variance` of a mean of independent draws of variance one."""
     num = len(states)
     probs = np.bincount(states, minlength=num_states) / num
     spread = np.maximum(probs * (1 - probs), 1 / num)  # never 0: not exact
-    return LawOfUnit(probs, np.sqrt(spread / num))
+    return LawOfUnit(probs, np.sqrt(spread * variance))
 
 
 def _has_one_uniform(mechanism) -> bool:
@@ -168,4 +183,6 @@ def _response(scm: SCM, table: np.ndarray, name: str, factual, world) -> np.ndar
         tuple(int(states[parent]) for parent in scm.parents[name])
         for states in (factual, world)
     )
+    if before == after:
+        return np.eye(table.shape[-1])[seen]
     return overlaps(table[before], table[after], seen)

@@ -74,12 +74,13 @@ def test_what_a_table_has_no_column_for_is_inferred(ask, tables, capsys):
     [
         (ROWS, {"image": "face.png"}, "--image=FILE, a picture, or --units=FILE.csv"),
         (ROWS, {"out": "out.png"}, "must end in .csv, which --units writes"),
+        (ROWS + ",x,,,\n", {}, "unit 4: nothing was seen of it"),
         (ROWS, {"labels": "A=0"}, "--labels are a picture's"),
         (ROWS, {"do": ""}, '--do names no label: --do="'),
         (ROWS, {"do": "E=1"}, "label in --do"),
         (ROWS, {"units": "none.csv"}, "there is no table none.csv"),
         ("X,Y\n0,1\n1,0\n", {}, "has no column of the model's labels, C, A, D, B"),
-        (ROWS.replace("2,z", "7,z"), {}, "line 4: '7' is no state of column 'B'"),
+        (ROWS.replace("2,z", "7,z"), {}, "line 4: '7' is no state of 'B'"),
     ],
 )
 def test_bad_questions_are_one_line_and_nothing_is_written(
@@ -99,5 +100,21 @@ def test_an_impossible_row_is_refused(ask, network, monkeypatch):
         "1.000000",
     ]
     for do in ("A=1", "B=1"):  # below A lies B, below B nothing
-        with pytest.raises(ValueError, match="impossible"):
-            ask("A,B\n0,1\n", do=do)
+        with pytest.raises(ValueError, match="units.csv, unit 2: .* impossible"):
+            ask("A,B\n0,0\n0,1\n", do=do)
+
+
+def test_an_empty_cell_was_not_seen_of_that_unit_alone(ask):
+    lines = ask("A,B,C,D\n0,2,NA,1\n0,2,1,1\n")
+    of_c = [line for line in lines if line["label"] == "C"]
+    assert [line["factual"] for line in of_c] == ["", "", "1", "1"]
+    assert [line["at_most"] == "" for line in of_c] == [True, True, False, False]
+    alone = ask("A,B,D\n0,2,1\n")
+    for one, other in zip(lines[:2], alone[:2], strict=True):
+        assert abs(float(one["probability"]) - float(other["probability"])) < 0.05
+
+
+def test_the_table_is_not_replaced_by_its_answers(ask, tmp_path):
+    with pytest.raises(ValueError, match="would replace --units: name another file"):
+        ask(out=str(tmp_path / "units.csv"))
+    assert (tmp_path / "units.csv").read_text() == ROWS

@@ -105,3 +105,12 @@ def test_laws_of_units_of_another_coupling_are_draws_with_their_errors():
     error = np.sqrt(expected * (1 - expected) / 10_000)
     assert abs(found.probs[0] - expected) < 5 * error
     assert found.error[0] == pytest.approx(error, rel=0.1)
+
+
+def test_a_state_too_narrow_for_its_interval_has_a_law():
+    narrow = np.array([0.5, 1e-20, 0.5])
+    np.testing.assert_array_equal(overlaps(narrow, narrow, 1).sum(), 1)
+    np.testing.assert_array_equal(overlaps(narrow, np.array([1.0, 0, 0]), 1), [1, 0, 0])
+    np.testing.assert_array_equal(
+        overlaps(np.array([1 - 1e-20, 1e-20]), np.array([0.5, 0.5]), 1), [0, 1]
+    )

@@ -16,7 +16,7 @@ from causal_jax.data.records import ImageData, Table
 from causal_jax.data.state_indices import REFUSE
 from causal_jax.mechanism import Tabular
 from causal_jax.progress import tqdm
-from causal_jax.recipes.labels_images.own_states import known_states
+from causal_jax.recipes.labels_images.own_states import known_states, own_states
 from causal_jax.recipes.settings import Settings
 from causal_jax.runs.load import IMAGE
 from causal_jax.scm import SCM
@@ -216,6 +216,11 @@ def _read(config: Settings, graph: nx.DiGraph) -> Table:
             columns=tuple(graph),
             states=known_states(config, graph),
             missing=_missing(config),
+        )
+    if own_states(config):
+        raise ValueError(
+            f"{path} is a list of attributes, whose states are 0 and 1: give "
+            "--config.states='()'"
         )
     return celeba.read_attributes(path)
 

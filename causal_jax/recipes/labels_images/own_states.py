@@ -1,6 +1,7 @@
 """The states of one's own columns, and their order, as a config declares them."""
 
 import csv
+import re
 
 import networkx as nx
 
@@ -8,12 +9,16 @@ from causal_jax import graph as graphs
 from causal_jax.data import celeba_graphs
 from causal_jax.recipes.settings import Settings
 
+_DECLARED = re.compile(
+    r'(?:"(?P<quoted>(?:[^"]|"")+)"|(?P<bare>[^"=]+?))\s*=(?P<states>[^\r\n]*)'
+)
+
 
 def own_states(config: Settings) -> dict[str, tuple[str, ...]]:
     """{column: its states in their order} of `config.states`.
 
-    Each is "COLUMN=STATE,STATE,..."; a state with a comma or a double quote stands in
-    double quotes, as in CSV.
+    Each is "COLUMN=STATE,STATE,..."; a column with "=" or a state with a comma stands
+    in double quotes, as in CSV.
 
     Raises:
       ValueError: one that does not read so, or where there is no table.
@@ -33,18 +38,25 @@ def own_states(config: Settings) -> dict[str, tuple[str, ...]]:
         )
     result: dict[str, tuple[str, ...]] = {}
     for text in texts:
-        name, _, listed = str(text).partition("=")
-        words = next(csv.reader([listed], skipinitialspace=True), [])
-        states = tuple(word.strip() for word in words)
+        found = _DECLARED.fullmatch(str(text).strip())
+        name, states = ("", ()) if found is None else _read(found)
         if len(set(states)) < max(2, len(states)) or not all(states):
             raise ValueError(
                 f"states has {text!r}: give a column and its different states in their "
                 'order, such as "Level=low,medium,high"'
             )
-        if name.strip() in result:
-            raise ValueError(f"states name {name.strip()!r} twice: give one order")
-        result[name.strip()] = states
+        if name in result:
+            raise ValueError(f"states name {name!r} twice: give one order")
+        result[name] = states
     return result
+
+
+def _read(found: re.Match) -> tuple[str, tuple[str, ...]]:
+    """A column and its states, without their quotes."""
+    words = next(csv.reader([found["states"]], skipinitialspace=True), [])
+    name = found["quoted"]
+    name = found["bare"].strip() if name is None else name.replace('""', '"')
+    return name, tuple(word.strip() for word in words)
 
 
 def known_states(config: Settings, graph: nx.DiGraph) -> dict[str, tuple[str, ...]]:

@@ -224,6 +224,7 @@ def test_settings_that_turn_a_law_around_or_are_not_used_are_refused(tmp_path):
     [
         ("Level=low,high", "states are a list such as"),
         (("Level",), "has 'Level': give a column and its different states"),
+        (("Level=low,hi\ngh",), "give a column and its different states"),
         (("Level=low,low",), "give a column and its different states"),
         (("Level=low,high", "Level=high,low"), "states name 'Level' twice"),
         (("Leval=low,high",), "column in --config.states"),
