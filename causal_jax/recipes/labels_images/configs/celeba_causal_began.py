@@ -29,7 +29,6 @@ def get_config(variant=""):
     config.image_size = 64
     config.num_images = 0
     config.num_steps = 100_000
-    config.gan.image_weight = 4.0  # at 1 the margins' control fades, see docs/celeba.md
     config.graph, config.composites = GRAPH, ("Male",)
     config.gan.flip = True
     for part in variants(variant):

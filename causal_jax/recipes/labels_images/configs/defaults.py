@@ -88,7 +88,8 @@ def with_began(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     The margins alone ask for means of errors, which the mean face of every combination
     of labels meets: diversity .23 after 6,000 steps at gamma1 = .7. The distance makes
     images vary. They are then as hard to reconstruct as real ones, so gamma1 is 1: at
-    .7 and weights of 2 and more its control c1 fell to 0, and nothing made them sharp.
+    .7 and weights of 2 and more its control c1 fell to 0, and nothing made them sharp;
+    at 1 it fades, too, where images do not weigh four times (docs/celeba.md).
     """
     config.algorithm = "causal_began"
     config.generator.modulated = False  # as it was measured
@@ -101,7 +102,7 @@ def with_began(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
             "label_loss": "squarediff",
             "third_margin": False,
             "conditional": True,
-            "image_weight": 1.0,
+            "image_weight": 4.0,
             "distance_weight": 4.0,
             "additivity": 1.0,
             "average_rate": 0.01,
