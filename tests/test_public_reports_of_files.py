@@ -222,7 +222,7 @@ def test_whole_numbers_beside_a_missing_value_stay_whole():
     Right: the states are "0" and "1"; the row without a value is named, or left out.
     """
     frame = pa.table({"A": [0.0, 1.0, float("nan"), 1.0], "B": [1, 0, 1, 0]})
-    with pytest.raises(ValueError, match=r"row 2 .*'A' is empty .*1 of 4 rows"):
+    with pytest.raises(ValueError, match=r"row 2 .*'A' has no value .*1 of 4 rows"):
         tables.from_frame(frame)
     table = tables.from_frame(frame, missing="drop", quiet=True)
     assert table.states == {"A": ("0", "1"), "B": ("0", "1")}
