@@ -174,7 +174,7 @@ LACKING = "Rain,Wet,Day\n" + "yes,1,mon\nno,NA,tue\nyes,1,\nno,0,mon\n" * 5
 def test_rows_that_lack_a_value_are_dropped_where_the_config_says_so(tmp_path, capsys):
     config = settings.plain(_table_config(tmp_path, LACKING))
     assert config.missing is None and config.image_column is None
-    with pytest.raises(ValueError, match="'Wet' is empty .*--config.missing=drop"):
+    with pytest.raises(ValueError, match="'Wet' has no value .*--config.missing=drop"):
         data.labels(config)
     found = data.labels(settings.with_keys(config, missing="drop"))
     assert len(found.rows) == 15  # a day that is missing is no matter: no node
