@@ -1,4 +1,4 @@
-r"""Imagines given units otherwise: what they would have been under other labels.
+r"""Imagines units otherwise: what they would have been under other labels.
 
     causal-jax counterfactual --workdir=DIR --image=face.png --do="Smiling=1" \
         --out=smiling.png
@@ -27,8 +27,8 @@ with bounds that hold for every coupling.
 --units is a table, a row a unit, whose columns are labels of the model; a label that it
 has no column for, or an empty cell, is inferred. Written is the probability of each
 state of each label that may change, given all that was seen of the unit, in the model's
-coupling, and where every label was given its bounds. Exact where there is a closed
-form, else of 10,000 draws, with the standard error.
+coupling, and its bounds where the unit was seen whole. Probabilities are exact where
+there is a closed form, else of 10,000 draws, with the standard error.
 """
 
 import sys

@@ -147,7 +147,7 @@ def _read(scm: SCM, path: str) -> tuple[tuple[str, ...], np.ndarray]:
 def _bounds(scm: SCM, params: Params, unit: dict, do: dict) -> tuple[dict, str]:
     """Bounds over all couplings by label, or none and why."""
     if len(unit) < len(scm.nodes):
-        return {}, "they are of units whose labels are all given"
+        return {}, "they are of units that were seen whole"
     try:
         return bounds.label_bounds(scm, params, unit, do), ""
     except ValueError as error:  # an impossible unit is refused by its law, too

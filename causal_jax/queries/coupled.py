@@ -142,13 +142,13 @@ def laws_of_unit(
     hidden = set(scm.nodes) - set(seen)
     below = set().union(*(nx.descendants(scm.graph, name) for name in setting))
     wanted = [n for n in scm.nodes if n in below | hidden and n not in setting]
-    if not hidden:
-        require_possible(scm, params, seen)
-    if not wanted:
-        return {}
     exact = None if hidden else coupled_laws(scm, params, factual, do)
     if exact is not None:
-        return {n: LawOfUnit(exact[n], np.zeros(len(exact[n]))) for n in wanted}
+        return {
+            n: LawOfUnit(probs=exact[n], error=np.zeros(len(exact[n]))) for n in wanted
+        }
+    if not wanted:
+        return {}
     units = {name: np.full(num_draws, state) for name, state in seen.items()}
     fixed = {name: np.array(state) for name, state in setting.items()}  # indices
     counts = scm.posterior(params, key, units)
@@ -169,7 +169,7 @@ def _frequencies(states: np.ndarray, num_states: int, variance: float) -> LawOfU
     num = len(states)
     probs = np.bincount(states, minlength=num_states) / num
     spread = np.maximum(probs * (1 - probs), 1 / num)  # never 0: not exact
-    return LawOfUnit(probs, np.sqrt(spread * variance))
+    return LawOfUnit(probs=probs, error=np.sqrt(spread * variance))
 
 
 def _has_one_uniform(mechanism) -> bool:

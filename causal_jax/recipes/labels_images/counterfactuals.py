@@ -122,15 +122,15 @@ def bound_rows(
             low, high = by_state[shown]
             if shown == unit[label] and low == 1:
                 continue  # certain to stay as it was
-            prob, error = own[label]
+            law = own[label]
             row = Row(
                 picture=name,
                 label=label,
                 factual=states[unit[label]],
                 shown=states[shown],
                 # Rounding alone moves an exact value past a bound that it reaches.
-                coupled=float(np.clip(prob[shown], low, high)),
-                error=float(error[shown]),
+                coupled=float(np.clip(law.probs[shown], low, high)),
+                error=float(law.error[shown]),
                 low=float(low),
                 high=float(high),
             )
