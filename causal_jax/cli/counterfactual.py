@@ -73,6 +73,8 @@ def main(args: flags.FlagValues) -> None:
     if args.units:
         if args.labels:
             raise ValueError("--labels are a picture's; a row of --units says its own")
+        if not args.residual:
+            raise ValueError("--noresidual is a picture's; --units are labels alone")
         units.imagine(args.workdir, args.units, args.do, path, args.seed)
         return
     if path.suffix not in ENDINGS:

@@ -76,6 +76,7 @@ def test_what_a_table_has_no_column_for_is_inferred(ask, tables, capsys):
         (ROWS, {"out": "out.png"}, "must end in .csv, which --units writes"),
         (ROWS + ",x,,,\n", {}, "unit 4: nothing was seen of it"),
         (ROWS, {"labels": "A=0"}, "--labels are a picture's"),
+        (ROWS, {"residual": False}, "--noresidual is a picture's"),
         (ROWS, {"do": ""}, '--do names no label: --do="'),
         (ROWS, {"do": "E=1"}, "label in --do"),
         (ROWS, {"units": "none.csv"}, "there is no table none.csv"),
