@@ -16,21 +16,34 @@ from causal_jax.runs import folder, lock
 _HOLD = """
 import sys, time
 from causal_jax.runs import lock
-go = float(sys.argv[2])
-while time.time() < go:
-    pass
-try:
-    with lock.held(sys.argv[1]) as run_id:
-        print("won", run_id, flush=True)
-        time.sleep(float(sys.argv[3]))
-except ValueError as error:
-    print("lost", error, flush=True)
+with lock.held(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+# Takes one folder after the other, each at a time that both processes were given.
+_RACE = """
+import contextlib, sys, time
+from causal_jax.runs import lock
+print("ready", flush=True)
+go = float(sys.stdin.readline())
+with contextlib.ExitStack() as held:
+    for i, folder in enumerate(sys.argv[1:]):
+        while time.time() < go + 0.2 * i:
+            pass
+        try:
+            held.enter_context(lock.held(folder))
+            print("won", flush=True)
+        except ValueError as error:
+            print("lost", error, flush=True)
+    sys.stdin.readline()
 """
 
 
-def hold(workdir, *, go=0.0, seconds=60.0):
+def start(program, *folders):
     return subprocess.Popen(
-        [sys.executable, "-c", _HOLD, str(workdir), str(go), str(seconds)],
+        [sys.executable, "-c", program, *map(str, folders)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -39,8 +52,8 @@ def hold(workdir, *, go=0.0, seconds=60.0):
 @pytest.fixture
 def other(tmp_path):
     """A process that holds a folder."""
-    process = hold(tmp_path)
-    assert process.stdout.readline().startswith("won ")
+    process = start(_HOLD, tmp_path)
+    assert process.stdout.readline() == "held\n"
     yield process
     process.kill()
     process.communicate()
@@ -67,17 +80,24 @@ def test_a_dead_one_s_lock_is_taken_over(tmp_path, other):
     assert not list(tmp_path.iterdir()), "what ends well leaves no lock"
 
 
-def test_of_two_starts_at_once_one_wins_ten_times(tmp_path):
-    for attempt in range(10):
-        workdir = tmp_path / str(attempt)
-        go = time.time() + 1.5  # both have imported jax by then, or come one by one
-        pair = [hold(workdir, go=go, seconds=3) for _ in range(2)]
-        said = [process.communicate()[0] for process in pair]
-        won = [process for process, text in zip(pair, said, strict=True)
-               if text.startswith("won ")]  # fmt: skip
-        lost = [text for text in said if text.startswith("lost ")]
-        assert len(won) == len(lost) == 1, said
-        assert f"by process {won[0].pid} on {platform.node()}" in lost[0]
+def test_of_two_at_once_one_wins_ten_times(tmp_path):
+    folders = [tmp_path / str(i) for i in range(10)]
+    pair = [start(_RACE, *folders) for _ in range(2)]
+    for process in pair:
+        assert process.stdout.readline() == "ready\n"
+    go = time.time() + 0.5
+    for process in pair:
+        process.stdin.write(f"{go}\n")
+        process.stdin.flush()
+    said = [[process.stdout.readline() for _ in folders] for process in pair]
+    for process in pair:  # a winner holds what it has won until both are done
+        process.communicate("\n")
+    for both in zip(*said, strict=True):
+        assert both.count("won\n") == 1, said
+        winner = both.index("won\n")
+        lost = both[1 - winner]
+        assert lost.startswith("lost "), said
+        assert f"by process {pair[winner].pid} on {platform.node()}" in lost
 
 
 def test_a_process_may_hold_a_folder_again(tmp_path):
