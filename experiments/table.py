@@ -20,9 +20,15 @@ from experiments import results, study
 _SEEDS = range(5)
 CELEBA, FACES = "celeba_labels", "faces_causal_gan"
 G1, COMPLETE = "big_causal_graph", "complete_big_causal_graph"
-PHOTOS, AT_64 = "celeba_causal_gan", {"dataset": "celeb_a_64"}
-PLAIN = {**AT_64, "num_steps": 5000, "label_factors": ()}
+PHOTOS, BEGAN = "celeba_causal_gan", "celeba_causal_began"
+PLAIN = {"dataset": "celeb_a_64", "num_steps": 5000, "label_factors": ()}
 PLAIN |= {"gan.joint": False, "gan.additivity": 0.0}
+OBEYED = {**PLAIN, "gan.label_weight": 9.0}
+
+
+def _photographs(steps: int, every: int) -> dict:
+    return {"dataset": "celeb_a_64", "num_steps": steps, "keep_every": every}
+
 
 # cell: (config with variant, overrides)
 CELLS: dict[str, tuple[str, dict]] = {
@@ -44,18 +50,13 @@ CELLS: dict[str, tuple[str, dict]] = {
     "celeba_complete_wgan": (f"{CELEBA}:{COMPLETE}", {}),
     "celeba_all_mle": (f"{CELEBA}:complete_all,mle", {}),
     "celeba_all_wgan": (f"{CELEBA}:complete_all", {}),
-    "celeba_causal_gan": (PHOTOS, {**AT_64, "num_steps": 24_000, "keep_every": 4000}),
-    "celeba_causal_began": (
-        "celeba_causal_began",
-        {**AT_64, "num_steps": 11_500, "keep_every": 1500},
-    ),
+    "celeba_causal_gan": (PHOTOS, _photographs(24_000, 4000)),
+    "celeba_causal_began": (BEGAN, _photographs(11_500, 1500)),
+    "celeba_twenty": (f"{PHOTOS}:twenty", _photographs(12_000, 4000)),
     # What the labelers are for, on photographs, beside composites and augmentation.
     "celeba_labelers_none": (PHOTOS, {**PLAIN, "gan.label_weight": 0.0}),
-    "celeba_labelers_one": (PHOTOS, {**PLAIN, "gan.label_weight": 9.0}),
-    "celeba_labelers_both": (
-        PHOTOS,
-        {**PLAIN, "gan.label_weight": 9.0, "gan.anti_labeler_weight": 1.0},
-    ),
+    "celeba_labelers_one": (PHOTOS, OBEYED),
+    "celeba_labelers_both": (PHOTOS, {**OBEYED, "gan.anti_labeler_weight": 1.0}),
 }
 
 
