@@ -147,7 +147,7 @@ _SHOWN = (
     "conditional_relative_max",
     "never_max",
     "floor",
-    "pair_tvd_mean",
+    *("pair_tvd_mean", "pair_floor"),
     "held_out_log_likelihood",
     "tree_log_likelihood",
     "label_accuracy_mean",

@@ -160,7 +160,7 @@ def measure(
       truth: the true laws.
       guessed: how much of each of them the model's graph leaves open.
     """
-    found = discrete.compare(laws.exact_laws(*model), truth, num_rows=NUM_ROWS)
+    found = discrete.compare(laws.exact_laws(*model), truth)
     identified = [v for name, v in found.by_intervention.items() if guessed[name] == 0]
     return {
         "tvd": found.tvd,
@@ -168,7 +168,7 @@ def measure(
         "do_tvd_max": found.do_tvd_max,
         "do_tvd_identified": float(np.mean(identified)),
         "num_identified": len(identified),
-        "floor": found.floor,
+        "floor": discrete.resampling_floor(truth.seen, NUM_ROWS),
         "by_intervention": found.by_intervention,
     }
 

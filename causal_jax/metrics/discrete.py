@@ -2,7 +2,7 @@
 
 Total variation distance: TVD(p, q) = 1/2 sum |p - q| over *all* states. (The original's
 metric joins the model's table onto the data's, so that mass on combinations never seen
-is dropped: .25 of such mass reads as .003. `tvd_in_support` repeats it for comparison.)
+is dropped: .25 of such mass reads as .003.)
 
 do-TVD compares P(all nodes | do(X = v)) with the truth where the truth is a known SCM,
 and with the product of the data's conditional tables along the graph otherwise.
@@ -13,7 +13,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from causal_jax.queries.laws import Laws, empirical_law
+from causal_jax.queries.laws import (
+    Laws,
+    all_rows,
+    cardinalities,
+    empirical_law,
+    exact_laws,
+    tabular_fit,
+)
+from causal_jax.scm import SCM
 
 _ROWS_AT_ONCE = 8192  # of one-hot codes: 130 MB for 1,000 nodes of four states
 
@@ -25,7 +33,6 @@ class LabelMetrics(NamedTuple):
       tvd: of the joint law of what is seen.
       do_tvd_mean: mean over all single interventions do(node = state).
       do_tvd_max: largest of them.
-      floor: TVD of a table as large as the data's, drawn from the reference law.
       by_intervention: {"Node=state": do-TVD}.
       exact: True for enumerated laws, False for laws of `num_samples` rows.
     """
@@ -33,7 +40,6 @@ class LabelMetrics(NamedTuple):
     tvd: float
     do_tvd_mean: float
     do_tvd_max: float
-    floor: float
     by_intervention: dict[str, float]
     exact: bool
 
@@ -43,12 +49,6 @@ def tvd(p: np.ndarray, q: np.ndarray) -> float:
     return float(0.5 * np.abs(np.asarray(p, np.float64) - np.asarray(q)).sum())
 
 
-def tvd_in_support(data: np.ndarray, model: np.ndarray) -> float:
-    """The original's metric: the model, renormalised within the data's support."""
-    inside = np.asarray(model, np.float64) * (np.asarray(data) > 0)
-    return tvd(data, inside / inside.sum())
-
-
 def resampling_floor(law: np.ndarray, num_rows: int, seed: int = 0) -> float:
     """TVD between a law and a table of `num_rows` drawn from it: what chance does."""
     law = np.asarray(law, np.float64)
@@ -56,14 +56,46 @@ def resampling_floor(law: np.ndarray, num_rows: int, seed: int = 0) -> float:
     return tvd(law, counts / num_rows)
 
 
-def compare(model: Laws, reference: Laws, *, num_rows: int) -> LabelMetrics:
+class Chance(NamedTuple):
+    """How far a table lies from the law that it was drawn from.
+
+    Attributes:
+      floor: TVD of the table's own frequencies from what is seen.
+      floor_by_intervention: {"Node=state": do-TVD of the product of the table's
+        conditional tables along the graph}. Larger where the node's state is rare, and
+        where the table lacks causes that the intervention makes.
+    """
+
+    floor: float
+    floor_by_intervention: dict[str, float]
+
+
+def chance(scm: SCM, laws: Laws, num_rows: int, seed: int = 0) -> Chance:
+    """What chance alone makes of a table of `num_rows`.
+
+    Args:
+      scm: gives the graph and the states.
+      laws: what the table is drawn from, ordered as the model's nodes.
+      num_rows: of the table.
+      seed: of the draw.
+    """
+    law = np.asarray(laws.seen, np.float64)
+    counts = np.random.default_rng(seed).multinomial(num_rows, law / law.sum())
+    rows = np.repeat(all_rows(cardinalities(scm)), counts, axis=0)
+    fitted = exact_laws(*tabular_fit(scm, rows)).done
+    return Chance(
+        floor=tvd(law, counts / num_rows),
+        floor_by_intervention={k: tvd(laws.done[k], fitted[k]) for k in laws.done},
+    )
+
+
+def compare(model: Laws, reference: Laws) -> LabelMetrics:
     """Compares the laws of a label model with those of a reference.
 
     Args:
       model: the model's, see `queries.laws.model_laws`.
       reference: over the same nodes and states. What is seen may be the data's own
         table, where the graph of what is done need not be the data's.
-      num_rows: size of the training table, for the floor.
     """
     done = {name: tvd(law, model.done[name]) for name, law in reference.done.items()}
     distances = list(done.values())
@@ -71,7 +103,6 @@ def compare(model: Laws, reference: Laws, *, num_rows: int) -> LabelMetrics:
         tvd=tvd(reference.seen, model.seen),
         do_tvd_mean=float(np.mean(distances)),
         do_tvd_max=float(np.max(distances)),
-        floor=resampling_floor(reference.seen, num_rows),
         by_intervention=done,
         exact=model.exact,
     )

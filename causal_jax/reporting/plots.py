@@ -33,7 +33,7 @@ def law_figure(
     *,
     num_rows: int,
     by_intervention: Mapping[str, float] | None = None,
-    floor: float | None = None,
+    floor_by_intervention: Mapping[str, float] | None = None,
     states: Mapping[str, Sequence[str]] | None = None,
     source: str = "truth",
 ) -> Image.Image:
@@ -48,7 +48,8 @@ def law_figure(
       num_rows: rows of the training table: the error bars on the truth are two
         standard errors of a table that large, what chance alone does.
       by_intervention: {"Node=state": do-TVD} (`LabelMetrics.by_intervention`).
-      floor: TVD of a table of `num_rows` drawn from the truth; a dashed line.
+      floor_by_intervention: the same that chance alone makes of a table of `num_rows`
+        (`discrete.Chance`); a mark on each bar.
       states: names of the states of nodes; their indices if None.
       source: what `truth` is, for the legend: "truth" or "data".
     """
@@ -64,7 +65,7 @@ def law_figure(
         axes = figure.subplots(1, 2 if by_intervention else 1, squeeze=False)[0]
         _draw_marginals(axes[0], rows, num_rows, source)
         if by_intervention:
-            _draw_interventions(axes[1], by_intervention, floor)
+            _draw_interventions(axes[1], by_intervention, floor_by_intervention or {})
         return to_image(figure)
 
 
@@ -105,13 +106,17 @@ def _draw_marginals(axes, rows, num_rows: int, source: str) -> None:
     axes.legend(frameon=False, fontsize=9)
 
 
-def _draw_interventions(axes, by_intervention: Mapping, floor: float | None) -> None:
+def _draw_interventions(axes, by_intervention: Mapping, floors: Mapping) -> None:
     y = np.arange(len(by_intervention))
     values = list(by_intervention.values())
     axes.barh(y, values, 0.7, color=MODEL)
-    if floor is not None:
-        axes.axvline(floor, color=FLOOR, ls="--", lw=1.2)
-        axes.set_xlabel(f"dashed: chance alone, {floor:.4f}", color=FLOOR, fontsize=9)
+    marks = [
+        (floors[name], i) for i, name in enumerate(by_intervention) if name in floors
+    ]
+    if marks:
+        x, row = np.array(marks).T
+        axes.vlines(x, row - 0.35, row + 0.35, color=FLOOR, lw=1.8)
+        axes.set_xlabel("red: chance alone", color=FLOOR, fontsize=9)
     axes.set(title="done: distance (TVD) of the law under do", xlim=(0, None))
     _format_horizontal_bars(axes, y, [f"do({text})" for text in by_intervention])
 

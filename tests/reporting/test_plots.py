@@ -31,8 +31,13 @@ def test_laws_are_drawn_with_and_without_interventions():
     named = plots._state_rows(model, truth, {"Male": ("no", "yes")})
     assert named[0][0] == "Male=yes", "real names, not the second state's index"
     seen = plots.law_figure(model, truth, num_rows=100)
+    done, chance = {"Male=0": 0.01, "Male=1": 0.02}, {"Male=1": 0.004}
     both = plots.law_figure(
-        model, truth, num_rows=100, by_intervention={"Male=0": 0.01}, floor=0.004
+        model,
+        truth,
+        num_rows=100,
+        by_intervention=done,
+        floor_by_intervention=chance,
     )
     assert is_drawn(seen)
     assert both.width > seen.width

@@ -55,7 +55,7 @@ def compared(truth, edges):
     reference = laws.exact_laws(*truth)
     scm, params = fitted(reference.seen, edges)
     model = laws.model_laws(scm, params, jax.random.key(0))
-    return discrete.compare(model, reference, num_rows=1000)
+    return discrete.compare(model, reference)
 
 
 def complete(order):

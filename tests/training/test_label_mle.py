@@ -87,7 +87,6 @@ def test_a_short_run_reaches_the_true_laws(tables):
     found = discrete.compare(
         laws.model_laws(scm, result.params, jax.random.key(2)),
         laws.exact_laws(tables.scm, tables.params),
-        num_rows=num,
     )
     before = discrete.tvd(
         laws.exact_law(scm, scm.init(jax.random.key(0))), tables.law().ravel()

@@ -28,12 +28,17 @@ class LabelShown(NamedTuple):
         many labels.
       reference_effects: the same of the truth or, along the graph, of the data; None
         where the joint law is too large.
+      num_rows: of the table that chance is measured for: the one trained on or, where
+        all rows are compared, of all.
+      is_truth_known: whether the law that the rows were drawn from is known.
     """
 
     tables: pairs.Compared
     worst: conditionals.WorstCells | None
     effects: Effects | None
     reference_effects: Effects | None
+    num_rows: int
+    is_truth_known: bool
 
 
 def label_metrics(trained: Trained, labels: data.Labels) -> tuple[dict, LabelShown]:
@@ -84,7 +89,12 @@ def _small(trained: Trained, labels: data.Labels) -> tuple[dict, LabelShown]:
     key = jax.random.key(KEY)
     model = laws.model_laws(scm, trained.label_params, key, num_samples=NUM_ROWS)
     reference, source = reference_laws(trained, labels)
-    measured = discrete.compare(model, reference, num_rows=len(labels.rows))
+    measured = discrete.compare(model, reference)
+    # A table of few rows lacks most of its law: drawn from again, it lies nearer to
+    # itself than it does to any law. So the data are compared with tables that the
+    # model itself draws.
+    drawn_from = reference if source == "truth" else model
+    chance = discrete.chance(scm, drawn_from, len(labels.rows))
     tables = pairs.Compared(
         model=pairs.tables_of_law(scm, model.seen)
         if model.exact
@@ -100,8 +110,10 @@ def _small(trained: Trained, labels: data.Labels) -> tuple[dict, LabelShown]:
         ),
         effects=effects.effects_of_laws(scm, model),
         reference_effects=effects.effects_of_laws(scm, reference),
+        num_rows=len(labels.rows),
+        is_truth_known=labels.truth is not None,
     )
-    found = measured._asdict()
+    found = measured._asdict() | chance._asdict()
     if source == "truth" and model.exact:
         found["never_max"] = conditionals.largest_never(
             scm, reference.seen, trained.label_params
@@ -118,12 +130,13 @@ def _large(trained: Trained, labels: data.Labels) -> tuple[dict, LabelShown]:
     drawn = laws.sampled_rows(scm, params, jax.random.key(KEY), num)
     measured = discrete.compare_pairs(everything, drawn, laws.cardinalities(scm))
     result = {
-        **dict.fromkeys(("tvd", "do_tvd_mean", "do_tvd_max")),
-        "floor": measured.floor,
+        **dict.fromkeys(("tvd", "do_tvd_mean", "do_tvd_max", "floor")),
         "by_intervention": {},
+        "floor_by_intervention": {},
         "exact": False,
         "pair_tvd_mean": measured.mean,
         "pair_tvd_max": measured.max,
+        "pair_floor": measured.floor,
     }
     tables = pairs.Compared(
         model=pairs.tables_of_rows(scm, drawn),
@@ -139,6 +152,8 @@ def _large(trained: Trained, labels: data.Labels) -> tuple[dict, LabelShown]:
         ),
         effects=effects.effects_by_elimination(scm, params) if is_explicit else None,
         reference_effects=None,
+        num_rows=len(everything),
+        is_truth_known=labels.truth is not None,
     )
     return result, shown
 

@@ -58,13 +58,11 @@ class Shown(NamedTuple):
 
     Attributes:
       trained: the run and its model.
-      num_rows: label rows that it was trained on.
       labels: what is shown of the labels.
       pictures: what the image metrics were measured on; None without images.
     """
 
     trained: Trained
-    num_rows: int
     labels: LabelShown
     pictures: "Images | None"
 
@@ -91,7 +89,6 @@ def measure(run: Run, judge: str | Path | None = None) -> Measured:
         metrics={"labels": label_part, "images": image_part},
         shown=Shown(
             trained=trained,
-            num_rows=len(labels.rows),
             labels=label_shown,
             pictures=pictures,
         ),

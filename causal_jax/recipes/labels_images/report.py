@@ -56,9 +56,9 @@ def _label_laws(result: Page, shown: Shown, labels: dict) -> None:
     figure = plots.law_figure(
         tables.model.marginals,
         tables.reference.marginals,
-        num_rows=shown.num_rows,
+        num_rows=shown.labels.num_rows,
         by_intervention=by_intervention or None,
-        floor=labels["floor"] if by_intervention else None,
+        floor_by_intervention=labels["floor_by_intervention"],
         states={name: scm.states(name) for name in scm.nodes},
         source=tables.source,
     )
@@ -85,8 +85,8 @@ def _caption_of_laws(tables: pairs.Compared, by_intervention: dict) -> str:
         )
         texts.append(
             "Right: for every do(label = state), the distance (TVD) of the model's law "
-            f"of all labels from {reference}; dashed: the distance that chance alone "
-            "makes."
+            f"of all labels from {reference}; red: the distance that chance alone "
+            "makes of a table as large as the one that was trained on."
         )
     if max(num_bars, len(by_intervention)) > plots.MAX_BARS:
         texts.append(f"Shown are the {plots.MAX_BARS} bars that are furthest off.")

@@ -6,6 +6,7 @@ import numpy as np
 
 from causal_jax.metrics.conditionals import Cell, WorstCells
 from causal_jax.recipes.labels_images import data
+from causal_jax.recipes.labels_images.label_measures import NUM_ROWS
 from causal_jax.recipes.labels_images.measures import Shown
 from causal_jax.recipes.recipe import Run
 from causal_jax.reporting.page import Page
@@ -44,6 +45,11 @@ def _opening(run: Run, metrics: dict, shown: Shown) -> str:
     if shown.labels.tables.source == "truth":
         truth = (
             "The law that these rows were drawn from is known, and is the truth here."
+        )
+    elif shown.labels.is_truth_known:
+        truth = (
+            "The law that these rows were drawn from is known; the model is compared "
+            "with the data's tables all the same, as they have its graph or its size."
         )
     else:
         truth = "The true law is not known: the data's tables stand in its place."
@@ -91,19 +97,20 @@ def _why(labels: dict) -> str:
 
 
 def _label_sentences(labels: dict, shown: Shown) -> Iterator[str]:
-    source, num_rows = shown.labels.tables.source, labels["rows"]
+    source, num_rows = shown.labels.tables.source, shown.labels.num_rows
     if labels["tvd"] is not None:
         yield (
             f"What is seen: the model's law of all labels is {labels['tvd']:.4f} from "
             f"the {source}'s in total variation distance (TVD), the most by which the "
             "two can differ on the probability of any event; 0 is the same law. "
-            f"{_chance(labels, num_rows)}"
+            f"{_chance(labels, source, num_rows)}"
         )
         worst = max(labels["by_intervention"], key=labels["by_intervention"].get)
         yield (
             "What is done: under single interventions the distance is "
             f"{labels['do_tvd_mean']:.4f} on average and at most "
-            f"{labels['do_tvd_max']:.4f}, under do({worst})."
+            f"{labels['do_tvd_max']:.4f}, under do({worst}), where chance makes "
+            f"{labels['floor_by_intervention'][worst]:.4f}."
         )
     else:
         yield (
@@ -111,7 +118,7 @@ def _label_sentences(labels: dict, shown: Shown) -> Iterator[str]:
             f"the tables of all pairs. They are {labels['pair_tvd_mean']:.4f} from the "
             "data's on average, in total variation distance (TVD), and at most "
             f"{labels['pair_tvd_max']:.4f}; another sample of the data as large as it "
-            f"would be {labels['floor']:.4f} away by chance."
+            f"would be {labels['pair_floor']:.4f} away by chance."
         )
     if shown.labels.worst is not None:
         yield worst_sentence(shown.labels.worst, source, num_rows)
@@ -124,13 +131,18 @@ def _label_sentences(labels: dict, shown: Shown) -> Iterator[str]:
         )
 
 
-def _chance(labels: dict, num_rows: int) -> str:
-    ratio = labels["tvd"] / max(labels["floor"], 1e-12)
-    return (
+def _chance(labels: dict, source: str, num_rows: int) -> str:
+    drawn_from = "that law" if source == "truth" else "the model"
+    text = (
         f"Chance alone makes {labels['floor']:.4f}: that is how far a table of "
-        f"{num_rows:,} rows lies from the law that it was drawn from. The model is "
-        f"{ratio:.1f} times as far."
+        f"{num_rows:,} rows drawn from {drawn_from} lies from it"
     )
+    if labels["floor"]:
+        times = labels["tvd"] / labels["floor"]
+        text += f"; the model and the {source} are {times:.1f} times as far apart"
+    if not labels["exact"]:
+        text += f". (The model's law is counted in {NUM_ROWS:,} rows that it draws)"
+    return f"{text}."
 
 
 def worst_sentence(worst: WorstCells, source: str, num_rows: int) -> str:
@@ -276,14 +288,20 @@ def _percent(share: float) -> str:
 def _figures(labels: dict, pictures: dict) -> Iterator[tuple[str, float | None, str]]:
     """(figure, value, meaning)."""
     chance = "TVD that chance alone makes"
+    by_chance = labels.get("floor_by_intervention") or {}
     yield "TVD of what is seen", labels["tvd"], "distance of the law of all labels"
     yield "do-TVD, mean", labels["do_tvd_mean"], "the same, mean over do(label = state)"
     yield "do-TVD, largest", labels["do_tvd_max"], "the worst intervention's"
-    yield chance, labels["floor"], "a table as large as the data, drawn from the law"
+    yield chance, labels["floor"], "of a table as large as the data"
+    yield (
+        "do-TVD that chance makes, largest",
+        max(by_chance.values(), default=None),
+        "of the conditional tables of such a table",
+    )
     yield (
         "worst conditional cell",
         labels["conditional_max"],
-        "largest error of P(label | causes)",
+        "largest error of P(label | causes), of states and causes that occur",
     )
     yield (
         "what never occurs",
@@ -291,6 +309,7 @@ def _figures(labels: dict, pictures: dict) -> Iterator[tuple[str, float | None, 
         "largest probability of a state that its causes rule out, should be 0",
     )
     yield "pairwise TVD, mean", labels.get("pair_tvd_mean"), "over all pairs of labels"
+    yield "... by chance", labels.get("pair_floor"), "of the data drawn from again"
     yield (
         "held-out log-likelihood",
         labels.get("held_out_log_likelihood"),
