@@ -10,7 +10,8 @@ from causal_jax.types import Array
 def balanced_accuracy(probs: Array, labels: Array) -> np.ndarray:
     """`[L]` mean of the accuracies on ones and on zeros.
 
-    A label with only one state in `labels` gets the accuracy on that state.
+    nan for a label with only one state in `labels`: a reader that always says it would
+    be right.
 
     Args:
       probs: `[B, L]` probabilities that the label is 1.
@@ -23,7 +24,7 @@ def balanced_accuracy(probs: Array, labels: Array) -> np.ndarray:
         count = state.sum(0)
         hits = (right & state).sum(0)
         by_state.append(np.where(count > 0, hits / np.maximum(count, 1), np.nan))
-    return np.nanmean(by_state, axis=0)
+    return np.mean(by_state, axis=0)
 
 
 FEWEST = 30  # pictures of a label's state with given causes

@@ -208,6 +208,7 @@ def read_together(
 
 
 MIN_COMBINATION = 30  # images, in `read_together`
+MIN_FRECHET = 30  # images in each set, in `frechet`
 
 
 def _combination_text(scm: SCM, do: Mapping) -> str:
@@ -281,10 +282,11 @@ def frechet(
       num: images in each set; at most N / 2.
 
     Returns:
-      None of fewer than four real images.
+      None of fewer than `2 * MIN_FRECHET` real images: of few, chance moves the
+      distance by as much as the floor.
     """
     num = min(num, len(real) // 2)
-    if num < 2:
+    if num < MIN_FRECHET:
         return None
     key_split, key_draw = jax.random.split(key)
     rows = np.asarray(jax.random.permutation(key_split, len(real)))[: 2 * num]

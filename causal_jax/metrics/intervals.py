@@ -1,7 +1,8 @@
 """Bootstrap intervals for means of strata of equal weight (Efron 1979).
 
 The percentile interval of the mean over strata of the strata's means, each stratum
-resampled on its own. Its coverage is tested on known laws. A bootstrap of a share that
+resampled on its own; a resample of B units varies less than B units do, and is widened
+by sqrt(B / (B - 1)). Its coverage is tested on known laws. A bootstrap of a share that
 is 1 in the sample has no width; with shares a resample therefore also picks from one
 success and one failure more among all units (the rule of succession), each Poisson(1)
 times: a share of 1 of N units has a lower end near the "rule of three", 1 - 3 / N.
@@ -47,18 +48,23 @@ def bootstrap(
       seed: fixes them.
 
     Raises:
-      ValueError: no values.
+      ValueError: fewer than two units a stratum.
     """
     strata = np.atleast_2d(np.asarray(values, np.float64))
-    if not strata.size:
-        raise ValueError("there is nothing to take the mean of: give at least one unit")
+    num_units = strata.shape[1]
+    if not strata.size or num_units < 2:
+        raise ValueError(
+            f"a stratum has {num_units} units, of which no interval is known: give at "
+            "least two"
+        )
     value = strata.mean()
     random = np.random.default_rng(seed)
-    shape = (num_resamples, strata.shape[1])
+    shape, wider = (num_resamples, num_units), np.sqrt(num_units / (num_units - 1))
     means = np.zeros(num_resamples)
     for row in strata:
-        picked = random.integers(0, len(row), shape, dtype=np.int32)
-        means += row[picked].mean(1) / len(strata)
+        picked = random.integers(0, num_units, shape, dtype=np.int32)
+        center = row.mean()
+        means += (center + wider * (row[picked].mean(1) - center)) / len(strata)
     if share:
         successes, failures = random.poisson(1, (2, num_resamples))
         num = strata.size

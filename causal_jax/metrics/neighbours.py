@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+# A copy is nearer than this times what all but one real picture in a hundred are.
+_COPY = 0.8
 _CHUNK = 2048  # training pictures compared at once: 100 MB at 64 pixels
 
 
@@ -22,6 +24,8 @@ class Neighbours(NamedTuple):
       real_distances: the same of the held-out real pictures; None without them.
       real_indices: the same.
       real_median: the same.
+      copies: share of the generated pictures that are much nearer than nearly all real
+        ones (.8 times the hundredth of `real_distances`); None without real ones.
     """
 
     distances: np.ndarray
@@ -30,6 +34,7 @@ class Neighbours(NamedTuple):
     real_distances: np.ndarray | None = None
     real_indices: np.ndarray | None = None
     real_median: float | None = None
+    copies: float | None = None
 
 
 def nearest_neighbours(
@@ -59,11 +64,12 @@ def nearest_neighbours(
     found = Neighbours(distances=distances, indices=indices, median=median)
     if real is None:
         return found
-    distances, indices = _nearest_in_training(real[:num], training, mirror)
+    theirs, indices = _nearest_in_training(real[:num], training, mirror)
     return found._replace(
-        real_distances=distances,
+        real_distances=theirs,
         real_indices=indices,
-        real_median=float(np.median(distances)),
+        real_median=float(np.median(theirs)),
+        copies=float(np.mean(distances < _COPY * np.quantile(theirs, 0.01))),
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from causal_jax import graph as graphs
-from causal_jax.interventions import Modify, Scale, Shift
+from causal_jax.interventions import Modify, Replace, Scale, Shift
 from causal_jax.queries.draws import require_image
 from causal_jax.reporting import grids, plots, sheets
 from causal_jax.scm import SCM
@@ -30,7 +30,7 @@ def graph(
     Args:
       model: a model, or what `graph.read` accepts.
       do: as in `SCM.sample`, or names of nodes. Where a node still listens to its
-        parents (`Shift`, `Scale`, `Modify`, a function), its edges stay.
+        parents (`Shift`, `Scale`, `Modify`, `Replace`, a function), its edges stay.
       title: a line above it.
 
     Raises:
@@ -51,7 +51,7 @@ def graph(
 
 def _listens(value: Any) -> bool:
     """Whether a node whose intervention this is still listens to its parents."""
-    return callable(value) or isinstance(value, Shift | Scale | Modify)
+    return callable(value) or isinstance(value, Shift | Scale | Modify | Replace)
 
 
 def images(
@@ -181,6 +181,11 @@ def _first_units(
             raise ValueError(
                 f"the values have no {missing[0]!r}: give what scm.sample returns"
             )
+    if any(np.ndim(values[image]) != 4 for values in samples):
+        raise ValueError(
+            f"{image!r} is of one unit: give several, arrays [N, ...], or show it with "
+            "plot.images"
+        )
     kept = (*scm.discrete, image)
     return [{n: np.asarray(values[n][:num]) for n in kept} for values in samples]
 
@@ -203,7 +208,7 @@ def bars(
       title: a line above everything.
 
     Raises:
-      ValueError: a node that has no states, or that a sample lacks.
+      ValueError: a node that has no states, or that a sample lacks or gives others.
 
     Example:
       >>> import jax
@@ -235,7 +240,13 @@ def _frequencies(
         raise ValueError(f"node {name!r} has no states: name labels")
     if name not in values:
         raise ValueError(f"the sample {legend!r} has no {name!r}")
-    counts = np.bincount(np.asarray(values[name]).ravel(), minlength=len(states))
+    indices = np.asarray(values[name]).ravel()
+    if not indices.size or not np.isin(indices, np.arange(len(states))).all():
+        raise ValueError(
+            f"the sample {legend!r} has no state indices of {name!r}: give integers of "
+            f"0 to {len(states) - 1}, at least one"
+        )
+    counts = np.bincount(indices.astype(int), minlength=len(states))
     shown = [1] if len(states) == 2 else range(len(states))
     is_plain = states == graphs.BINARY
     return [

@@ -25,6 +25,7 @@ LAWS = {
         25 / 3,
         {},
     ),
+    "few_units": (lambda r: r.normal(0, 1, (18, 3)), 0.0, {}),
     "share": (lambda r: r.random(200) < 0.8, 0.8, {"share": True}),
     "many_strata": (lambda r: r.random((18, 60)) < 0.985, 0.985, {"share": True}),
     "high_share": (lambda r: r.random((2, 150)) < 0.97, 0.97, {"share": True}),
@@ -53,6 +54,7 @@ def test_strata_weigh_alike_and_the_seed_fixes_everything():
     assert found == bootstrap(values, seed=4) != bootstrap(values, seed=5)
 
 
-def test_no_values_are_refused():
-    with pytest.raises(ValueError, match="at least one unit"):
-        bootstrap(np.zeros(0))
+@pytest.mark.parametrize("values", [np.zeros(0), np.zeros(1), np.zeros((3, 1))])
+def test_too_few_values_are_refused(values):
+    with pytest.raises(ValueError, match="give at least two"):
+        bootstrap(values)

@@ -15,6 +15,9 @@ def test_copies_are_found_and_new_pictures_are_not():
     assert found.indices.tolist() == [5, 2999, 17]
     assert found.median == 0.0
     assert found.real_median > 100.0
+    assert found.copies == 1.0
+    half = np.concatenate([copies, held_out[:3]])
+    assert nearest_neighbours(half, training, held_out).copies == 0.5
     brute = np.sqrt(
         ((held_out[:, None].astype(float) - training[None]) ** 2).sum((2, 3, 4))
     )

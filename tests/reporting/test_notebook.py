@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 import causal_jax
-from causal_jax import SCM, Randomize, Shift, Tabular, graph, plot
+from causal_jax import SCM, Randomize, Replace, Shift, Tabular, graph, plot
 from causal_jax.data import faces
 from causal_jax.reporting import plots
 
@@ -52,6 +52,8 @@ def test_edges_into_done_nodes_are_cut_where_they_no_longer_listen(monkeypatch):
     do = {"Rain": 1, "Sprinkler": lambda value, parents: value, "Wet": Shift(1.0)}
     plot.graph(SPRINKLER, do=do)
     assert seen["done"] == ["Rain", "Sprinkler", "Wet"] and seen["cut"] == ["Rain"]
+    plot.graph(SPRINKLER, do={"Wet": Replace(Tabular(2, (2, 2)), {})})
+    assert seen["cut"] == [], "another mechanism has the same parents"
     plot.graph(SPRINKLER, do={"Wet": Randomize([0.5, 0.5])})
     assert seen["cut"] == ["Wet"]
     plot.graph(SPRINKLER, do=["Sprinkler"])
@@ -131,3 +133,21 @@ def test_bars_of_what_has_none_are_refused(drawn):
         plot.bars(scm, {"seen": {}})
     with pytest.raises(ValueError, match="7 series"):
         plot.bars(scm, dict.fromkeys("abcdefg", before))
+
+
+@pytest.mark.parametrize("values", [[0, 1, 7], [], [-1], [0.5], ["0", "1"]])
+def test_bars_of_what_are_no_state_indices_are_refused(values):
+    scm = SCM(graph.build([], nodes=["Rain"]), {"Rain": Tabular(2)})
+    with pytest.raises(ValueError, match="integers of 0 to 1, at least one"):
+        plot.bars(scm, {"seen": {"Rain": np.array(values)}})
+
+
+def test_pictures_of_one_unit_are_refused(drawn):
+    scm, twins = drawn
+    before, after = ({name: x[0] for name, x in values.items()} for values in twins)
+    for show in (
+        lambda: plot.samples(scm, before),
+        lambda: plot.twins(scm, before, after),
+    ):
+        with pytest.raises(ValueError, match="'image' is of one unit"):
+            show()

@@ -368,12 +368,12 @@ def are_faces(config: Settings) -> bool:
     return config.dataset == "faces" and not config.images
 
 
-def are_held_out(config: Settings, labels: Labels) -> bool:
+def are_held_out(config: Settings, num: int) -> bool:
     """Whether the pictures that a run is measured against were not trained on.
 
-    Of one's own pictures none are held out where `holdout` is 0.
+    Of one's own, `num` in all, none are held out where `holdout` makes less than one.
     """
-    return not config.images or len(labels.held_out) > 0
+    return not config.images or bool(_held_out(num, config).any())
 
 
 def _part(pictures: ImageData, rows: np.ndarray) -> ImageData:

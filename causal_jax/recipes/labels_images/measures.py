@@ -7,6 +7,7 @@ import jax
 import networkx as nx
 import numpy as np
 
+from causal_jax import graph as graphs
 from causal_jax.data import faces
 from causal_jax.data.composites import find_regions
 from causal_jax.data.records import ImageData
@@ -30,6 +31,7 @@ from causal_jax.reporting import grids
 from causal_jax.runs import folder
 from causal_jax.runs.load import IMAGE, IMAGES
 from causal_jax.scm import SCM
+from causal_jax.training.unseen_combinations import RARE
 from causal_jax.types import Key, Params
 
 NUM_PER_STATE = 500  # pictures of do(label=0) and as many of do(label=1), a label
@@ -103,7 +105,8 @@ class Images(NamedTuple):
 
     Attributes:
       judge: reads labels (and nuisances) off pictures.
-      judge_accuracy: {label: its balanced accuracy on held-out real pictures}.
+      judge_accuracy: {label: its balanced accuracy on held-out real pictures}; None
+        where they lack a state.
       judge_under_do: the same if the labels were set, see `accuracy_under_do`.
       training: what was trained on, without composites.
       held_out: real pictures that were not.
@@ -112,7 +115,7 @@ class Images(NamedTuple):
     """
 
     judge: Judge
-    judge_accuracy: dict[str, float]
+    judge_accuracy: dict[str, float | None]
     judge_under_do: dict[str, UnderDo]
     training: ImageData
     held_out: ImageData
@@ -137,7 +140,8 @@ def open_images(
         reader, truth = trained_judge(run, labels, training, judge_path), None
     probs, rows = reader.labels(held_out.images), judged_rows(reader, held_out)
     accuracy = balanced_accuracy(probs, rows)
-    names = dict(zip(reader.label_names, map(float, accuracy), strict=True))
+    known = (None if np.isnan(share) else float(share) for share in accuracy)
+    names = dict(zip(reader.label_names, known, strict=True))
     under_do = {
         name: accuracy_under_do(probs[:, i], rows[:, i], _causes(graph, held_out, name))
         for i, name in enumerate(reader.label_names)
@@ -148,7 +152,9 @@ def open_images(
         judge_under_do=under_do,
         training=training,
         held_out=held_out,
-        were_trained_on=not data.are_held_out(config, labels),
+        were_trained_on=not data.are_held_out(
+            config, len(training.images) + len(held_out.images)
+        ),
         truth=truth,
     )
 
@@ -198,10 +204,12 @@ def image_metrics(trained: Trained, labels: data.Labels, pictures: Images) -> di
         **dict.fromkeys(UNSEEN_FIGURES),
         "male_by_mustache": None,
     }
-    combinations = [c for c in UNSEEN if set(c) <= names]
+    combinations = _unseen_combinations(trained.scm, names, pictures.training)
     if combinations:
         result |= _unseen(model, key, combinations, pictures)
-    if {CAUSE, EFFECT} <= names:
+    if {CAUSE, EFFECT} <= names and all(
+        trained.scm.states(name) == graphs.BINARY for name in (CAUSE, EFFECT)
+    ):
         effects = images.do_versus_see(
             *model,
             key,
@@ -228,7 +236,26 @@ def image_metrics(trained: Trained, labels: data.Labels, pictures: Images) -> di
     return result | {"curve": curve(trained, pictures, combinations, key)}
 
 
-def _relative(ours: dict[str, float], judges: dict[str, float]) -> dict[str, float]:
+def _unseen_combinations(
+    scm: SCM, names: set[str], training: ImageData
+) -> list[dict[str, int]]:
+    """Those of `UNSEEN` that the model has and its training pictures hardly do."""
+    found = []
+    for combination in UNSEEN:
+        if not set(combination) <= names:
+            continue
+        if any(scm.states(name) != graphs.BINARY for name in combination):
+            continue  # another name may be what is state 1 here
+        columns = [training.table.names.index(name) for name in combination]
+        have = training.table.values[:, columns] == list(combination.values())
+        if have.all(1).mean() <= RARE * have.mean(0).prod():
+            found.append(combination)
+    return found
+
+
+def _relative(
+    ours: dict[str, float], judges: dict[str, float | None]
+) -> dict[str, float | None]:
     """Label accuracies over the judge's own: what it cannot read is not asked for."""
     return _mean_and_min("relative", ours, judges)
 
@@ -248,9 +275,9 @@ def _over_do(ours: dict[str, float], pictures: Images) -> dict[str, float]:
 
 
 def _mean_and_min(
-    kind: str, ours: dict[str, float], judges: dict[str, float]
+    kind: str, ours: dict[str, float], judges: dict[str, float | None]
 ) -> dict[str, float | None]:
-    """Of the ratios; labels that the judge never reads right are left out."""
+    """Of the ratios; labels that the judge is not known to read are left out."""
     ratios = [ours[name] / judges[name] for name in ours if judges[name]]
     return {
         f"label_accuracy_{kind}_mean": float(np.mean(ratios)) if ratios else None,
@@ -360,4 +387,5 @@ def neighbours(trained: Trained, pictures: Images, key: Key) -> dict:
     return {
         "nearest_neighbour_median": nearest.median,
         "nearest_neighbour_median_real": nearest.real_median,
+        "nearest_neighbour_copies": nearest.copies,
     }

@@ -16,9 +16,9 @@ _TRAINERS = {
     "mle": "by maximum likelihood",
     "best": "by the trainer that held-out rows preferred",
 }
-_COPIES = (
-    0.8  # of real pictures' distance to the training set: below it, look for copies
-)
+# Of real pictures' distance to the training set, and share of pictures that are much
+# nearer than real ones: from there on, look for copies.
+_NEAR, _COPIES = 0.8, 0.01
 
 
 def add(page: Page, run: Run, metrics: dict, shown: Shown) -> None:
@@ -234,16 +234,17 @@ def _together(pictures: dict) -> Iterator[str]:
 def _likeness(pictures: dict) -> str:
     ratio = pictures["frechet"] / max(pictures["frechet_floor"], 1e-12)
     text = (
-        "Likeness: the Frechet distance between the judge's features of generated and "
-        f"of real pictures is {pictures['frechet']:.3f}; other real pictures are "
+        "Likeness: the Frechet distance between the judge's features of "
+        f"{pictures['frechet_num']:,} generated and as many "
+        f"real pictures is {pictures['frechet']:.3f}; other real pictures are "
         f"at {pictures['frechet_floor']:.3f}. 0 is indistinguishable, and "
         f"the model is {ratio:.1f} times as far as real pictures are from each other."
     )
     if (same := pictures.get("frechet_same_labels")) is not None:
-        text += f" Of images drawn with the labels of real pictures it is {same:.3f}"
-        if pictures["frechet"] - same > pictures["frechet_floor"]:
-            text += ": the law of the labels lacks something, such as an edge"
-        text += "."
+        text += (
+            f" Of images drawn with the labels of real pictures it is {same:.3f}; what "
+            "this is less by comes of the law of the labels, beside chance."
+        )
     if (variety := pictures.get("variety")) is not None:
         text += (
             f" With the same labels images vary {variety:.2f} times as much as "
@@ -266,15 +267,17 @@ def _likeness(pictures: dict) -> str:
 def _copies(pictures: dict) -> str:
     own = pictures["nearest_neighbour_median"]
     real = pictures["nearest_neighbour_median_real"]
+    copies = pictures["nearest_neighbour_copies"]
     found = (
         "generated pictures lie closer to the training set than new ones: look for "
         "copies"
-        if own < _COPIES * real
+        if own < _NEAR * real or copies > _COPIES
         else "no sign that training pictures were copied"
     )
     return (
         f"Copies: a generated picture is {own:,.0f} grey levels (L2) from the nearest "
-        f"training picture, a new real one {real:,.0f} (medians): {found}."
+        f"training picture, a new real one {real:,.0f} (medians), and "
+        f"{_percent(copies)} are much nearer than nearly all real ones: {found}."
     )
 
 

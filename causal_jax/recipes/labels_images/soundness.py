@@ -128,7 +128,7 @@ def by_stratum(measured: Measured, cases: Cases) -> dict[str, dict[str, float]]:
 
 def num_composed(num: int) -> int:
     """Cases a stratum for composition: ten rounds of all of them would be minutes."""
-    return num // 4 or 1
+    return min(num, max(num // 4, 10))
 
 
 def compositions(imagine, cases: Cases, key) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from causal_jax import graph as graphs
 from causal_jax.networks.image import ImageGenerator
 from causal_jax.recipes.labels_images import label_stage
-from causal_jax.recipes.labels_images.data import Training
+from causal_jax.recipes.labels_images.data import Training, are_faces
 from causal_jax.recipes.labels_images.model import image_mechanism, labels_of
 from causal_jax.recipes.labels_images.own_states import own_states
 from causal_jax.recipes.recipe import Stage
@@ -56,6 +56,11 @@ def check(config: Settings) -> None:
         )
     if not 0 <= config.flatten <= 1:
         raise ValueError(f"flatten is between 0 and 1, not {config.flatten}")
+    if are_faces(config) and config.num_images < 1:
+        raise ValueError(
+            f"num_images={config.num_images}: of faces, which are drawn, give at least "
+            "1; 0 is all pictures of a tfds set"
+        )
     if config.images and config.num_images:
         raise ValueError(
             f"num_images={config.num_images} is for pictures that are drawn or of a "

@@ -88,7 +88,7 @@ def test_the_smaller_number_of_cases_of_composition_is_said(measured):
 
 
 def test_at_least_one_case_is_composed():
-    assert [soundness.num_composed(num) for num in (2, 7, 60)] == [1, 1, 15]
+    assert [soundness.num_composed(num) for num in (2, 7, 20, 60)] == [2, 7, 10, 15]
 
 
 def test_soundness_writes_its_figures_and_a_sheet(imagination_model, monkeypatch):
