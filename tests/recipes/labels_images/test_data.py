@@ -9,6 +9,7 @@ import causal_jax
 from causal_jax import graph as graphs
 from causal_jax.data import user_images
 from causal_jax.data.records import ImageData, Table
+from causal_jax.metrics import images as metrics_of_images
 from causal_jax.recipes import recipe, registry, settings
 from causal_jax.recipes.labels_images import data, measures
 from causal_jax.training.unseen_combinations import unseen_pairs
@@ -121,6 +122,7 @@ def test_own_pictures_are_learned_and_measured(tmp_path, monkeypatch):
     assert scm.sample(params, jax.random.key(0), num=2)["image"].shape[0] == 2
     monkeypatch.setattr(measures, "NUM_PER_STATE", 4)
     monkeypatch.setattr(measures, "NUM_NEIGHBOURS", 2)
+    monkeypatch.setattr(metrics_of_images, "MIN_FRECHET", 2)
     measured = recipe.evaluate(tmp_path / "run")["images"]
     for name in ("unseen_accuracy", "diversity"):  # no such labels, no renderer
         assert measured[name] is None

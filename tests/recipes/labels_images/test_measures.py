@@ -5,6 +5,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
+from causal_jax.metrics import images
 from causal_jax.metrics.accuracy import UnderDo
 from causal_jax.queries import laws
 from causal_jax.recipes import recipe, registry
@@ -53,6 +54,7 @@ def test_celeba_images_run_from_tfds(tmp_path, celeba_dir, monkeypatch):
     monkeypatch.setattr(measures, "NUM_PER_STATE", 4)
     monkeypatch.setattr(measures, "NUM_OF_CURVE", 4)
     monkeypatch.setattr(measures, "NUM_NEIGHBOURS", 4)
+    monkeypatch.setattr(images, "MIN_FRECHET", 2)
     metrics = recipe.evaluate(tmp_path)
     assert (tmp_path / "judge.npz").is_file()  # trained on the training split
     assert metrics["images"]["judge_accuracy"].keys() == set(

@@ -82,12 +82,12 @@ def test_every_figure_is_the_mean_of_the_units_beside_it(measured):
 def test_the_smaller_number_of_cases_of_composition_is_said(measured):
     folder, figures = measured
     assert figures["num_per_stratum"] == NUM
-    assert figures["composition_num_per_stratum"] == NUM // 4
+    assert figures["composition_num_per_stratum"] == NUM  # ten, where there are so many
     units = np.load(folder / "soundness_units.npz", allow_pickle=False)
-    assert units["residual_composition"].shape == (soundness.ROUNDS, len(STRATA), 2)
+    assert units["residual_composition"].shape == (soundness.ROUNDS, len(STRATA), NUM)
 
 
-def test_at_least_one_case_is_composed():
+def test_a_quarter_is_composed_and_ten_where_that_is_fewer():
     assert [soundness.num_composed(num) for num in (2, 7, 20, 60)] == [2, 7, 10, 15]
 
 
@@ -111,7 +111,7 @@ def test_soundness_writes_its_figures_and_a_sheet(imagination_model, monkeypatch
 
 def _check_units(folder, figures):
     """Every mean of the figures is that of the units kept beside them."""
-    assert figures["composition_num_per_stratum"] == 1  # of 2: a quarter, at least 1
+    assert figures["composition_num_per_stratum"] == 2  # all: fewer than ten
     units = np.load(folder / "soundness_units.npz", allow_pickle=False)
     assert len(units["strata"]) == figures["strata"] == 18
     for variant, prefix in (
@@ -122,7 +122,7 @@ def _check_units(folder, figures):
             name, _, number = quantity.partition("_")
             values = units[f"{prefix}_{name}"]
             if name == "composition":
-                assert values.shape == (2, 18, 1)
+                assert values.shape == (2, 18, 2)
                 values = values[int(number) - 1]
             else:
                 assert values.shape == (18, 2)
