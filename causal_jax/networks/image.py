@@ -82,10 +82,12 @@ class CompactCritics(nn.Module):
     Attributes:
       num_outputs: length of the encoded labels.
       width: channels of the first layer; doubled at every halving.
+      noise_size: length of the generator's noise, if it is to be estimated; else 0.
     """
 
     num_outputs: int
     width: int = 32
+    noise_size: int = 0
 
     @nn.compact
     def __call__(self, images: Array, train: bool, learns: bool = False) -> "Readings":
@@ -102,7 +104,7 @@ class CompactCritics(nn.Module):
             joint=nn.Dense(self.num_outputs)(x),
             labeler=nn.Dense(self.num_outputs)(x),
             anti_labeler=nn.Dense(self.num_outputs)(x),
-            noise=None,
+            noise=nn.Dense(self.noise_size)(x) if self.noise_size else None,
         )
 
 
@@ -310,10 +312,20 @@ class ImageGenerator:
                 f"resolution {self.resolution} is not 8, 16, 32, 64 or 128"
             )
 
-    def critics(self, axis_name: str | None = None, width: int | None = None):
-        """The critics that fit this generator: discriminator and both labelers."""
+    def critics(
+        self,
+        axis_name: str | None = None,
+        width: int | None = None,
+        *,
+        estimates_noise: bool = False,
+    ):
+        """The critics that fit this generator: discriminator and both labelers.
+
+        Those of "dcgan" always estimate the noise.
+        """
         if self.architecture == "dcgan":
             return DCGANCritics(
                 self.num_outputs, self.noise_size, width or self.width, axis_name
             )
-        return CompactCritics(self.num_outputs, width or self.width)
+        noise_size = self.noise_size if estimates_noise else 0
+        return CompactCritics(self.num_outputs, width or self.width, noise_size)

@@ -131,6 +131,7 @@ _LATER = {
     "gan": {
         "dtype": "float32",
         "unseen_every": 1,
+        "noise_weight": 0.0,
         "augmentation": [],
         "augmented_share": 0.5,
         "image_weight": 1.0,

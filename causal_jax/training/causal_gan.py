@@ -199,8 +199,9 @@ def causal_gan(
         real images show it less plainly than they show its causes; None: 1 each.
       anti_labeler_weight: times `label_weight`; 0 trains without an Anti-Labeler.
       anti_labeler_decay: steps in which its weight falls by e; None keeps it.
-      noise_weight: of the noise estimate's error in the generator's loss, where the
-        critics estimate the noise.
+      noise_weight: of the noise estimate's error in the generator's loss: noise that
+        can be told from the image has an effect on it (Chen et al. 2016,
+        arXiv 1606.03657). With 0 only critics of "dcgan" estimate it.
       smoothness: weight of the zero-centred gradient penalty R1 of the discriminator
         (Mescheder et al. 2018), estimated from its squared change under a little noise
         on real images (Lin et al. 2025). 0 for none.
@@ -251,10 +252,15 @@ def causal_gan(
     )
     side = generator.resolution
 
+    def critics_of(axis_name: str | None):
+        return generator.critics(
+            axis_name, critic_width, estimates_noise=bool(noise_weight)
+        )
+
     def init(key: Key) -> GANState:
         key_generator, key_critics = jax.random.split(key)
         params = generator.init(key_generator, ())
-        plain = generator.critics(None, critic_width)
+        plain = critics_of(None)
         critic_params = plain.init(key_critics, jnp.zeros((2, side, side, 3)), False)
         return GANState(
             step=jnp.int32(0),
@@ -268,7 +274,7 @@ def causal_gan(
     def read(
         params: Params, images: Array, dtype: str = dtype, *, learns: bool = False
     ) -> tuple[Readings, Params]:
-        critics = generator.critics(parallel.axis_name(), critic_width)
+        critics = critics_of(parallel.axis_name())
         weights, images = precision.given(params, images, dtype)
         readings, updated = critics.apply(
             weights, images, True, learns, mutable=["batch_stats"]

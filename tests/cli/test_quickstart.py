@@ -10,7 +10,7 @@ def test_the_main_job_is_trained_and_measured(flags_of, monkeypatch, tmp_path, c
     ((config, workdir),) = trained
     assert workdir == str(tmp_path)
     assert (config.name, config.seed) == ("faces_causal_gan", 3)
-    assert (config.num_steps, config.label_steps) == (4000, 2000)
+    assert (config.num_steps, config.label_steps) == (4800, 2000)
     printed = capsys.readouterr().out
     assert "tvd" in printed and "0.2500" in printed
     assert (tmp_path / "report.html").as_uri() in printed

@@ -78,6 +78,30 @@ def test_reference_updates_critics_every_third_step_and_generator_twice(train_on
     assert float(info.noise_error) > 0
 
 
+def test_a_noise_weight_makes_compact_critics_estimate_the_noise():
+    """The loss grows by the weight times an error of about the noise's own square."""
+    data = _data()
+    batch = {
+        "images": data["images"][:8].reshape(2, 4, 16, 16, 3),
+        "labels": data["labels"][:8].reshape(2, 4, 2),
+    }
+
+    def first(weight):
+        generator = GENERATORS["compact"]
+        algorithm = causal_gan(generator, batch_size=4, noise_weight=weight)
+        state = algorithm.init(jax.random.key(0))
+        return algorithm.step(state, batch, jax.random.key(1))[1]
+
+    none, one, two, three = map(first, (0.0, 1.0, 2.0, 3.0))
+    assert float(none.noise_error) == 0.0
+    assert 0.2 < float(one.noise_error) < 0.6  # of uniform noise in [-1, 1]: a third
+    error = float(two.generator_loss - one.generator_loss)
+    assert 0.2 < error < 0.6
+    assert float(three.generator_loss - two.generator_loss) == pytest.approx(
+        error, rel=1e-3
+    )
+
+
 def test_a_share_of_what_critics_see_is_augmented(monkeypatch):
     """None of it is as without; of all of it another loss is read."""
     augmented = []

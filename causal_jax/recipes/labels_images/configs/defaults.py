@@ -69,6 +69,7 @@ def with_images(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
             "joint": True,
             "label_weight": 1.0,
             "anti_labeler_weight": 1.0,
+            "noise_weight": 0.0,
             "smoothness": 0.1,
             "additivity": 10.0,
             "unseen_every": 1,
