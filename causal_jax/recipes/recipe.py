@@ -96,6 +96,7 @@ class Recipe:
         the ones before it are done.
       measure: (run, **options) -> `Measured`; reads what it needs again.
       page: (run, metrics, shown) -> the report.
+      source: (config) -> the user's own table or network; None where there is none.
     """
 
     check: Callable[[Settings], None]
@@ -104,6 +105,7 @@ class Recipe:
     stages: Callable[[Settings, Any, SCM | None], Iterable[Stage]]
     measure: Callable[..., Measured]
     page: Callable[[Run, dict, Any], Page]
+    source: Callable[[Settings], Path | None] = lambda config: None
 
 
 # --- training -------------------------------------------------------------------------
@@ -136,11 +138,15 @@ def train(
     hosts.on_writer(
         lambda: folder.require_free(workdir, wanted, places=settings.PLACES)
     )
+    source = recipe.source(config)
+    hosts.on_writer(lambda: folder.require_source(workdir, source))
     data = recipe.data(config)
     model = recipe.model(config, data)
     with contextlib.ExitStack() as holding:  # process 0 alone holds and writes
         hosts.on_writer(lambda: holding.enter_context(lock.held(workdir)))
-        workdir = Path(hosts.on_writer(lambda: str(_claim(config, workdir, model))))
+        workdir = Path(
+            hosts.on_writer(lambda: str(_claim(config, workdir, model, source)))
+        )
         for stage in recipe.stages(config, data, model):
             with _counted(workdir, stage.name) as count_seconds:
                 fit_stage(
@@ -189,7 +195,8 @@ def train_together(configs: Sequence[Any], workdirs: Sequence[str | Path]) -> No
             if not folders:  # after the first stage's errors, which leave nothing
                 for config, workdir in zip(configs, workdirs, strict=True):
                     locks.enter_context(lock.held(workdir))
-                    folders.append(_claim(config, workdir, model))
+                    source = recipe.source(config)
+                    folders.append(_claim(config, workdir, model, source))
             _fit_together(alike, [config.seed for config in configs], folders)
 
 
@@ -265,8 +272,11 @@ def _key(stage: Stage, seed: int) -> Key:
     return jax.random.fold_in(jax.random.key(seed), stage.key_number)
 
 
-def _claim(config: Settings, workdir: str | Path, model: SCM | None) -> Path:
+def _claim(
+    config: Settings, workdir: str | Path, model: SCM | None, source: Path | None
+) -> Path:
     workdir = folder.claim(workdir, settings.to_dict(config), places=settings.PLACES)
+    folder.keep_source(workdir, source)
     if model is not None:
         save_spec(workdir, model)
     return workdir
@@ -321,6 +331,7 @@ def evaluate(workdir: str | Path, **options: Any) -> dict[str, Any]:
             raise ValueError(
                 f"--{name} is not for this run, {run.config.name}: leave it out"
             )
+    folder.require_source(run.workdir, recipe.source(run.config))
     metrics, shown = recipe.measure(run, **options)
     metrics = {**metrics, **receipt(run)}
     folder.write_text(run.workdir / "metrics.json", json.dumps(metrics, indent=1))

@@ -1,6 +1,7 @@
 """A run's folder: what lies in it, and that it is one run's.
 
 DIR/config.json      the run's configuration, and the format of the folder
+DIR/source.json      digest of the user's own table or network, if there is one
 DIR/scm.json         graph, states, mechanisms: plain data, nothing executable (`spec`)
 DIR/checkpoints/     labels/<step> and images/<step>; or model/<step>, where all
                      nodes were trained at once
@@ -11,6 +12,7 @@ DIR/metrics.json, DIR/report.html    written by the evaluation
 """
 
 import contextlib
+import hashlib
 import json
 import math
 import time
@@ -24,7 +26,7 @@ from causal_jax.files import write_text
 from causal_jax.runs import lock
 from causal_jax.training.checkpoint import Checkpoints
 
-_CONFIG, _SECONDS = "config.json", "seconds.json"
+_CONFIG, _SOURCE, _SECONDS = "config.json", "source.json", "seconds.json"
 # A key of config.json that is no part of the configuration. Folders without it are
 # from before checkpoints had manifests.
 _FORMAT, _CURRENT = "folder_format", 2
@@ -164,6 +166,43 @@ def _require_same(
             f"{workdir} holds another config's run ({'; '.join(different[:3])}): "
             "choose another --workdir or the same config"
         )
+
+
+# --- the user's own data --------------------------------------------------------------
+
+
+def require_source(workdir: str | Path, source: Path | None) -> None:
+    """Checks that a run's source is still what it was trained on.
+
+    Args:
+      workdir: the run's folder; of one from before digests were kept nothing is said.
+      source: the user's own table or network; None where a run has none.
+
+    Raises:
+      ValueError: it has changed.
+    """
+    kept = Path(workdir) / _SOURCE
+    if source is None or not source.is_file() or not kept.exists():
+        return
+    known = files.read_json(kept, way_out=f"remove it, if {source} is as it was")
+    if known.get("sha256") != _digest(source):
+        raise ValueError(
+            f"{source} has changed since {workdir} was trained on it: put it back as "
+            "it was, or train in a new folder"
+        )
+
+
+def keep_source(workdir: str | Path, source: Path | None) -> None:
+    """Writes down what a run is trained on, where that is not yet known."""
+    path = Path(workdir) / _SOURCE
+    if source is not None and source.is_file() and not path.exists():
+        text = json.dumps({"name": source.name, "sha256": _digest(source)}, indent=1)
+        write_text(path, text)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # --- time -----------------------------------------------------------------------------

@@ -94,3 +94,21 @@ def test_a_folder_without_a_run_says_how_to_train_one(tmp_path, function):
     with pytest.raises(ValueError, match="causal-jax train --config=NAME") as raised:
         function(tmp_path)
     assert "\n" not in str(raised.value)
+
+
+def test_a_table_that_has_changed_is_neither_trained_on_nor_measured_against(tmp_path):
+    table, workdir = tmp_path / "table.csv", tmp_path / "run"
+    table.write_text("A,B\n" + "0,1\n1,0\n" * 20)
+    config = registry.get_config("table:mle,quicktest")
+    config.table, config.graph = str(table), "A -> B"
+    recipe.train(config, workdir)
+    recipe.evaluate(workdir)
+    before = {path: path.read_bytes() for path in workdir.glob("*.*")}
+    table.write_text("A,B\n" + "0,0\n1,1\n" * 20)
+    for again in (
+        lambda: recipe.train(config, workdir),
+        lambda: recipe.evaluate(workdir),
+    ):
+        with pytest.raises(ValueError, match="has changed since"):
+            again()
+    assert {path: path.read_bytes() for path in workdir.glob("*.*")} == before

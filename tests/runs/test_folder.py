@@ -119,3 +119,20 @@ def test_only_settings_that_a_config_has_are_taken_as_they_were(tmp_path):
         folder.claim(tmp_path / "other", changed)
     folder.claim(tmp_path / "named", {"generator": "some.safetensors"})
     folder.claim(tmp_path / "named", {"generator": "some.safetensors"})
+
+
+def test_a_source_that_has_changed_is_refused(tmp_path):
+    table, run = tmp_path / "table.csv", tmp_path / "run"
+    table.write_text("A\n0\n1\n")
+    folder.require_source(run, table)  # nothing is there yet
+    folder.claim(run, {"seed": 0})
+    for source in (None, tmp_path / "none.csv"):
+        folder.keep_source(run, source)
+    assert not (run / "source.json").exists()
+    folder.keep_source(run, table)
+    folder.require_source(run, table)
+    folder.require_source(run, None)
+    table.write_text("A\n1\n1\n")
+    folder.keep_source(run, table)  # the first is kept
+    with pytest.raises(ValueError, match="table.csv has changed since .*run was train"):
+        folder.require_source(run, table)

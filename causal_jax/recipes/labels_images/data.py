@@ -56,6 +56,12 @@ class Training(NamedTuple):
     pictures: ImageData | None
 
 
+def source(config: Settings) -> Path | None:
+    """The user's own file that rows are read or drawn from."""
+    name = config.table or getattr(config, "bif", "")
+    return Path(name) if name else None
+
+
 def training(config: Settings) -> Training:
     """Reads or draws what a config's stages are trained on.
 

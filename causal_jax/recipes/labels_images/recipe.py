@@ -13,4 +13,5 @@ RECIPE = Recipe(
     stages=stages.stages,
     measure=measures.measure,
     page=report.page,
+    source=data.source,
 )
