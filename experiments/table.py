@@ -52,7 +52,7 @@ CELLS: dict[str, tuple[str, dict]] = {
     "celeba_all_wgan": (f"{CELEBA}:complete_all", {}),
     "celeba_causal_gan": (PHOTOS, _photographs(24_000, 4000)),
     "celeba_causal_began": (BEGAN, _photographs(11_500, 1500)),
-    "celeba_twenty": (f"{PHOTOS}:twenty", _photographs(12_000, 4000)),
+    "celeba_twenty": (f"{PHOTOS}:twenty", _photographs(9000, 3000)),
     # What the labelers are for, on photographs, beside composites and augmentation.
     "celeba_labelers_none": (PHOTOS, {**PLAIN, "gan.label_weight": 0.0}),
     "celeba_labelers_one": (PHOTOS, OBEYED),
