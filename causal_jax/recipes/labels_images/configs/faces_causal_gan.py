@@ -11,7 +11,7 @@ Expected: label accuracy .97 on average and .90 for the worst label, .80 on unse
   combinations, diversity .80, P(Male) within .03 of .420 under do(Mustache = 1) and of
   1 given it; `quickstart` accuracy .90 in under 6 minutes.
 Measured: .997 and .986, .998, .916, .419 and 1.000;
-  `quickstart` .978 and .943, .981, diversity .785. `reference`, `size64`: not measured.
+  `quickstart` .984 and .941, .990, diversity .821. `reference`, `size64`: not measured.
 
 Variants: `mle` (labels by maximum likelihood), `reference` (the original's networks and
 settings, 64 pixels), `size64`, `quickstart` (what `causal-jax quickstart` runs),
