@@ -148,10 +148,15 @@ def read(source: "str | Path | nx.DiGraph | Sequence") -> nx.DiGraph:
     looks_like_text = any(mark in text for mark in _MARKS_OF_TEXT)
     if not looks_like_text and text in _known_names():
         return named(text)
-    if _is_file(text):
+    if is_file(text):
         return _from_file(Path(text))
     if isinstance(source, str) and looks_like_text:
         return from_text(text)
+    if Path(text).suffix or len(Path(text).parts) > 1:
+        raise ValueError(
+            f"there is no graph file {text[:_SHOWN]}: give one, edge text such as "
+            "'A -> B', or the name of a graph"
+        )
     raise ValueError(
         f"no graph {text[:_SHOWN]!r}: give a file, edge text such as 'A -> B', or a "
         "name; " + suggestion(text, _known_names())
@@ -173,7 +178,8 @@ def _from_gml(text: str) -> nx.DiGraph:
     return build(edges, nodes=names.values())
 
 
-def _is_file(text: str) -> bool:
+def is_file(text: str) -> bool:
+    """Whether a graph's description is the path of a file."""
     try:
         return Path(text).is_file()
     except (OSError, ValueError):  # longer than a file's name may be, or no name at all

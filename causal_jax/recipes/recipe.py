@@ -96,7 +96,7 @@ class Recipe:
         the ones before it are done.
       measure: (run, **options) -> `Measured`; reads what it needs again.
       page: (run, metrics, shown) -> the report.
-      source: (config) -> the user's own table or network; None where there is none.
+      sources: (config) -> {what it is: a file of the user's own}, such as the table.
     """
 
     check: Callable[[Settings], None]
@@ -105,7 +105,7 @@ class Recipe:
     stages: Callable[[Settings, Any, SCM | None], Iterable[Stage]]
     measure: Callable[..., Measured]
     page: Callable[[Run, dict, Any], Page]
-    source: Callable[[Settings], Path | None] = lambda config: None
+    sources: Callable[[Settings], dict[str, Path]] = lambda config: {}
 
 
 # --- training -------------------------------------------------------------------------
@@ -138,14 +138,14 @@ def train(
     hosts.on_writer(
         lambda: folder.require_free(workdir, wanted, places=settings.PLACES)
     )
-    source = recipe.source(config)
-    hosts.on_writer(lambda: folder.require_source(workdir, source))
+    sources = recipe.sources(config)
+    hosts.on_writer(lambda: folder.require_sources(workdir, sources))
     data = recipe.data(config)
     model = recipe.model(config, data)
     with contextlib.ExitStack() as holding:  # process 0 alone holds and writes
         hosts.on_writer(lambda: holding.enter_context(lock.held(workdir)))
         workdir = Path(
-            hosts.on_writer(lambda: str(_claim(config, workdir, model, source)))
+            hosts.on_writer(lambda: str(_claim(config, workdir, model, sources)))
         )
         for stage in recipe.stages(config, data, model):
             with _counted(workdir, stage.name) as count_seconds:
@@ -195,8 +195,8 @@ def train_together(configs: Sequence[Any], workdirs: Sequence[str | Path]) -> No
             if not folders:  # after the first stage's errors, which leave nothing
                 for config, workdir in zip(configs, workdirs, strict=True):
                     locks.enter_context(lock.held(workdir))
-                    source = recipe.source(config)
-                    folders.append(_claim(config, workdir, model, source))
+                    sources = recipe.sources(config)
+                    folders.append(_claim(config, workdir, model, sources))
             _fit_together(alike, [config.seed for config in configs], folders)
 
 
@@ -273,10 +273,10 @@ def _key(stage: Stage, seed: int) -> Key:
 
 
 def _claim(
-    config: Settings, workdir: str | Path, model: SCM | None, source: Path | None
+    config: Settings, workdir: str | Path, model: SCM | None, sources: dict[str, Path]
 ) -> Path:
     workdir = folder.claim(workdir, settings.to_dict(config), places=settings.PLACES)
-    folder.keep_source(workdir, source)
+    folder.keep_sources(workdir, sources)
     if model is not None:
         save_spec(workdir, model)
     return workdir
@@ -331,7 +331,7 @@ def evaluate(workdir: str | Path, **options: Any) -> dict[str, Any]:
             raise ValueError(
                 f"--{name} is not for this run, {run.config.name}: leave it out"
             )
-    folder.require_source(run.workdir, recipe.source(run.config))
+    folder.require_sources(run.workdir, recipe.sources(run.config))
     metrics, shown = recipe.measure(run, **options)
     metrics = {**metrics, **receipt(run)}
     folder.write_text(run.workdir / "metrics.json", json.dumps(metrics, indent=1))

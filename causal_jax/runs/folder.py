@@ -1,7 +1,7 @@
 """A run's folder: what lies in it, and that it is one run's.
 
 DIR/config.json      the run's configuration, and the format of the folder
-DIR/source.json      digest of the user's own table or network, if there is one
+DIR/sources.json     digests of the user's own table, network and graph, if any
 DIR/scm.json         graph, states, mechanisms: plain data, nothing executable (`spec`)
 DIR/checkpoints/     labels/<step> and images/<step>; or model/<step>, where all
                      nodes were trained at once
@@ -26,7 +26,7 @@ from causal_jax.files import write_text
 from causal_jax.runs import lock
 from causal_jax.training.checkpoint import Checkpoints
 
-_CONFIG, _SOURCE, _SECONDS = "config.json", "source.json", "seconds.json"
+_CONFIG, _SOURCES, _SECONDS = "config.json", "sources.json", "seconds.json"
 # A key of config.json that is no part of the configuration. Folders without it are
 # from before checkpoints had manifests.
 _FORMAT, _CURRENT = "folder_format", 2
@@ -168,36 +168,37 @@ def _require_same(
         )
 
 
-# --- the user's own data --------------------------------------------------------------
+# --- the user's own files -------------------------------------------------------------
 
 
-def require_source(workdir: str | Path, source: Path | None) -> None:
-    """Checks that a run's source is still what it was trained on.
+def require_sources(workdir: str | Path, sources: Mapping[str, Path]) -> None:
+    """Checks that what a run was trained on is still as it was.
 
     Args:
       workdir: the run's folder; of one from before digests were kept nothing is said.
-      source: the user's own table or network; None where a run has none.
+      sources: {what it is: the user's own file}.
 
     Raises:
-      ValueError: it has changed.
+      ValueError: one has changed.
     """
-    kept = Path(workdir) / _SOURCE
-    if source is None or not source.is_file() or not kept.exists():
+    kept = Path(workdir) / _SOURCES
+    if not kept.exists():
         return
-    known = files.read_json(kept, way_out=f"remove it, if {source} is as it was")
-    if known.get("sha256") != _digest(source):
-        raise ValueError(
-            f"{source} has changed since {workdir} was trained on it: put it back as "
-            "it was, or train in a new folder"
-        )
+    known = files.read_json(kept, way_out="remove it, if no file of yours has changed")
+    for name, path in sources.items():
+        if name in known and path.is_file() and known[name] != _digest(path):
+            raise ValueError(
+                f"{path} has changed since {workdir} was trained with it: put it back "
+                "as it was, or train in a new folder"
+            )
 
 
-def keep_source(workdir: str | Path, source: Path | None) -> None:
+def keep_sources(workdir: str | Path, sources: Mapping[str, Path]) -> None:
     """Writes down what a run is trained on, where that is not yet known."""
-    path = Path(workdir) / _SOURCE
-    if source is not None and source.is_file() and not path.exists():
-        text = json.dumps({"name": source.name, "sha256": _digest(source)}, indent=1)
-        write_text(path, text)
+    path = Path(workdir) / _SOURCES
+    found = {name: _digest(file) for name, file in sources.items() if file.is_file()}
+    if found and not path.exists():
+        write_text(path, json.dumps(found, indent=1))
 
 
 def _digest(path: Path) -> str:

@@ -96,19 +96,23 @@ def test_a_folder_without_a_run_says_how_to_train_one(tmp_path, function):
     assert "\n" not in str(raised.value)
 
 
-def test_a_table_that_has_changed_is_neither_trained_on_nor_measured_against(tmp_path):
-    table, workdir = tmp_path / "table.csv", tmp_path / "run"
-    table.write_text("A,B\n" + "0,1\n1,0\n" * 20)
+@pytest.mark.parametrize("changed", ["table.csv", "graph.txt"])
+def test_what_has_changed_is_neither_trained_on_nor_measured_against(changed, tmp_path):
+    """The weights of one graph would answer along another: A -> B is A and B apart."""
+    workdir = tmp_path / "run"
+    (tmp_path / "table.csv").write_text("A,B\n" + "0,1\n1,0\n" * 20)
+    (tmp_path / "graph.txt").write_text("A -> B")
     config = registry.get_config("table:mle,quicktest")
-    config.table, config.graph = str(table), "A -> B"
+    config.table, config.graph = (str(tmp_path / n) for n in ("table.csv", "graph.txt"))
     recipe.train(config, workdir)
     recipe.evaluate(workdir)
     before = {path: path.read_bytes() for path in workdir.glob("*.*")}
-    table.write_text("A,B\n" + "0,0\n1,1\n" * 20)
+    other = {"table.csv": "A,B\n" + "0,0\n1,1\n" * 20, "graph.txt": "B -> A"}
+    (tmp_path / changed).write_text(other[changed])
     for again in (
         lambda: recipe.train(config, workdir),
         lambda: recipe.evaluate(workdir),
     ):
-        with pytest.raises(ValueError, match="has changed since"):
+        with pytest.raises(ValueError, match=f"{changed} has changed since"):
             again()
     assert {path: path.read_bytes() for path in workdir.glob("*.*")} == before

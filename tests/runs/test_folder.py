@@ -122,17 +122,24 @@ def test_only_settings_that_a_config_has_are_taken_as_they_were(tmp_path):
 
 
 def test_a_source_that_has_changed_is_refused(tmp_path):
-    table, run = tmp_path / "table.csv", tmp_path / "run"
+    table, graph, run = (tmp_path / name for name in ("table.csv", "graph.txt", "run"))
+    both = {"table": table, "graph": graph}
     table.write_text("A\n0\n1\n")
-    folder.require_source(run, table)  # nothing is there yet
+    folder.require_sources(run, both)  # nothing is there yet
     folder.claim(run, {"seed": 0})
-    for source in (None, tmp_path / "none.csv"):
-        folder.keep_source(run, source)
-    assert not (run / "source.json").exists()
-    folder.keep_source(run, table)
-    folder.require_source(run, table)
-    folder.require_source(run, None)
-    table.write_text("A\n1\n1\n")
-    folder.keep_source(run, table)  # the first is kept
-    with pytest.raises(ValueError, match="table.csv has changed since .*run was train"):
-        folder.require_source(run, table)
+    folder.keep_sources(run, {"graph": graph})  # a text that is no file
+    assert not (run / "sources.json").exists()
+    graph.write_text("A")
+    folder.keep_sources(run, both)
+    folder.require_sources(run, both)
+    folder.require_sources(run, {})
+    for path in (graph, table):
+        kept = path.read_text()
+        path.write_text(kept + "1\n")
+        folder.keep_sources(run, both)  # the first is kept
+        with pytest.raises(
+            ValueError, match=f"{path.name} has changed since .*run was"
+        ):
+            folder.require_sources(run, both)
+        path.write_text(kept)
+        folder.require_sources(run, both)

@@ -14,6 +14,7 @@ from causal_jax.data.composites import unseen_composites
 from causal_jax.data.images import Crop, image_folder
 from causal_jax.data.records import ImageData, Table
 from causal_jax.data.state_indices import REFUSE
+from causal_jax.graph.readers import is_file
 from causal_jax.mechanism import Tabular
 from causal_jax.progress import tqdm
 from causal_jax.recipes.labels_images.own_states import known_states, own_states
@@ -56,10 +57,14 @@ class Training(NamedTuple):
     pictures: ImageData | None
 
 
-def source(config: Settings) -> Path | None:
-    """The user's own file that rows are read or drawn from."""
-    name = config.table or getattr(config, "bif", "")
-    return Path(name) if name else None
+def sources(config: Settings) -> dict[str, Path]:
+    """The user's own files that rows and the graph are read from."""
+    texts = {
+        "table": config.table,
+        "bif": getattr(config, "bif", ""),
+        "graph": config.graph,
+    }
+    return {name: Path(x) for name, x in texts.items() if x and is_file(x)}
 
 
 def training(config: Settings) -> Training:

@@ -13,5 +13,5 @@ RECIPE = Recipe(
     stages=stages.stages,
     measure=measures.measure,
     page=report.page,
-    source=data.source,
+    sources=data.sources,
 )
