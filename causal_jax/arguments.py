@@ -316,9 +316,10 @@ def _has_nan(value: Any) -> bool:
 def _state_index(name: str, states: tuple[str, ...], state: Any) -> int:
     if str(state) not in states:
         shown = one_line(repr(str(state)), limit=200)
-        raise ValueError(
-            f"{shown} is no state of {name!r}: " + graphs.suggestion(state, states)
-        )
+        hint = graphs.suggestion(state, states)
+        if str(state) == "-1" and states == graphs.BINARY:
+            hint = "there are 0, 1; the -1 of a table of -1 and 1 is state 0"
+        raise ValueError(f"{shown} is no state of {name!r}: {hint}")
     return states.index(str(state))
 
 

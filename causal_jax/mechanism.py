@@ -116,6 +116,21 @@ def require_distinct_keys(names: Iterable[str]) -> None:
             )
 
 
+def require_mechanism(name: str, mechanism: Any) -> None:
+    """Raises ValueError where a node's mechanism is something else."""
+    if isinstance(mechanism, tuple) and not hasattr(mechanism, "apply"):
+        raise ValueError(
+            f"the mechanism of node {name!r} is a tuple: of the pair that such as "
+            "bernoulli(.3) return, give SCM the first; the second are its parameters"
+        )
+    for method in ("init", "noise", "apply"):
+        if not callable(getattr(mechanism, method, None)):
+            raise ValueError(
+                f"the mechanism of node {name!r}, a {type(mechanism).__name__}, has no "
+                f"method {method!r}: give one such as Tabular(2) or AdditiveNoise(fn)"
+            )
+
+
 def _no_params(key: Key, parents: tuple) -> Params:
     del key, parents
     return {}

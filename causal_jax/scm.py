@@ -25,6 +25,7 @@ from causal_jax.mechanism import (
     Mechanism,
     node_key,
     require_distinct_keys,
+    require_mechanism,
 )
 from causal_jax.parameters import require_params
 from causal_jax.posterior import NUM_PARTICLES
@@ -56,8 +57,9 @@ class SCM:
 
     def __post_init__(self) -> None:
         graph = graphs.read(self.graph)
-        for name in self.mechanisms:
+        for name, mechanism in self.mechanisms.items():
             graphs.require_node(graph, name, role="node of a mechanism")
+            require_mechanism(name, mechanism)
         missing = [name for name in graph if name not in self.mechanisms]
         if missing:
             raise ValueError(f"node {missing[0]!r} has no mechanism: give it one")
@@ -175,9 +177,10 @@ class SCM:
             mechanism = self.mechanisms[name]
             above = self._parent_values(name, shapes)
             parents = tuple(jnp.zeros(s.shape, s.dtype) for s in above)
-            params[name] = mechanism.init(node_key(key, name), parents)
-            kind = kinds.of_node(mechanism, params[name], above)
-            shapes[name] = kinds.value_shape(kind)
+            with messages.of_node(name, self.parents[name]):
+                params[name] = mechanism.init(node_key(key, name), parents)
+                kind = kinds.of_node(mechanism, params[name], above)
+                shapes[name] = kinds.value_shape(kind)
         return params
 
     def _parent_values(self, name: str, values: Mapping[str, Any]) -> tuple:

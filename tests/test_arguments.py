@@ -151,6 +151,7 @@ def test_what_users_write_is_parsed_once_per_call(mixed, monkeypatch, name):
         ({"weather": 3}, r"3 is no state of 'weather': .* 0 \(sun\), 1 \(rain\)"),
         ({"mood": 0.5}, "0.5 is no state of 'mood': its states are 0 to 1"),
         ({"mood": -1}, "-1 is no state"),
+        ({"mood": "-1"}, "'-1' is no state.*0, 1; the -1 of a table of -1 and 1 is"),
         ({"mood": float("nan")}, "nan is no state"),
         ({"mood": [0, 1, 7, 1] * 4}, "7 is no state"),
         ({"mood": [0, 1]}, r"do on 'mood' has shape \(2,\).*\(\).*\(16,\)"),

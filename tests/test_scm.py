@@ -354,6 +354,8 @@ def test_value_shapes_say_what_one_unit_is(tables):
     ("build", "message"),
     [
         (lambda: SCM("A -> B", {"A": Tabular(2)}), "'B' has no mechanism"),
+        (lambda: SCM("A -> B", dict.fromkeys("AB", bernoulli(0.3))), "'A' is a tuple"),
+        (lambda: SCM("A -> B", dict.fromkeys("AB", len)), "'A'.* no method 'init'"),
         (
             lambda: SCM("Old -> B", {"Odl": Tabular(2)}),
             "node of a mechanism 'Odl': did you mean 'Old'",

@@ -47,6 +47,8 @@ def encode_columns(
     """
     if missing not in (REFUSE, DROP):
         raise ValueError(f"missing is {REFUSE!r} or {DROP!r}, not {missing!r}")
+    for name in states or {}:
+        text.position(name)  # its error: a column that is not there
     names = text.names if columns is None else tuple(columns)
     values, found = _columns_of_words(text, names)
     states = _declared(names, found) | dict(states or {})

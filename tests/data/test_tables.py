@@ -118,6 +118,13 @@ def test_bad_tables_are_refused_in_one_line(tmp_path, text, message):
     assert "\n" not in str(raised.value)
 
 
+def test_states_of_a_column_that_is_not_there_are_refused(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("Level\nlow\nhigh\n")
+    with pytest.raises(ValueError, match="'level'.*did you mean 'Level'"):
+        tables.read_csv(path, states={"level": ("low", "high")})
+
+
 def test_value_that_is_no_state_is_named_with_the_nearest(tmp_path):
     path = _csv(tmp_path, "light\ngreen\ngren\n")
     with pytest.raises(ValueError, match=r"line 3: 'gren' .*'light'.*mean 'green'"):

@@ -136,6 +136,11 @@ def labels(config: Settings) -> Labels:
         table = _drawn(truth, config.num_rows)
     else:
         table = _read(config, graph)
+        if len(graph) > 1 and not graph.edges:
+            print(
+                f"the graph has no arrows, so its {len(graph)} labels are taken to be "
+                "independent (an edge is written A -> B)"
+            )
     table = tables.select(table, tuple(graph))
     graph = graphs.with_states(graph, {n: table.states[n] for n in graph})
     _require_distinct_settings(graph)

@@ -78,7 +78,7 @@ def _worst_metrics(worst: conditionals.WorstCells | None) -> dict:
     }
 
 
-def _least_mass(num_rows: int) -> float:
+def least_mass(num_rows: int) -> float:
     """Of a cell: with fewer rows in it, chance alone is a fifth of its probability."""
     return max(conditionals.MIN_MASS, _MIN_ROWS / num_rows)
 
@@ -106,7 +106,7 @@ def _small(trained: Trained, labels: data.Labels) -> tuple[dict, LabelShown]:
     shown = LabelShown(
         tables=tables,
         worst=conditionals.worst_cells_of_law(
-            scm, reference.seen, min_mass=_least_mass(len(labels.rows)), **known
+            scm, reference.seen, min_mass=least_mass(len(labels.rows)), **known
         ),
         effects=effects.effects_of_laws(scm, model),
         reference_effects=effects.effects_of_laws(scm, reference),
@@ -148,7 +148,7 @@ def _large(trained: Trained, labels: data.Labels) -> tuple[dict, LabelShown]:
     shown = LabelShown(
         tables=tables,
         worst=conditionals.worst_cells(
-            scm, everything, min_mass=_least_mass(len(everything)), **known
+            scm, everything, min_mass=least_mass(len(everything)), **known
         ),
         effects=effects.effects_by_elimination(scm, params) if is_explicit else None,
         reference_effects=None,

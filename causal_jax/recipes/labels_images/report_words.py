@@ -6,7 +6,7 @@ import numpy as np
 
 from causal_jax.metrics.conditionals import Cell, WorstCells
 from causal_jax.recipes.labels_images import data
-from causal_jax.recipes.labels_images.label_measures import NUM_ROWS
+from causal_jax.recipes.labels_images.label_measures import NUM_ROWS, least_mass
 from causal_jax.recipes.labels_images.measures import Shown
 from causal_jax.recipes.recipe import Run
 from causal_jax.reporting.page import Page
@@ -150,11 +150,15 @@ def worst_sentence(worst: WorstCells, source: str, num_rows: int) -> str:
 
     Example:
       >>> cell = Cell("Ill", "yes", {"Age": "old"}, 0.25, 0.5, 0.1)
-      >>> print(worst_sentence(WorstCells(cell, cell), "data", 500)[:66])
-      Where it misleads most: P(Ill=yes | Age=old) is 0.250 in the model
+      >>> print(worst_sentence(WorstCells(cell, cell), "data", 500)[:56])
+      Where it misleads most, of what at least 5.0 % of units
     """
     relative, absolute = worst.relative, worst.absolute
-    texts = [f"Where it misleads most: {_cell_text(relative, source, num_rows)}."]
+    least = _percent(least_mass(num_rows))
+    texts = [
+        f"Where it misleads most, of what at least {least} of units have: "
+        f"{_cell_text(relative, source, num_rows)}."
+    ]
     if absolute != relative:
         same = _cell_text(absolute, source, num_rows)
         texts.append(f"The largest difference: {same}.")
@@ -304,7 +308,8 @@ def _figures(labels: dict, pictures: dict) -> Iterator[tuple[str, float | None, 
     yield (
         "worst conditional cell",
         labels["conditional_max"],
-        "largest error of P(label | causes), of states and causes that occur",
+        "largest error of P(label | causes), of those that at least "
+        f"{_percent(least_mass(labels['rows']))} of units have",
     )
     yield (
         "what never occurs",

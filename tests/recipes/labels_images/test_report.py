@@ -45,7 +45,7 @@ def test_the_page_begins_with_sentences_and_explains_its_figures(run):
     for words in (
         f"{metrics['labels']['tvd']:.4f}",
         "Chance alone makes",
-        "Where it misleads most: P(",
+        "Where it misleads most, of what at least",
         "the Frechet distance between",
         "50 % is guessing",
     ):
