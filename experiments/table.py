@@ -18,7 +18,7 @@ from causal_jax.recipes import recipe, registry
 from experiments import results, study
 
 _SEEDS = range(5)
-CELEBA, FACES = "celeba_labels", "faces_causal_gan"
+CELEBA, FACES, RANDOM = "celeba_labels", "faces_causal_gan", "faces_labels:random"
 G1, COMPLETE = "big_causal_graph", "complete_big_causal_graph"
 PHOTOS, BEGAN = "celeba_causal_gan", "celeba_causal_began"
 PLAIN = {"dataset": "celeb_a_64", "num_steps": 5000, "label_factors": ()}
@@ -26,18 +26,17 @@ PLAIN |= {"gan.joint": False, "gan.additivity": 0.0}
 OBEYED = {**PLAIN, "gan.label_weight": 9.0}
 
 
-def _photographs(steps: int, every: int) -> dict:
-    return {"dataset": "celeb_a_64", "num_steps": steps, "keep_every": every}
+def _photographs(steps: int, every: int, **gan: float) -> dict:
+    config = {"dataset": "celeb_a_64", "num_steps": steps, "keep_every": every}
+    return {**config, **{f"gan.{name}": value for name, value in gan.items()}}
 
 
 # cell: (config with variant, overrides)
 CELLS: dict[str, tuple[str, dict]] = {
     **{f"faces_wgan_seed{s}": ("faces_labels", {"seed": s}) for s in _SEEDS},
     **{f"faces_mle_seed{s}": ("faces_labels:mle", {"seed": s}) for s in _SEEDS},
-    **{f"random{s}_wgan": ("faces_labels:random", {"table_seed": s}) for s in _SEEDS},
-    **{
-        f"random{s}_mle": ("faces_labels:random,mle", {"table_seed": s}) for s in _SEEDS
-    },
+    **{f"random{s}_wgan": (RANDOM, {"table_seed": s}) for s in _SEEDS},
+    **{f"random{s}_mle": (f"{RANDOM},mle", {"table_seed": s}) for s in _SEEDS},
     "faces_reference": ("faces_labels:reference", {}),
     "faces_quickstart": (f"{FACES}:quickstart", {}),
     "faces_quickstart_bfloat16": (f"{FACES}:quickstart", {"gan.dtype": "bfloat16"}),
@@ -52,6 +51,7 @@ CELLS: dict[str, tuple[str, dict]] = {
     "celeba_all_wgan": (f"{CELEBA}:complete_all", {}),
     "celeba_causal_gan": (PHOTOS, _photographs(24_000, 4000)),
     "celeba_causal_began": (BEGAN, _photographs(11_500, 1500)),
+    "celeba_causal_began_plain": (BEGAN, _photographs(11_500, 1500, image_weight=1.0)),
     "celeba_twenty": (f"{PHOTOS}:twenty", _photographs(9000, 3000)),
     # What the labelers are for, on photographs, beside composites and augmentation.
     "celeba_labelers_none": (PHOTOS, {**PLAIN, "gan.label_weight": 0.0}),

@@ -6,12 +6,11 @@ r"""CausalBEGAN on CelebA at 64 pixels, beside `celeba_causal_gan`.
     causal-jax evaluate --workdir=runs/celeba_began
 
 Hardware: one CPU core for what was measured; an accelerator for all 100,000 steps.
-Time: 9,060 s for 11,500 steps of images, and 24 s of labels; 100,000 not measured.
+Time: 5,223 s for 11,500 steps of images, and 21 s of labels; 100,000 not measured.
 Expected: label accuracies over the judge's own .95 (lowest .85), unseen combinations
   over the judge's own .60, Frechet distance 4 times its floor.
-Measured: no whole run of today's `image_weight` of 4. At 1, after 11,500 steps on
-  `celeb_a_64`, 24,152 pictures: 1.04 (lowest .88), .60, 7.3 times, and why; see
-  docs/celeba.md.
+Measured: after 11,500 steps on `celeb_a_64`, 24,152 pictures: 1.04 (lowest .77,
+  lipstick), .76, 5.5 times and falling; see docs/celeba.md.
 
 `celeb_a` is cropped to its central 108 pixels and resized; `celeb_a_64` is used as it
 is. Variants: `reference` (the original's networks and settings), `quicktest`.
