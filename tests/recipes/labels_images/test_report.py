@@ -90,7 +90,14 @@ def test_done_stands_beside_seen_with_the_laws_of_an_enumeration(tables):
     known = effects.effects_of_laws(
         tables.scm, laws.exact_laws(tables.scm, tables.params)
     )
-    shown = LabelShown(tables=None, worst=None, effects=known, reference_effects=None)
+    shown = LabelShown(
+        tables=None,
+        worst=None,
+        effects=known,
+        reference_effects=None,
+        num_rows=100,
+        is_truth_known=True,
+    )
     rows = report_effects._rows_of(tables.scm, shown, "C")
     assert len(rows) == 2 + 2 + 3  # do(A), do(D), do(B)
     law, done = tables.law(), tables.law({"D": 1})
