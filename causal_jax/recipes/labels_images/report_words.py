@@ -150,7 +150,7 @@ def worst_sentence(worst: WorstCells, source: str, num_rows: int) -> str:
 
     Example:
       >>> cell = Cell("Ill", "yes", {"Age": "old"}, 0.25, 0.5, 0.1)
-      >>> print(worst_sentence(WorstCells(cell, cell), "data", 500)[:56])
+      >>> print(worst_sentence(WorstCells(cell, cell), "data", 500)[:55])
       Where it misleads most, of what at least 5.0 % of units
     """
     relative, absolute = worst.relative, worst.absolute
