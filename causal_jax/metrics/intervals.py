@@ -69,6 +69,7 @@ def bootstrap(
         successes, failures = random.poisson(1, (2, num_resamples))
         num = strata.size
         means = (num * means + successes) / (num + successes + failures)
+        means = np.clip(means, 0.0, 1.0)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(
         value=float(value), low=float(min(low, value)), high=float(max(high, value))

@@ -45,6 +45,8 @@ def test_a_share_of_one_has_an_interval_that_three_over_n_reaches():
     assert found.value == found.high == 1.0
     assert 1 - 5 / 100 <= found.low <= 1 - 2 / 100
     assert bootstrap(np.ones(100)).low == 1.0
+    nearly = bootstrap([[1, 1], [1, 1], [0, 1]], share=True)
+    assert 0 <= nearly.low <= nearly.high <= 1, "widened, and a share all the same"
 
 
 def test_strata_weigh_alike_and_the_seed_fixes_everything():
