@@ -11,7 +11,7 @@ Time: 12,705 s for 24,000 steps of images (beside other work; .36 s a step witho
 Expected: label accuracies over the judge's own .95 (lowest .85), unseen combinations
   over the judge's own .60, Frechet distance 2.5 times its floor.
 Measured: after 24,000 steps on `celeb_a_64`, 24,152 pictures: 1.01 (lowest .91),
-  .62, 2.28 times; see docs/celeba.md.
+  .62, 2.28 times; `twenty`, 6,000 steps: .87 (.67), .10, 4.6 times; see docs/celeba.md.
 
 `celeb_a` is cropped to its central 108 pixels and resized; `celeb_a_64` is used as it
 is. Variants: `reference` (the original's networks and settings), `twenty` (a graph of
