@@ -51,9 +51,12 @@ def tvd(p: np.ndarray, q: np.ndarray) -> float:
 
 def resampling_floor(law: np.ndarray, num_rows: int, seed: int = 0) -> float:
     """TVD between a law and a table of `num_rows` drawn from it: what chance does."""
+    return tvd(law, _drawn_counts(law, num_rows, seed) / num_rows)
+
+
+def _drawn_counts(law: np.ndarray, num_rows: int, seed: int) -> np.ndarray:
     law = np.asarray(law, np.float64)
-    counts = np.random.default_rng(seed).multinomial(num_rows, law / law.sum())
-    return tvd(law, counts / num_rows)
+    return np.random.default_rng(seed).multinomial(num_rows, law / law.sum())
 
 
 class Chance(NamedTuple):
@@ -79,12 +82,11 @@ def chance(scm: SCM, laws: Laws, num_rows: int, seed: int = 0) -> Chance:
       num_rows: of the table.
       seed: of the draw.
     """
-    law = np.asarray(laws.seen, np.float64)
-    counts = np.random.default_rng(seed).multinomial(num_rows, law / law.sum())
+    counts = _drawn_counts(laws.seen, num_rows, seed)
     rows = np.repeat(all_rows(cardinalities(scm)), counts, axis=0)
     fitted = exact_laws(*tabular_fit(scm, rows)).done
     return Chance(
-        floor=tvd(law, counts / num_rows),
+        floor=tvd(laws.seen, counts / num_rows),
         floor_by_intervention={k: tvd(laws.done[k], fitted[k]) for k in laws.done},
     )
 

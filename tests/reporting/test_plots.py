@@ -39,6 +39,8 @@ def test_laws_are_drawn_with_and_without_interventions():
         by_intervention=done,
         floor_by_intervention=chance,
     )
+    without = plots.law_figure(model, truth, num_rows=100, by_intervention=done)
+    assert both.size != without.size or np.any(np.asarray(both) != np.asarray(without))
     assert is_drawn(seen)
     assert both.width > seen.width
     with pytest.raises(ValueError, match="no marginal of 'Hair'"):

@@ -18,6 +18,7 @@ from causal_jax.recipes.labels_images.imagination import (
 )
 from causal_jax.recipes.labels_images.measures import open_images
 from causal_jax.reporting import grids
+from causal_jax.runs import folder
 
 KEY = 2311  # the cases are the same for every run
 FEWEST = 10  # pictures of a label's state
@@ -158,6 +159,8 @@ def open_cases(
         reader = load_judge(judge_path) if judge_path else load_faces_judge()
         names, size = model.trained.label_scm.nodes, model.trained.generator.resolution
         return reader.of(names), face_cases(names, size, num)
+    # What was held out of another table was trained on.
+    folder.require_sources(run.workdir, data.sources(run.config))
     pictures = open_images(run, data.labels(run.config), judge_path)
     names = judged_labels(model.trained.scm, pictures.judge)
     cases = held_out_cases(model, names, pictures.held_out, num)

@@ -31,7 +31,7 @@ from causal_jax.reporting import grids
 from causal_jax.runs import folder
 from causal_jax.runs.load import IMAGE, IMAGES
 from causal_jax.scm import SCM
-from causal_jax.training.unseen_combinations import RARE
+from causal_jax.training.unseen_combinations import unseen_pairs
 from causal_jax.types import Key, Params
 
 NUM_PER_STATE = 500  # pictures of do(label=0) and as many of do(label=1), a label
@@ -240,17 +240,20 @@ def _unseen_combinations(
     scm: SCM, names: set[str], training: ImageData
 ) -> list[dict[str, int]]:
     """Those of `UNSEEN` that the model has and its training pictures hardly do."""
-    found = []
-    for combination in UNSEEN:
-        if not set(combination) <= names:
-            continue
-        if any(scm.states(name) != graphs.BINARY for name in combination):
-            continue  # another name may be what is state 1 here
-        columns = [training.table.names.index(name) for name in combination]
-        have = training.table.values[:, columns] == list(combination.values())
-        if have.all(1).mean() <= RARE * have.mean(0).prod():
-            found.append(combination)
-    return found
+    table = training.table
+    num_states = [len(table.states[name]) for name in table.names]
+    unseen = {
+        frozenset({(table.names[i], a), (table.names[j], b)})
+        for i, a, j, b in unseen_pairs(table.values, num_states).tolist()
+    }
+    return [
+        combination
+        for combination in UNSEEN
+        if set(combination) <= names
+        # With other names, another state may be the one with index 1.
+        and all(scm.states(name) == graphs.BINARY for name in combination)
+        and frozenset(combination.items()) in unseen
+    ]
 
 
 def _relative(

@@ -32,7 +32,9 @@ def add(page: Page, run: Run, metrics: dict, shown: Shown) -> None:
     with page.collapsed("All figures, and how they were made"):
         rows = [
             (name, f"{value:.4f}", meaning)
-            for name, value, meaning in _figures(labels, pictures)
+            for name, value, meaning in _figures(
+                labels, pictures, shown.labels.num_rows
+            )
             if value is not None
         ]
         page.table(("figure", "value", "meaning"), rows)
@@ -292,7 +294,9 @@ def _percent(share: float) -> str:
 # --- the table ------------------------------------------------------------------------
 
 
-def _figures(labels: dict, pictures: dict) -> Iterator[tuple[str, float | None, str]]:
+def _figures(
+    labels: dict, pictures: dict, num_rows: int
+) -> Iterator[tuple[str, float | None, str]]:
     """(figure, value, meaning)."""
     chance = "TVD that chance alone makes"
     by_chance = labels.get("floor_by_intervention") or {}
@@ -309,7 +313,7 @@ def _figures(labels: dict, pictures: dict) -> Iterator[tuple[str, float | None, 
         "worst conditional cell",
         labels["conditional_max"],
         "largest error of P(label | causes), of those that at least "
-        f"{_percent(least_mass(labels['rows']))} of units have",
+        f"{_percent(least_mass(num_rows))} of units have",
     )
     yield (
         "what never occurs",
