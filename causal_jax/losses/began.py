@@ -74,18 +74,23 @@ def reconstruction_error(reconstructions: Array, images: Array) -> Array:
     return jnp.mean(jnp.abs(reconstructions - images))
 
 
-def label_error(logits: Array, codes: Array, kind: str) -> Array:
+def label_error(
+    logits: Array, codes: Array, kind: str, factors: Array | float = 1.0
+) -> Array:
     """Mean error of a labeler's logits [B, d] against labels [B, d] in {0, 1}.
 
     Args:
       logits: of each code being 1.
       codes: encoded labels.
       kind: "squarediff" or "absdiff" of the probabilities, or "xe", in nats.
+      factors: by which errors are multiplied, one for all or one a column.
     """
     if kind == "xe":
-        return jnp.mean(jax.nn.softplus(logits) - logits * codes)
-    difference = jax.nn.sigmoid(logits) - codes
-    return jnp.mean(difference**2 if kind == "squarediff" else jnp.abs(difference))
+        errors = jax.nn.softplus(logits) - logits * codes
+    else:
+        difference = jax.nn.sigmoid(logits) - codes
+        errors = difference**2 if kind == "squarediff" else jnp.abs(difference)
+    return jnp.mean(errors * factors)
 
 
 def code_distance(

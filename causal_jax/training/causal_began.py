@@ -21,6 +21,7 @@ Order of a step, all on one batch of real and one of generated images:
 (The reference code leaves open whether its optimisers or its margins come first.)
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -34,7 +35,12 @@ from causal_jax.networks.image import ImageGenerator
 from causal_jax.networks.layers import gather_rows
 from causal_jax.training import parallel, precision
 from causal_jax.training.algorithm import Algorithm
-from causal_jax.training.image_stage import late_decay, moved_average, pixels
+from causal_jax.training.image_stage import (
+    factors_of_codes,
+    late_decay,
+    moved_average,
+    pixels,
+)
 from causal_jax.training.unseen_combinations import mean_interaction
 from causal_jax.types import Array, Batch, Key, Params
 
@@ -124,6 +130,7 @@ def causal_began(
     gammas: tuple[float, float, float] = (1.0, 0.5, 0.5),
     rates: tuple[float, float, float] = (1e-2, 1e-2, 1e-2),
     label_loss: str = "squarediff",
+    label_factors: Sequence[float] | None = None,
     third_margin: bool = False,
     conditional: bool = True,
     image_weight: float = 1.0,
@@ -151,6 +158,9 @@ def causal_began(
         is sharper, higher more diverse), gamma2 (the same of their labels), gamma3.
       rates: lambda1, lambda2, lambda3, of the controls c1, c2, c3.
       label_loss: "squarediff", "absdiff" or "xe", see `losses.began.label_error`.
+      label_factors: of each label's error, generated and real: what is to be obeyed
+        although real images show it less plainly than they show its causes; None: 1
+        each.
       third_margin: whether c3 is controlled; else it is 1 throughout (the reference
         code's `no_third_margin`).
       conditional: whether the autoencoder hears the labels, see `networks.began`.
@@ -174,7 +184,8 @@ def causal_began(
       [2, B, n]}: the second half gives the labels of the generated images.
 
     Raises:
-      ValueError: unknown label loss or type, or both ways to lower the learning rates.
+      ValueError: unknown label loss or type, both ways to lower the learning rates, or
+        factors that are not as many as labels.
 
     Example:
       >>> generator = ImageGenerator((2, 2), resolution=16, width=4)
@@ -189,6 +200,7 @@ def causal_began(
     precision.require_dtype(dtype)
     if halve_every and num_steps:
         raise ValueError("learning rates follow halve_every or num_steps, not both")
+    factors = factors_of_codes(label_factors, generator.parent_states)
 
     def adam(rate: float) -> optax.GradientTransformation:
         if halve_every:
@@ -254,7 +266,7 @@ def causal_began(
     def label_error(params: Params, images: Array, codes: Array) -> Array:
         params, images = precision.given(params, images, dtype)
         logits = precision.returned(labeler.apply(params, images), dtype)
-        return losses.label_error(logits, codes, label_loss)
+        return losses.label_error(logits, codes, label_loss, factors)
 
     def interaction(params: Params, labels, noise, key: Key) -> Array:
         index = parallel.local(jax.random.randint(key, (batch_size,), 0, len(unseen)))

@@ -40,12 +40,16 @@ import numpy as np
 import optax
 
 from causal_jax.losses import adversarial as losses
-from causal_jax.networks.controller import encoded_size
 from causal_jax.networks.image import ImageGenerator, Readings
 from causal_jax.training import parallel, precision
 from causal_jax.training.algorithm import Algorithm
 from causal_jax.training.augmentation import augment
-from causal_jax.training.image_stage import late_decay, moved_average, pixels
+from causal_jax.training.image_stage import (
+    factors_of_codes,
+    late_decay,
+    moved_average,
+    pixels,
+)
 from causal_jax.training.unseen_combinations import mean_interaction
 from causal_jax.types import Array, Batch, Key, Params
 
@@ -71,15 +75,6 @@ REFERENCE = {
 # run, images being in [-1, 1]. Wide noise learns faster, but a discriminator that must
 # overlook it lets the generator leave as much of it in its images (measured).
 ROUGHNESS = (0.1, 0.03)
-
-
-def _of_columns(factors: Sequence[float] | None, num_states: Sequence[int]):
-    """Factors of labels as factors of their codes' columns, [d]; 1.0 for None."""
-    if factors is None:
-        return 1.0
-    if len(factors) != len(num_states):
-        raise ValueError(f"{len(factors)} label_factors for {len(num_states)} labels")
-    return np.repeat(np.float32(factors), [encoded_size(k) for k in num_states])
 
 
 def with_labeler_of(params: Params, of_real: Params) -> Params:
@@ -243,7 +238,7 @@ def causal_gan(
         raise ValueError(f"augmented_share is between 0 and 1, not {augmented_share}")
     precision.require_dtype(dtype)
     augment(jnp.zeros((1, 8, 8, 3)), jax.random.key(0), augmentation)  # known kinds
-    factors = _of_columns(label_factors, generator.parent_states)
+    factors = factors_of_codes(label_factors, generator.parent_states)
     updates = num_steps and num_steps * num_generator_steps
     critics_updates = num_steps and -(-num_steps // critics_every)
     optimizer = optax.adam(late_decay(learning_rate, updates), *betas)

@@ -1,10 +1,13 @@
 """What the trainers of image mechanisms share: rows, pixels, rates and averages."""
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
+from causal_jax.networks.controller import encoded_size
 from causal_jax.training import parallel
 from causal_jax.training.algorithm import averaged
 from causal_jax.types import Array, Key, Params
@@ -30,6 +33,24 @@ def flattened(labels: np.ndarray, power: float) -> np.ndarray:
     )
     weights = np.maximum(counts, FEWEST)[index.ravel()] ** -float(power)
     return (np.cumsum(weights) / weights.sum()).astype(np.float32)
+
+
+def factors_of_codes(
+    factors: Sequence[float] | None, num_states: Sequence[int]
+) -> np.ndarray | float:
+    """Factors of labels as factors of their codes' columns, [d]; 1.0 for None.
+
+    >>> factors_of_codes((1, 4), (2, 3)).tolist()
+    [1.0, 4.0, 4.0, 4.0]
+
+    Raises:
+      ValueError: they are not as many as labels.
+    """
+    if factors is None:
+        return 1.0
+    if len(factors) != len(num_states):
+        raise ValueError(f"{len(factors)} label_factors for {len(num_states)} labels")
+    return np.repeat(np.float32(factors), [encoded_size(k) for k in num_states])
 
 
 def pixels(images: Array, key: Key, batch_size: int, *, flip: bool) -> Array:

@@ -75,8 +75,7 @@ def label_factors(config: Settings) -> list[float] | None:
     """What each label's cross-entropy counts more, in the graph's order; None: all 1.
 
     Raises:
-      ValueError: no "LABEL=NUMBER", a label that is not in the graph, an algorithm that
-        takes none.
+      ValueError: no "LABEL=NUMBER", or a label that is not in the graph.
     """
     texts = getattr(config, "label_factors", ())
     if not isinstance(texts, tuple):
@@ -86,10 +85,6 @@ def label_factors(config: Settings) -> list[float] | None:
         )
     if not texts:
         return None
-    if config.algorithm != "causal_gan":
-        raise ValueError(
-            f"{config.algorithm} weighs no labels: give --config.label_factors='()'"
-        )
     factors, named = dict.fromkeys(graphs.read(config.graph), 1.0), set()
     for text in texts:
         name, _, number = str(text).partition("=")

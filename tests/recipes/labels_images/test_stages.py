@@ -86,7 +86,7 @@ def test_own_data_that_is_not_named_is_one_line_with_the_flag(
         ("causal_gan", ("Male",), "has 'Male': give a number of at least 0, such as M"),
         ("causal_gan", ("Male=-1",), "has 'Male=-1': give a number of at least 0"),
         ("causal_gan", ("Male=nan",), "has 'Male=nan': give a number of at least 0"),
-        ("causal_began", ("Male=4",), "weighs no labels: give --config.label_factors="),
+        ("causal_began", ("Hat=4",), "name 'Hat', which is no label here: give some"),
     ],
 )
 def test_factors_of_labels_are_refused_before_anything_is_written(

@@ -50,7 +50,7 @@ def with_images(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     config.num_images = 20_000  # faces drawn, or pictures read at most (0: all)
     config.flatten = 0.7  # how evenly combinations are drawn, see image_stage
     config.composites = ()  # labels: their unseen pairs are composed, data.composites
-    config.label_factors = ()  # "LABEL=4": times gan.label_weight, of causal_gan
+    config.label_factors = ()  # "LABEL=4": what it weighs beside the others
     config.keep_every = 0  # steps between what the report's curve is measured at
     config.generator = ml_collections.ConfigDict(
         {
