@@ -112,6 +112,17 @@ def test_margins_at_zero_leave_convergence_to_the_real_errors():
 
 
 @pytest.mark.parametrize("kind", began.LABEL_LOSSES)
+def test_factors_weigh_the_columns_of_a_label_error(kind):
+    logits, codes = jnp.array([[0.3, -1.0], [2.0, 0.5]]), jnp.array([[1, 0], [0, 1]])
+    columns = [
+        float(began.label_error(logits[:, i : i + 1], codes[:, i : i + 1], kind))
+        for i in (0, 1)
+    ]
+    found = float(began.label_error(logits, codes, kind, jnp.array([5.0, 2.0])))
+    assert found == pytest.approx((5 * columns[0] + 2 * columns[1]) / 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", began.LABEL_LOSSES)
 def test_label_error_is_smallest_at_the_label(kind):
     logits = jnp.array([-4.0, 0.0, 4.0])
     errors = [

@@ -56,12 +56,14 @@ def test_state_keeps_its_shapes_and_every_trained_leaf_changes(
     assert np.isfinite(np.array(info)).all()
 
 
-def test_both_players_descend_their_own_losses(monkeypatch):
+@pytest.mark.parametrize("factors", [None, (1.0, 4.0)])
+def test_both_players_descend_their_own_losses(monkeypatch, factors):
     monkeypatch.setattr(optax, "adam", lambda rate, *betas: optax.sgd(rate))
+    settings = {"batch_size": 4, "learning_rate": 1.0, "image_weight": 3.0}
     algorithm = causal_began(
-        BEGAN,
-        **{**REFERENCE, "batch_size": 4, "learning_rate": 1.0, "image_weight": 3.0},
+        BEGAN, **{**REFERENCE, **settings, "label_factors": factors}
     )
+    of_codes = np.array([1, 4, 4, 4]) if factors else 1  # one code, and three
     controls = losses.Controls(*map(jnp.float32, (0.3, 0.2, 0.6)))
     before = algorithm.init(jax.random.key(0))._replace(controls=controls)
     key = jax.random.key(1)
@@ -82,7 +84,7 @@ def test_both_players_descend_their_own_losses(monkeypatch):
 
     def label(critics, v, codes):
         logits = LABELER.apply(critics["labeler"], v)
-        return losses.label_error(logits, codes, "squarediff")
+        return jnp.mean(of_codes * (jax.nn.sigmoid(logits) - codes) ** 2)
 
     def generator_loss(params):
         fake = draw(params)
@@ -119,6 +121,11 @@ def test_both_players_descend_their_own_losses(monkeypatch):
     assert float(info.convergence) == pytest.approx(
         float(info.image_real + abs(info.b1))
     )
+
+
+def test_factors_of_other_labels_are_refused():
+    with pytest.raises(ValueError, match="3 label_factors for 2 labels"):
+        causal_began(COMPACT, label_factors=(1, 2, 3))
 
 
 def test_without_the_third_margin_labels_keep_their_weight(train_once):
