@@ -31,7 +31,7 @@ def get_config(variant=""):
     config.graph, config.composites = GRAPH, ("Male",)
     config.gan.flip = True
     config.gan.average_rate = 0.002
-    config.label_factors = ("Wearing_Lipstick=5",)  # as in celeba_causal_gan
+    config.label_factors = ("Wearing_Lipstick=8",)
     for part in variants(variant):
         if part == "reference":
             config.graph = "big_causal_graph"
