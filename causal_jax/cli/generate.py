@@ -48,6 +48,7 @@ from causal_jax.recipes.digits import generator as digits
 from causal_jax.recipes.imagenet import generated, opened
 from causal_jax.reporting.grids import to_uint8
 from causal_jax.runs import folder
+from causal_jax.runs.load import require_finished
 from causal_jax.scm import SCM
 from causal_jax.types import Params
 
@@ -110,6 +111,7 @@ def main(args: flags.FlagValues) -> None:
         drawn,
         description="Counterfactual pictures drawn by causal_jax, "
         f"seed {args.seed}, {args.per_mask} a mask, classes {args.classes}.",
+        about=_about(scm, args.generator),
         size=pictures.picture_size(scm),
         class_names=None if all(map(str.isdecimal, names)) else names,
         num_classes=len(names),
@@ -124,13 +126,21 @@ def open_generator(path: str, args: flags.FlagValues) -> tuple[SCM, Params]:
     """The model that draws the pictures.
 
     Raises:
-      ValueError: there is none, or it has no parts.
+      ValueError: there is none, it has no parts, it has steps left to train, or a flag
+        that it has no use for.
     """
     if path.lower().endswith(weight_file.ENDINGS) and not Path(path).is_dir():
+        if args.class_names or args.shared_noise:
+            raise ValueError(
+                f"{path} draws digits, whose classes are numbers and whose parts have "
+                "noise of their own: leave --class_names and --shared_noise out"
+            )
         scm, params = digits.open_generator(path)
         if args.truncation is not None:
             scm = opened.with_truncation(scm, args.truncation)
     else:
+        if folder.is_run(path):  # else imported weights, or a model that was saved
+            require_finished(path)
         scm, params = opened_parts.open_model(path, args)
     pictures.require_parts(scm, path)
     return scm, params
@@ -165,6 +175,8 @@ def blocks(
         return generated.draw_blocks(
             scm, params, key, num=num, choices=choices, block=block
         )
+    if block is not None:
+        raise ValueError("--batch_size is not for digits of all classes: leave it out")
     digits.require_multiple(num, per_mask)
     return _digit_blocks(scm, params, key, num=num, per_mask=per_mask)
 
@@ -182,6 +194,14 @@ def _require_numbers(args: flags.FlagValues) -> None:
             raise ValueError(f"--{name} is at least 1, not {value}")
     if args.jpeg_quality is not None and not 1 <= args.jpeg_quality <= 95:
         raise ValueError(f"--jpeg_quality is 1 to 95, not {args.jpeg_quality}")
+
+
+def _about(scm: SCM, generator: str) -> dict | None:
+    """What a digits' run draws, by which a classifier's check knows it."""
+    is_digits = not isinstance(scm.mechanisms["shape"], GeneratedPicture)
+    if is_digits and folder.is_run(generator):
+        return digits.digits_of_run(generator)
+    return None
 
 
 def _next_step(scm: SCM, generator: str, name: str, data_dir: Path) -> str:

@@ -7,9 +7,9 @@ any of the three learn from the same set. Pictures have 8 bits.
 
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -39,6 +39,7 @@ def write(
     blocks: Iterator[Counterfactuals],
     *,
     description: str,
+    about: Mapping[str, Any] | None = None,
     size: int = SIZE,
     class_names: Sequence[str] | None = None,
     num_classes: int = NUM_CLASSES,
@@ -51,6 +52,7 @@ def write(
       name: small letters, digits and `_`.
       blocks: parts of the set, drawn as they are written.
       description: how it was made.
+      about: the same for programs, see `tfds.write_new`.
       size: height and width of the pictures.
       class_names: of all three labels, in their order; None has numbers.
       num_classes: how many classes there are, where they have no names.
@@ -82,6 +84,7 @@ def write(
         features,
         lambda: {"train": examples()},
         description=description,
+        about=about,
         data_dir=data_dir,
     )
 

@@ -20,7 +20,8 @@ from PIL import Image
 from causal_jax.data import images
 from causal_jax.graph import suggestion
 
-CROPS = ("square", "centre", "random")
+FIXED = ("square", "centre")
+CROPS = (*FIXED, "random")
 MIN_AREA = 0.08  # of the picture; torchvision's
 _RATIOS = (3 / 4, 4 / 3)  # width to height; torchvision's
 _TRIES = 10  # torchvision's

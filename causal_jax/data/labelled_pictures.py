@@ -9,6 +9,7 @@ processes open the files themselves.
 import dataclasses
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -48,6 +49,19 @@ class Classes(NamedTuple):
 
     names: tuple[str, ...]
     words: tuple[str, ...]
+
+
+def distinct(words: Sequence[str]) -> tuple[str, ...]:
+    """Names of classes, those that come more than once with their number.
+
+    >>> distinct(("crane", "dog", "crane"))
+    ('crane (0)', 'dog', 'crane (2)')
+    """
+    counts = Counter(words)
+    return tuple(
+        word if counts[word] == 1 else f"{word} ({number})"
+        for number, word in enumerate(words)
+    )
 
 
 def classes(

@@ -48,7 +48,25 @@ def from_folder(path: str | os.PathLike) -> Textures:
       ValueError: a folder that is not there, a digit without a picture or with several,
         or a picture that cannot be read.
     """
-    return Textures(*(_read_kind(Path(path).expanduser() / kind) for kind in _KINDS))
+    return Textures(
+        *(
+            np.stack([_read_picture(found) for found in of_kind])
+            for of_kind in _files(path).values()
+        )
+    )
+
+
+def files(path: str | os.PathLike) -> dict[str, Path]:
+    """{"object 0": its file, ...} of the twenty pictures.
+
+    Raises:
+      ValueError: a folder that is not there, a digit without a picture or with several.
+    """
+    return {
+        f"{kind} {digit}": found
+        for kind, of_kind in _files(path).items()
+        for digit, found in enumerate(of_kind)
+    }
 
 
 def procedural(seed: int = 0) -> Textures:
@@ -63,15 +81,18 @@ def procedural(seed: int = 0) -> Textures:
 # --- a folder ----------------------------------------------------------------------
 
 
-def _read_kind(folder: Path) -> np.ndarray:
-    if not folder.is_dir():
-        raise ValueError(
-            f"there is no folder {folder}: textures lie in DIR/object/ and "
-            "DIR/background/ as <digit>_*.jpg"
-        )
-    return np.stack(
-        [_read_picture(_only_picture(folder, digit)) for digit in range(_NUM)]
-    )
+def _files(path: str | os.PathLike) -> dict[str, list[Path]]:
+    """{"object", "background"}: the pictures of all digits."""
+    found = {}
+    for kind in _KINDS:
+        folder = Path(path).expanduser() / kind
+        if not folder.is_dir():
+            raise ValueError(
+                f"there is no folder {folder}: textures lie in DIR/object/ and "
+                "DIR/background/ as <digit>_*.jpg"
+            )
+        found[kind] = [_only_picture(folder, digit) for digit in range(_NUM)]
+    return found
 
 
 def _only_picture(folder: Path, digit: int) -> Path:

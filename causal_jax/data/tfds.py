@@ -204,6 +204,7 @@ def write_new(
     splits_fn: Callable[[], dict[str, Iterator[tuple[Any, dict]]]],
     *,
     description: str,
+    about: Mapping[str, Any] | None = None,
     data_dir: str | os.PathLike | None = None,
 ) -> Path:
     """Writes a data set of our own, which reads by its name like any other.
@@ -216,6 +217,7 @@ def write_new(
         bytes.
       splits_fn: returns {split: iterator of (int key, example)}.
       description: what it is and how it was made.
+      about: JSON values that `about` reads again; None for none.
       data_dir: see `data_root`.
 
     Returns:
@@ -247,6 +249,7 @@ def write_new(
                 description=description,
                 features=tfds.features.FeaturesDict(dict(features)),
                 disable_shuffling=True,
+                metadata=tfds.core.MetadataDict(about) if about else None,
             )
 
         def _split_generators(self, dl_manager):
@@ -316,6 +319,18 @@ def text_beside_builder(name: str, file: str) -> str:
 def splits(name: str, *, data_dir: str | os.PathLike | None = None) -> tuple[str, ...]:
     """Names of the prepared splits of a data set."""
     return tuple(_whole_builder(name, data_dir).info.splits)
+
+
+def about(name: str, *, data_dir: str | os.PathLike | None = None) -> dict[str, Any]:
+    """What `write_new` was told about a data set; empty where it was told nothing."""
+    return dict(_whole_builder(name, data_dir).info.metadata or {})
+
+
+def require_split(
+    name: str, split: str, *, data_dir: str | os.PathLike | None = None
+) -> None:
+    """Raises ValueError unless a split, or a part of one, can be opened."""
+    _open_split(_whole_builder(name, data_dir), split)
 
 
 def is_known(name: str) -> bool:

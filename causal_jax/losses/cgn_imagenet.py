@@ -55,7 +55,9 @@ def collage(
 
     Of all patches of the picture, scaled to `working_size`, those `num_best` with the
     largest mean mask are kept, `grid**2` of them drawn with replacement, laid out in a
-    square, and the square scaled to the picture's size. Scaling is bicubic.
+    square, and the square scaled to the picture's size. Scaling is bicubic and, where
+    it makes smaller, over area; values are cut to [-1, 1]. (The reference code's takes
+    no area, has -.75 where this kernel has -.5, and is not cut.)
 
     Args:
       images: [B, H, W, 3] in [-1, 1].
@@ -70,7 +72,7 @@ def collage(
       [B, H, W, 3], within [-1, 1].
 
     Raises:
-      ValueError: there are fewer patches than `num_best`, or none.
+      ValueError: see `require_collage`.
 
     >>> images, masks = jnp.ones((2, 32, 32, 3)), jnp.ones((2, 32, 32, 1))
     >>> sizes = {"working_size": 16, "patch": 4, "num_best": 10, "grid": 3}
@@ -78,12 +80,8 @@ def collage(
     >>> collage(images, masks, keys, **sizes).shape
     (2, 32, 32, 3)
     """
+    require_collage(working_size, patch, num_best, grid)
     places = working_size - patch + 1
-    if not 0 < num_best <= places**2 or places < 1:
-        raise ValueError(
-            f"a picture of {working_size} pixels has {max(places, 0) ** 2} patches of "
-            f"{patch}: num_best is {num_best}, give at least 1 and no more than those"
-        )
 
     def of_image(image: Array, mask: Array, key: Key) -> Array:
         shape = (working_size, working_size)
@@ -101,6 +99,23 @@ def collage(
         return jnp.clip(jax.image.resize(square, image.shape, "cubic"), -1, 1)
 
     return jax.vmap(of_image)(images, masks, keys)
+
+
+def require_collage(
+    working_size: int = WORKING_SIZE,
+    patch: int = PATCH,
+    num_best: int = NUM_BEST,
+    grid: int = GRID,
+) -> None:
+    """Raises ValueError unless a `collage` can have these settings."""
+    if patch < 1 or grid < 1:
+        raise ValueError(f"patch={patch} and grid={grid} of a collage are at least 1")
+    places = working_size - patch + 1
+    if not 0 < num_best <= places**2 or places < 1:
+        raise ValueError(
+            f"a picture of {working_size} pixels has {max(places, 0) ** 2} patches of "
+            f"{patch}: num_best is {num_best}, give at least 1 and no more than those"
+        )
 
 
 def _patch_means(mask: Array, patch: int) -> Array:

@@ -5,6 +5,9 @@ Xiao et al. (ICLR 2021, arXiv 2006.09994): objects on backgrounds of their own c
 
     gap = accuracy on mixed_same - accuracy on mixed_rand
 
+Pictures are read whole, as there, not as the centre that other pictures are cropped to.
+(There they have a mean and a deviation of their own; here those of ImageNet.)
+
 Where a network's classes are finer than the pictures' (1,000 against 9), its decision
 is the coarse class of its largest logit; one that belongs to none is wrong.
 """

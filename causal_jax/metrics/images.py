@@ -15,7 +15,11 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from causal_jax.metrics.frechet import frechet_distance
+from causal_jax.metrics.frechet import (
+    frechet_distance,
+    frechet_floor,
+    random_halves,
+)
 from causal_jax.metrics.image_effects import do_versus_see
 from causal_jax.metrics.label_effects import LabelEffects, label_effects
 from causal_jax.metrics.neighbours import nearest_neighbours
@@ -88,7 +92,7 @@ class Diversity(NamedTuple):
 
 
 class Frechet(NamedTuple):
-    """Frechet distances on the judge's features, means over `NUM_HALVES`.
+    """Frechet distances on the judge's features, means over random halves.
 
     Attributes:
       frechet: `num` generated images against half of the real ones.
@@ -209,9 +213,6 @@ def read_together(
 
 MIN_COMBINATION = 30  # images, in `read_together`
 MIN_FRECHET = 30  # images in each set, in `frechet`
-# Random halves of the real images. Of one alone chance moves the floor by a tenth
-# (1,472 photographs a half: .216, standard deviation .025).
-NUM_HALVES = 16
 
 
 def _combination_text(scm: SCM, do: Mapping) -> str:
@@ -274,8 +275,7 @@ def frechet(
 ) -> Frechet | None:
     """Generated against real images on the judge's features, with the floor.
 
-    The real ones are halved at random, many times: which are compared with which moves
-    a floor by a tenth.
+    The real ones are halved at random, many times (`frechet.random_halves`).
 
     Args:
       scm: model with a node "image".
@@ -297,10 +297,7 @@ def frechet(
     key_split, key_draw = jax.random.split(key)
     rows = np.asarray(jax.random.permutation(key_split, len(real)))[: 2 * num]
     features = np.asarray(judge.features(real[rows]))
-    orders = np.random.default_rng(0).permuted(
-        np.tile(np.arange(2 * num), (NUM_HALVES, 1)), axis=1
-    )
-    halves = [np.split(order, 2) for order in orders]
+    halves = random_halves(2 * num)
 
     def drawn(num: int, do: Mapping | None) -> np.ndarray:
         return read(scm, params, judge, key_draw, num=num, do=do).features
@@ -321,6 +318,6 @@ def frechet(
         frechet=mean(lambda _: ours),
         same_labels=same,
         effects=effects,
-        floor=mean(lambda half: features[half]),
+        floor=frechet_floor(features),
         num=num,
     )

@@ -10,6 +10,7 @@ devices or checkpoints. What is done with them is the same for every family:
 import contextlib
 import dataclasses
 import inspect
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -142,12 +143,14 @@ def train(
     hosts.on_writer(lambda: folder.require_sources(workdir, sources))
     data = recipe.data(config)
     model = recipe.model(config, data)
+    stages = iter(recipe.stages(config, data, model))
+    first = next(stages)  # its errors leave nothing
     with contextlib.ExitStack() as holding:  # process 0 alone holds and writes
         hosts.on_writer(lambda: holding.enter_context(lock.held(workdir)))
         workdir = Path(
             hosts.on_writer(lambda: str(_claim(config, workdir, model, sources)))
         )
-        for stage in recipe.stages(config, data, model):
+        for stage in itertools.chain((first,), stages):
             with _counted(workdir, stage.name) as count_seconds:
                 fit_stage(
                     stage,

@@ -1,7 +1,7 @@
 """A run's folder: what lies in it, and that it is one run's.
 
 DIR/config.json      the run's configuration, and the format of the folder
-DIR/sources.json     digests of the user's own table, network and graph, if any
+DIR/sources.json     digests of the user's own table, network, graph, textures
 DIR/scm.json         graph, states, mechanisms: plain data, nothing executable (`spec`)
 DIR/checkpoints/     labels/<step> and images/<step>; or model/<step>, where all
                      nodes were trained at once
@@ -51,6 +51,11 @@ def is_before_manifests(workdir: str | Path) -> bool:
 
 
 # --- the configuration ----------------------------------------------------------------
+
+
+def is_run(path: str | Path) -> bool:
+    """Whether a folder holds a run, begun at least."""
+    return (Path(path) / _CONFIG).is_file()
 
 
 def read_config(workdir: str | Path) -> dict[str, Any]:
@@ -181,16 +186,35 @@ def require_sources(workdir: str | Path, sources: Mapping[str, Path]) -> None:
     Raises:
       ValueError: one has changed.
     """
+    if changed := changed_sources(read_sources(workdir), sources):
+        raise ValueError(
+            f"{changed[0]} has changed since {workdir} was trained with it: put it "
+            "back as it was, or train in a new folder"
+        )
+
+
+def changed_sources(
+    known: Mapping[str, str], sources: Mapping[str, Path]
+) -> list[Path]:
+    """The files that are not as they were.
+
+    Args:
+      known: {what it is: digest}, as `read_sources` gives them.
+      sources: {what it is: the user's own file}.
+    """
+    return [
+        path
+        for name, path in sources.items()
+        if name in known and path.is_file() and known[name] != _digest(path)
+    ]
+
+
+def read_sources(workdir: str | Path) -> dict[str, str]:
+    """{what it is: digest} of the user's own files; empty where none were kept."""
     kept = Path(workdir) / _SOURCES
     if not kept.exists():
-        return
-    known = files.read_json(kept, way_out="remove it, if no file of yours has changed")
-    for name, path in sources.items():
-        if name in known and path.is_file() and known[name] != _digest(path):
-            raise ValueError(
-                f"{path} has changed since {workdir} was trained with it: put it back "
-                "as it was, or train in a new folder"
-            )
+        return {}
+    return files.read_json(kept, way_out="remove it, if no file of yours has changed")
 
 
 def keep_sources(workdir: str | Path, sources: Mapping[str, Path]) -> None:

@@ -1,4 +1,6 @@
 import csv
+import json
+import shutil
 
 import jax
 import numpy as np
@@ -125,6 +127,7 @@ def test_the_three_labels_are_independent_and_uniform_over_their_choices():
     ("settings", "message"),
     [
         ({"num": 5, "per_mask": 2}, "does not divide"),
+        ({"num": 5, "block": 2}, "--batch_size is not for digits of all classes"),
         ({"num": 6, "per_mask": 2, "choices": dict.fromkeys(LABELS, (1,))}, "leave it"),
     ],
 )
@@ -139,6 +142,28 @@ def test_a_model_without_parts_is_refused(flags_of, tmp_path):
     args = flags_of(generate)
     with pytest.raises(ValueError, match="no counterfactual generative network"):
         generate.open_generator(str(run), args)
+
+
+def test_a_run_that_trains_on_is_refused(digits_run, flags_of, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(digits_run, run)
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**config, "num_steps": 4000}))
+    with pytest.raises(ValueError, match="has 2 of its 4,000 steps: train it to the"):
+        generate.open_generator(str(run), flags_of(generate))
+
+
+def test_a_published_checkpoint_of_digits_has_no_use_for_names(flags_of):
+    for flags in ({"class_names": "names.txt"}, {"shared_noise": True}):
+        with pytest.raises(ValueError, match="leave --class_names and --shared_noise"):
+            generate.open_generator("ckp.pth", flags_of(generate, **flags))
+
+
+def test_a_set_says_which_digits_it_shows(digits_run, flags_of, tmp_path):
+    flags = {"generator": str(digits_run), "data_dir": str(tmp_path), "num": 4}
+    generate.main(flags_of(generate, **flags, name="cfs"))
+    about = tfds.about("cfs", data_dir=tmp_path)
+    assert about["variant"] == "double_colored" and about["dataset"] == "embedded"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from causal_jax.metrics.frechet import frechet_distance, frechet_floor
+from causal_jax.metrics.frechet import (
+    frechet_distance,
+    frechet_floor,
+    random_halves,
+)
 
 
 def whitened(rng, num, dim):
@@ -47,6 +51,15 @@ def test_floor_is_what_two_sets_of_one_law_are_apart():
     assert frechet_floor(x, num=100) > floor  # fewer rows, more chance
     assert frechet_distance(x[:500], y[:500]) < 3 * floor
     assert frechet_distance(x, y + 1.0) > 10 * floor
+
+
+def test_halves_are_disjoint_and_differ():
+    halves = random_halves(21, num=10)
+    assert halves.shape == (16, 2, 10)
+    for pair in halves:
+        assert len(set(pair.ravel().tolist())) == 20
+    assert len({tuple(sorted(first.tolist())) for first, _ in halves}) == 16
+    assert set(random_halves(21)[:, 0].ravel()) == set(range(21))
 
 
 def test_unusable_features_are_refused():

@@ -75,7 +75,8 @@ class _PartMechanism:
         1809.11096, section 3.1; their law is cut, this one is narrower).
 
     Raises:
-      ValueError: a size below 1, or an unknown `init_kind`.
+      ValueError: a size below 1, an unknown `init_kind`, or a truncation that is not
+        above 0.
     """
 
     width: int = 32
@@ -101,6 +102,8 @@ class _PartMechanism:
             raise ValueError(
                 f"init_kind is orthogonal or normal, not {self.init_kind!r}"
             )
+        if not self.truncation > 0:
+            raise ValueError(f"truncation is above 0, not {self.truncation}")
 
     def module(self, axis_name: AxisName = None) -> nn.Module:
         """The network, its batch statistics taken over `axis_name` too."""

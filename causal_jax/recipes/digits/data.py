@@ -1,6 +1,7 @@
 """What the data keys of the digit configs mean: what is trained and tested on."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -29,6 +30,19 @@ class DigitSets(NamedTuple):
     training: Pictures
     tests: dict[str, Pictures]
     in_domain: dict[str, Pictures]
+
+
+def sources(config: Settings) -> dict[str, Path]:
+    """The user's own textures, each a file."""
+    if config.variant != "wildlife" or not config.textures:
+        return {}
+    return textures.files(config.textures)
+
+
+def require_in_range(config: Settings) -> None:
+    """Raises ValueError where no digits can be so many."""
+    if config.num_digits < 0:
+        raise ValueError(f"num_digits is at least 0 (all), not {config.num_digits}")
 
 
 def grey(config: Settings) -> digits.Split:

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from causal_jax.data import tfds
 from causal_jax.importers import cgn as official
 from causal_jax.importers import weight_file
 from causal_jax.networks.cgn.sampler import Counterfactuals, sample_counterfactuals
 from causal_jax.progress import tqdm
+from causal_jax.recipes.digits.data import sources
 from causal_jax.recipes.settings import Settings
 from causal_jax.runs import folder
 from causal_jax.runs.load import load, require_finished
@@ -17,6 +20,7 @@ from causal_jax.scm import SCM
 from causal_jax.types import Array, Key, Params
 
 _BLOCK = 2000  # pictures drawn at once
+_SAME = ("variant", "dataset")  # what a classifier and its pictures have in common
 
 
 def generator_of(config: Settings) -> tuple[SCM, Params] | None:
@@ -44,24 +48,55 @@ def generator_of(config: Settings) -> tuple[SCM, Params] | None:
 
 def _require_same_digits(config: Settings) -> None:
     """Raises ValueError where a run draws another variant's digits, or other ones."""
-    if not Path(config.generator).is_dir():
-        return  # a published checkpoint does not say
-    theirs = folder.read_config(config.generator)
-    for key in ("variant", "dataset"):
+    if Path(config.generator).is_dir():  # a published checkpoint does not say
+        _require_fitting(config, config.generator, digits_of_run(config.generator))
+
+
+def counterfactuals_root(config: Settings) -> str | None:
+    """Where a config's set of counterfactuals lies; None for tfds' own place."""
+    return config.counterfactuals_dir or config.data_dir or None
+
+
+def require_set_of_same_digits(config: Settings) -> None:
+    """Raises ValueError where a set is not there, or was drawn of other digits."""
+    name = config.counterfactuals
+    theirs = tfds.about(name, data_dir=counterfactuals_root(config))
+    if theirs:  # a set that somebody else wrote does not say
+        _require_fitting(config, f"the set {name}", theirs)
+
+
+def digits_of_run(workdir: str | Path) -> dict[str, Any]:
+    """What digits a run draws: what `generate` writes beside its sets."""
+    config = folder.read_config(workdir)
+    found = {key: config[key] for key in _SAME if key in config}
+    return found | {
+        "textures": bool(config.get("textures", "")),
+        "files": folder.read_sources(workdir),
+    }
+
+
+def _require_fitting(config: Settings, drawn_by: str, theirs: dict[str, Any]) -> None:
+    for key in _SAME:
         own = getattr(config, key)
         if theirs.get(key, own) != own:
             raise ValueError(
-                f"{config.generator} draws digits of {key} {theirs[key]}, and the "
+                f"{drawn_by} draws digits of {key} {theirs[key]}, and the "
                 f"classifier is tested on {own}: train "
                 f"--config=mnist_classifier:{theirs.get('variant', 'VARIANT')} with "
                 f"--config.dataset={theirs.get('dataset', 'NAME')}"
             )
-    drawn = [bool(each.get("textures", "")) for each in (theirs, vars(config))]
-    if drawn[0] != drawn[1]:
-        own, other = ("photographs'" if each else "drawn" for each in drawn[::-1])
+    has_files = bool(config.textures)
+    if has_files != theirs["textures"]:
+        kinds = {True: "photographs'", False: "drawn"}
         raise ValueError(
-            f"{config.generator} paints {other} textures, and the classifier is tested "
-            f"on {own} ones: give both the same --config.textures"
+            f"{drawn_by} paints {kinds[theirs['textures']]} textures, and the "
+            f"classifier is tested on {kinds[has_files]} ones: give both the same "
+            "--config.textures"
+        )
+    if changed := folder.changed_sources(theirs["files"], sources(config)):
+        raise ValueError(
+            f"{drawn_by} paints other textures than {changed[0]}: give both the same "
+            "--config.textures"
         )
 
 

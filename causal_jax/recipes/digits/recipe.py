@@ -14,6 +14,7 @@ NETWORK = Recipe(
     stages=stages.network_stages,
     measure=measures.measure_network,
     page=report.network_page,
+    sources=data.sources,
 )
 
 CLASSIFIER = Recipe(
@@ -23,4 +24,5 @@ CLASSIFIER = Recipe(
     stages=stages.classifier_stages,
     measure=measures.measure_classifier,
     page=report.classifier_page,
+    sources=data.sources,
 )

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -24,12 +25,18 @@ from causal_jax.networks.digit_classifier import (
     DigitClassifier,
     feature_maps,
 )
-from causal_jax.recipes.digits.data import TRAINED_ON, environments
+from causal_jax.recipes.digits.data import (
+    TRAINED_ON,
+    environments,
+    require_in_range,
+)
 from causal_jax.recipes.digits.generator import (
+    counterfactuals_root,
     draw_blocks,
     draw_generated,
     generator_of,
     require_multiple,
+    require_set_of_same_digits,
 )
 from causal_jax.recipes.digits.model import untrained
 from causal_jax.recipes.recipe import Stage
@@ -55,7 +62,7 @@ _OWN_STYLE = "style=own trains features of each run"
 
 def check_network(config: Settings) -> None:
     """Raises ValueError before data is read where a setting cannot be right."""
-    untrained(config)
+    require_in_range(config)
     require_one_of("style", config.style, _STYLES)
     require_one_of("discriminator", config.discriminator, _DISCRIMINATORS)
     if config.vgg and config.style != "vgg":
@@ -69,11 +76,21 @@ def check_network(config: Settings) -> None:
             "torchvision's .pth); style=own trains features of the project's own, "
             "style=none has none"
         )
+    if config.vgg and not Path(config.vgg).is_file():
+        raise ValueError(
+            f"there is no file {config.vgg}: --config.vgg is VGG16's weights"
+        )
     if config.num_steps < 1 or config.batch_size < 1:
         raise ValueError("num_steps and batch_size are at least 1")
     parallel.require_divisible(config.batch_size, jax.device_count())
     given = ("features_fn", "batch_size", "num_steps")
     require_known("cgn", cgn.cgn, config.cgn, given)
+    if config.style == "none" and any(config.cgn.style_weights):
+        raise ValueError(
+            "style=none compares no feature maps: leave --config.cgn.style_weights "
+            "out, or add --config.style=own"
+        )
+    _network_algorithm(config, untrained(config), lambda images: ())  # its own checks
     if config.style != "none" and len(config.cgn.style_weights) != NUM_MAPS:
         raise ValueError(
             f"style_weights are {NUM_MAPS} numbers, one a feature map, not "
@@ -87,14 +104,8 @@ def network_stages(config: Settings, data: Pictures, model: SCM) -> Iterator[Sta
     style = _style_stage(config, batches)
 
     def algorithm_fn(learned: dict[str, Params]) -> Algorithm:
-        return cgn.cgn(
-            model,
-            _DISCRIMINATORS[config.discriminator](),
-            features_fn=_features(config, batches, learned),
-            batch_size=config.batch_size,
-            num_steps=config.num_steps if config.decay else None,
-            **vars(config.cgn),
-        )
+        features_fn = _features(config, batches, learned)
+        return _network_algorithm(config, model, features_fn)
 
     yield Stage(
         name=MODEL,
@@ -104,6 +115,19 @@ def network_stages(config: Settings, data: Pictures, model: SCM) -> Iterator[Sta
         key_number=0,
         needs=style,
         alone=_OWN_STYLE if config.style == "own" else "",
+    )
+
+
+def _network_algorithm(
+    config: Settings, model: SCM, features_fn: Callable | None
+) -> Algorithm:
+    return cgn.cgn(
+        model,
+        _DISCRIMINATORS[config.discriminator](),
+        features_fn=features_fn,
+        batch_size=config.batch_size,
+        num_steps=config.num_steps if config.decay else None,
+        **vars(config.cgn),
     )
 
 
@@ -174,8 +198,9 @@ def check_classifier(config: Settings) -> None:
         if getattr(config, key) < 1:
             raise ValueError(f"{key} is at least 1, not {getattr(config, key)}")
     parallel.require_divisible(config.batch_size, jax.device_count())
-    if config.num_digits < 0:
-        raise ValueError(f"num_digits is at least 0 (all), not {config.num_digits}")
+    require_in_range(config)
+    if not 0 <= config.correlation <= 1:
+        raise ValueError(f"correlation is a share, not {config.correlation}")
     is_drawn = config.train_on in ("cgn", "gan")
     if is_drawn and config.num_counterfactuals < config.batch_size:
         raise ValueError(
@@ -206,6 +231,8 @@ def check_classifier(config: Settings) -> None:
             f"goes with train_on=cgn or original_cgn, not {config.train_on}"
         )
     generator_of(config)
+    if config.counterfactuals:
+        require_set_of_same_digits(config)
 
 
 def classifier_stages(config: Settings, data: Pictures, model: None) -> Iterator[Stage]:
@@ -281,8 +308,7 @@ def training_data(
 def _counterfactuals(config: Settings, generator, key: Key) -> tuple[Array, Array]:
     if config.counterfactuals:
         read = counterfactuals.read(
-            config.counterfactuals,
-            data_dir=config.counterfactuals_dir or config.data_dir or None,
+            config.counterfactuals, data_dir=counterfactuals_root(config)
         )
         num = config.num_counterfactuals
         if len(read.images) < num:

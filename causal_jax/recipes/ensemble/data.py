@@ -47,9 +47,14 @@ def classes(config: Settings) -> Classes:
 def require_fitting(config: Settings) -> None:
     """Raises ValueError unless the counterfactuals are of the real pictures' kind.
 
-    It reads descriptions of data sets and no picture.
+    It reads descriptions of data sets and no picture; the splits that are trained and
+    measured on are there, too.
     """
     own = classes(config)
+    for split in (config.train_split, config.validation_split):
+        tfds.require_split(
+            config.dataset, split, data_dir=_data_dir(config, config.dataset)
+        )
     if config.plain:
         return
     name = config.counterfactuals
@@ -210,13 +215,10 @@ def _once(config, name, split, labels) -> Iterator[Batch]:
     return batches
 
 
-def pictures(config: Settings, paths) -> Iterator[np.ndarray]:
+def pictures(config: Settings, paths, crop: str) -> Iterator[np.ndarray]:
     """Pictures of a folder, uint8 [B, size, size, 3], in batches."""
     return picture_folders.read_batches(
-        paths,
-        size=config.size,
-        batch_size=EVALUATION_BATCH,
-        crop=config.evaluation_crop,
+        paths, size=config.size, batch_size=EVALUATION_BATCH, crop=crop
     )
 
 

@@ -209,7 +209,7 @@ class _Kept:
 def _on_conflicts(config, read: Reader, asked: _Asked) -> tuple[dict, Shown]:
     found, decisions, kept = asked.found, {}, _Kept("cue_conflict")
     first = 0
-    for images in data.pictures(config, found.paths):
+    for images in data.pictures(config, found.paths, config.evaluation_crop):
         coarse = {
             head: conflicts.coarse_decisions(x, asked.class_map)
             for head, x in read(images).items()
@@ -237,7 +237,8 @@ def _on_backgrounds(config, read: Reader, asked: _Asked) -> dict:
     decisions, labels = {}, {}
     for variant, paths in asked.found.items():
         labels[variant] = paths.labels
-        for images in data.pictures(config, paths.paths):
+        # Whole: their borders are what is asked about.
+        for images in data.pictures(config, paths.paths, "square"):
             for head, x in read(images).items():
                 coarse = background_sets.coarse_decisions(x, asked.class_map)
                 of_head = decisions.setdefault(head, {})

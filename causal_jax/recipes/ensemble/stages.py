@@ -8,7 +8,7 @@ from causal_jax.data import crops
 from causal_jax.recipes.ensemble import data, model
 from causal_jax.recipes.ensemble.data import Sets
 from causal_jax.recipes.recipe import Stage
-from causal_jax.recipes.settings import Settings, require_known
+from causal_jax.recipes.settings import Settings, require_known, require_one_of
 from causal_jax.training import feeding, parallel
 from causal_jax.training.ensemble import ensemble
 
@@ -20,6 +20,7 @@ _GIVEN += ("fixed_statistics",)
 def check(config: Settings) -> None:
     """Raises ValueError before pictures are read where a setting cannot be right."""
     crops.require_known(config.crop)
+    require_one_of("evaluation_crop", config.evaluation_crop, crops.FIXED)
     model.network(config, 2)
     require_known("ensemble", ensemble, config.training, _GIVEN)
     for key in ("batch_size", "size"):
@@ -31,6 +32,11 @@ def check(config: Settings) -> None:
         raise ValueError(f"warm_up is a share of the run, not {config.warm_up}")
     if not 0 <= config.held_out < 100:
         raise ValueError(f"held_out is 0 to 99 per cent, not {config.held_out}")
+    if config.plain and config.counterfactuals:
+        raise ValueError(
+            "the variant plain learns from real pictures alone: leave it or "
+            f"--config.counterfactuals={config.counterfactuals} out"
+        )
     if not config.plain and not config.counterfactuals:
         raise ValueError(
             "an ensemble needs counterfactual pictures: --config.counterfactuals=NAME, "

@@ -27,13 +27,8 @@ def class_names(config: Settings) -> tuple[str, ...]:
     Raises:
       ValueError: no such data set, or it has no classes.
     """
-    words = labelled_pictures.classes(
-        config.dataset, data_dir=config.data_dir or None
-    ).words
-    return tuple(
-        word if words.count(word) == 1 else f"{word} ({number})"
-        for number, word in enumerate(words)
-    )
+    found = labelled_pictures.classes(config.dataset, data_dir=config.data_dir or None)
+    return labelled_pictures.distinct(found.words)
 
 
 def require_same_classes(config: Settings, names: tuple[str, ...]) -> None:

@@ -11,7 +11,11 @@ import numpy as np
 
 from causal_jax.data.streams import RESIDENT_BYTES, Stream
 from causal_jax.metrics.class_score import class_score
-from causal_jax.metrics.frechet import frechet_distance, frechet_floor
+from causal_jax.metrics.frechet import (
+    frechet_distance,
+    frechet_floor,
+    random_halves,
+)
 from causal_jax.metrics.gaussian_pictures import gaussian_pictures
 from causal_jax.metrics.mask_statistics import mask_statistics
 from causal_jax.metrics.neighbours import Neighbours, nearest_neighbours
@@ -27,12 +31,13 @@ from causal_jax.reporting.grids import to_uint8
 from causal_jax.runs.load import MODEL, load
 from causal_jax.scm import SCM
 from causal_jax.training import log
-from causal_jax.types import Params
+from causal_jax.types import Array, Key, Params
 
 KEY = 80  # the evaluation's draws are the same for every run
 _NUM_SAMPLES = 2000
 _MOST_BYTES = RESIDENT_BYTES  # of pictures of a split
 _FEW = 10  # steps of a quicktest, which draws as few pictures
+_PER_CLASS = 10  # pictures of a class, on average, in a part of a class score
 _NUM_COMPONENTS = 200  # of the class-blind baseline
 _LOSSES = ("l1", "perceptual", "binary", "size", "texture", "background")
 
@@ -159,7 +164,8 @@ def _distances(
     """Frechet distances by the judge's features, each of two sets of one size.
 
     Fewer pictures are farther apart by chance: half of the held-out pictures is held
-    against the other half, against as many samples and as many class-blind pictures.
+    against the other half, as many samples and as many class-blind pictures, and that
+    for many random halves.
     """
     num = min(len(samples.images), len(held_out.images) // 2)
     components = min(_NUM_COMPONENTS, num - 1, len(training.images) - 1)
@@ -171,12 +177,18 @@ def _distances(
     )
     real = reader.features(held_out.images)
     floor = frechet_floor(real, num=num)
-    real = real[np.random.default_rng(KEY).permutation(len(real))[:num]]
-    distance = frechet_distance(reader.features(samples.images[:num]), real)
+    halves = random_halves(len(real), num=num)
+
+    def mean_distance(images: np.ndarray) -> float:
+        features = reader.features(images)
+        found = [frechet_distance(features, real[half]) for half, _ in halves]
+        return float(np.mean(found))
+
+    distance = mean_distance(samples.images[:num])
     return {
         "frechet": distance,
         "frechet_real": floor,
-        "frechet_class_blind": frechet_distance(reader.features(blind), real),
+        "frechet_class_blind": mean_distance(blind),
         "frechet_ratio": distance / floor if floor else None,
     }
 
@@ -195,9 +207,10 @@ def measure_network(run: Run) -> Measured:
       {"mask_mean", "mask_empty", "mask_full", "mask_entropy", "mask_binaryness" (each
       with NAME_error), "loss_end_over_start", "worst_term_over_start", "worst_term",
       "best_classes"}; with real pictures also "class_score", an Inception score by the
-      judge, the shares of composed images read as each label, "shape_label_read" and
-      so on, of independent labels, and "mask_read", the share of masks whose class a
-      judge of real pictures' masks reads ("mask_judge_accuracy" of held-out ones).
+      judge, in parts of "class_score_pictures" each, the shares of composed images read
+      as each label, "shape_label_read" and so on, of independent labels, and
+      "mask_read", the share of masks whose class a judge of real pictures' masks reads
+      ("mask_judge_accuracy" of held-out ones).
 
     Raises:
       ValueError: the run has no checkpoint yet, or its data is gone.
@@ -210,21 +223,35 @@ def measure_network(run: Run) -> Measured:
         )
         for i, name in enumerate(LABELS)
     }
-    drawn = pictures.draw(
-        scm, params, pictures.unit_noise(scm, key, 0, num=num), labels
-    )
+    masks, images = _masks_and_images(scm, params, key, labels)
     metrics: dict[str, Any] = {}
-    for name, estimate in mask_statistics(drawn.masks)._asdict().items():
+    for name, estimate in mask_statistics(masks)._asdict().items():
         metrics[f"mask_{name}"] = estimate.value
         metrics[f"mask_{name}_error"] = estimate.standard_error
     metrics |= loss_changes(log.read(run.workdir))
     if run.config.dataset:
-        metrics |= _read(run, (scm, params), drawn, labels)
+        metrics |= _read(run, (scm, params), masks, images, labels)
     per_class = 2 if run.config.num_steps < _FEW else 8
     metrics["best_classes"] = best.find_best_classes(
         scm, params, jax.random.fold_in(key, 9), per_class=per_class
     )
     return Measured(metrics=metrics, shown=NetworkShown(scm=scm, params=params))
+
+
+def _masks_and_images(
+    scm: SCM, params: Params, key: Key, labels: dict[str, Array]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Float [N, H, W, 1] and uint8 [N, H, W, 3]; the other parts are not kept."""
+    num, block = len(labels[LABELS[0]]), pictures.block_size(scm)
+    masks, images = [], []
+    for first in tqdm(range(0, num, block), desc="pictures", unit="block"):
+        units = slice(first, min(first + block, num))
+        noise = pictures.unit_noise(scm, key, first, num=units.stop - first)
+        own = {name: values[units] for name, values in labels.items()}
+        drawn = pictures.draw(scm, params, noise, own, block=block)
+        masks.append(drawn.masks)
+        images.append(to_uint8(drawn.images))
+    return np.concatenate(masks), np.concatenate(images)
 
 
 def loss_changes(entries: list[dict]) -> dict[str, Any]:
@@ -260,21 +287,27 @@ def loss_changes(entries: list[dict]) -> dict[str, Any]:
 
 
 def _read(
-    run: Run, model: tuple[SCM, Params], drawn: pictures.Pictures, labels: dict
+    run: Run,
+    model: tuple[SCM, Params],
+    masks: np.ndarray,
+    images: np.ndarray,
+    labels: dict[str, Array],
 ) -> dict[str, float]:
     """What the judges read in composed images, and in masks."""
     scm, _ = model
-    images = to_uint8(drawn.images)
     training, held_out = rows(run, pictures.picture_size(scm))
     reader = _judge(run, scm, LABELS[0], training, held_out)
     logits = reader.logits(images)
+    # A part of few pictures scores low whatever they show: many classes have one part.
+    is_split = len(images) >= 10 * _PER_CLASS * logits.shape[1]
     score = class_score(
-        np.asarray(jax.nn.softmax(logits)), num_splits=min(10, len(images) // 2)
+        np.asarray(jax.nn.softmax(logits)), num_splits=10 if is_split else 1
     )
     found = {
         "judge_accuracy": reader.accuracy.value,
         "class_score": score.value,
-        "class_score_error": score.standard_error,
+        "class_score_error": score.standard_error if is_split else None,
+        "class_score_pictures": len(images) // len(score.parts),
     }
     for name, values in labels.items():
         hits = share(top_hits(logits, np.asarray(values), 1))
@@ -285,7 +318,7 @@ def _read(
         run.workdir / "mask_judge",
         model,
         (training, held_out),
-        drawn.masks,
+        masks,
         labels[LABELS[0]],
     )
     return found | {

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from causal_jax import graph as graphs
+from causal_jax.data.labelled_pictures import distinct
 from causal_jax.importers import imported
 from causal_jax.networks import u2net
 from causal_jax.networks.biggan_layouts import GENERATORS
@@ -116,8 +117,8 @@ def read_class_names(path: str | Path) -> tuple[str, ...]:
     """Names of classes, one per line, in the order of their numbers.
 
     The files of tensorflow-datasets (`label.labels.txt`) and the usual lists of
-    ImageNet's classes are such files. An id before a name is left out; of names that
-    come twice ("crane") the number is added to the later ones: "crane (517)".
+    ImageNet's classes are such files. An id before a name is left out; a name that
+    comes twice has its number: "crane (134)", "crane (517)".
 
     Raises:
       ValueError: no such file, or one that holds no such list.
@@ -130,17 +131,17 @@ def read_class_names(path: str | Path) -> tuple[str, ...]:
         raise ValueError(f"{path} is no text of one class name per line") from error
     while lines and not lines[-1].strip():
         lines.pop()
-    names: dict[str, None] = {}
+    words = []
     for number, line in enumerate(lines):
         name = line.strip()
         if not name:
             raise ValueError(f"{path}: line {number + 1} is empty, give each a name")
         found = _SYNSET.fullmatch(name)
-        name = found[1] if found else name
-        names[f"{name} ({number})" if name in names else name] = None
-    if len(names) != len(lines) or not names:
+        words.append(found[1] if found else name)
+    names = distinct(words)
+    if len(set(names)) != len(names) or not names:
         raise ValueError(f"{path} is no list of distinct class names, one per line")
-    return tuple(names)
+    return names
 
 
 # --- imported weights -----------------------------------------------------------------

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import jax
 import jax.numpy as jnp
 
+from causal_jax.data import tfds
+from causal_jax.losses import cgn_imagenet as losses
 from causal_jax.networks import vgg
 from causal_jax.networks.biggan_layouts import DISCRIMINATORS, GENERATORS
 from causal_jax.networks.biggan_parts import REDUCTION
@@ -56,6 +58,17 @@ def check_generator(config: Settings) -> None:
     unknown = [kind for kind in config.gan.augmentation if kind not in KINDS]
     if unknown:
         raise ValueError(f"augmentation is of {', '.join(KINDS)}, not {unknown[0]!r}")
+    _require_judge_steps(config)
+
+
+def _require_judge_steps(config: Settings) -> None:
+    """Raises ValueError where an evaluation would read by an untrained judge."""
+    if config.dataset and config.judge_steps < 1:
+        raise ValueError(f"judge_steps is at least 1, not {config.judge_steps}")
+    if config.dataset:
+        data_dir = config.data_dir or None
+        for split in (config.train_split, config.validation_split):
+            tfds.require_split(config.dataset, split, data_dir=data_dir)
 
 
 def generator_stages(config: Settings, data: Pictures, model: SCM) -> Iterator[Stage]:
@@ -129,6 +142,18 @@ def check_network(config: Settings) -> None:
         raise ValueError(
             f"weights has no {unknown[0]!r}: there are {', '.join(Weights._fields)}"
         )
+    for name in ("perceptual", "texture"):
+        if len(weights := getattr(config.cgn.weights, name)) != len(vgg.BLOCKS):
+            raise ValueError(
+                f"weights.{name} are {len(vgg.BLOCKS)} numbers, one a feature map, not "
+                f"{list(weights)}"
+            )
+    losses.require_collage(**vars(config.cgn.collage))
+    if config.masker_size < 0:
+        raise ValueError(
+            f"masker_size is at least 0 (the pictures' own), not {config.masker_size}"
+        )
+    _require_judge_steps(config)
     if set(vars(config.cgn.learning_rates)) != set(PARTS):
         raise ValueError(f"learning_rates has {', '.join(PARTS)}, and no others")
 
@@ -139,17 +164,18 @@ def network_stages(config: Settings, data: starts.Start, model: SCM) -> Iterator
     settings["weights"] = Weights(**vars(settings["weights"]))
     settings["learning_rates"] = vars(settings["learning_rates"])
     settings["collage"] = vars(settings["collage"])
+    algorithm = cgn_imagenet(
+        model,
+        lambda key: starts.params(model, data),
+        vgg.VGG16Features().apply,
+        batch_size=config.batch_size,
+        num_accumulated=config.num_accumulated,
+        dtype=_DTYPES[config.dtype],
+        **settings,
+    )
     yield Stage(
         name=MODEL,
-        algorithm_fn=lambda _: cgn_imagenet(
-            model,
-            lambda key: starts.params(model, data),
-            vgg.VGG16Features().apply,
-            batch_size=config.batch_size,
-            num_accumulated=config.num_accumulated,
-            dtype=_DTYPES[config.dtype],
-            **settings,
-        ),
+        algorithm_fn=lambda _: algorithm,
         data={"labels": jnp.arange(data.picture.num_classes)},
         num_steps=config.num_steps,
         key_number=0,

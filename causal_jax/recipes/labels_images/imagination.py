@@ -17,6 +17,7 @@ import numpy as np
 
 from causal_jax.networks import began
 from causal_jax.networks.controller import encoded_size
+from causal_jax.networks.image import ImageGenerator
 from causal_jax.networks.image_abduction import (
     Abducted,
     abduct_images,
@@ -67,9 +68,10 @@ def open_with_images(run: Run) -> Trained:
       ValueError: no run there, damaged, or one without images.
     """
     trained = open_trained(run)
-    if IMAGE not in trained.scm.nodes:
+    if not isinstance(trained.scm.mechanisms.get(IMAGE), ImageGenerator):
         raise ValueError(
-            f"{run.workdir} has no images: train a config with an image stage"
+            f"{run.workdir} has no images that are drawn from labels: train a config "
+            "with an image stage"
         )
     return trained
 

@@ -2,15 +2,18 @@
 
 import json
 import shutil
+from functools import partial
 
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 import causal_jax
 from causal_jax.data import counterfactuals
 from causal_jax.recipes import recipe, settings
 from causal_jax.recipes.digits import data, generator, stages
+from causal_jax.runs import folder
 
 
 def test_one_counterfactual_changes_one_part(digits_run):
@@ -67,6 +70,50 @@ def test_a_written_set_is_read_as_far_as_it_reaches(classifier_config, tmp_path)
         _training_data(config)
 
 
+def test_a_set_of_other_digits_is_refused(digits_run, classifier_config, tmp_path):
+    block = counterfactuals.Counterfactuals(
+        np.zeros((2, 32, 32, 3), np.uint8),
+        {name: np.zeros(2, int) for name in counterfactuals.LABELS},
+    )
+    about = generator.digits_of_run(digits_run)
+    write = partial(counterfactuals.write, data_dir=tmp_path, description="")
+    write("told", [block], about=about)
+    write("untold", [block])
+    own = {"counterfactuals": "told", "data_dir": str(tmp_path)}
+    with pytest.raises(ValueError, match="set told draws digits of variant double_col"):
+        stages.check_classifier(settings.plain(classifier_config("colored", **own)))
+    for name in ("told", "untold"):
+        config = classifier_config(**{**own, "counterfactuals": name})
+        stages.check_classifier(settings.plain(config))
+
+
+def _folder_of_textures(root, level):
+    for kind in ("object", "background"):
+        (root / kind).mkdir(parents=True)
+        for digit in range(10):
+            picture = Image.new("RGB", (8, 8), (level, 20 * digit, 0))
+            picture.save(root / kind / f"{digit}_a.png")
+    return root
+
+
+def test_a_generator_of_other_photographs_is_refused(
+    digits_run, classifier_config, tmp_path
+):
+    """Their digests are kept with a run."""
+    first, second = (_folder_of_textures(tmp_path / f"{i}", 9 * i) for i in (1, 2))
+    run = tmp_path / "generator"
+    shutil.copytree(digits_run, run)
+    path = run / "config.json"
+    own = {"variant": "wildlife", "textures": str(first)}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **own}))
+    config = classifier_config("wildlife", generator=str(run), textures=str(first))
+    folder.keep_sources(run, data.sources(settings.plain(config)))
+    stages.check_classifier(settings.plain(config))
+    config.textures = str(second)
+    with pytest.raises(ValueError, match="paints other textures than .*0_a.png"):
+        stages.check_classifier(settings.plain(config))
+
+
 def test_a_plain_gan_s_pictures_are_trained_on(
     tmp_path, network_config, classifier_config
 ):
@@ -96,6 +143,12 @@ def test_a_plain_gan_s_pictures_are_trained_on(
         ({"model": {"width": 0}}, "width and noise_size are at least 1"),
         ({"model": {"texture_width": 0}}, "width and noise_size are at least 1"),
         ({"model": {"init_kind": "flat"}}, "orthogonal or normal, not 'flat'"),
+        ({"model": {"truncation": 0.0}}, "truncation is above 0, not 0.0"),
+        ({"num_digits": -3}, "num_digits is at least 0"),
+        ({"cgn": {"dtype": "float16"}}, "not 'float16'"),
+        ({"cgn": {"style_weights": (1.0,)}}, "style=none compares no feature maps"),
+        ({"cgn": {"spread_weights": (1.0, 1.0)}, "batch_size": 5}, "batch_size=5"),
+        ({"style": "vgg", "vgg": "none.npz"}, "there is no file none.npz"),
         ({"dataset": "no_such_set"}, "no_such_set"),
         ({"variant": "wildlife", "textures": "/nowhere"}, "/nowhere"),
     ],
@@ -119,6 +172,9 @@ def test_a_network_s_bad_settings_leave_nothing(
         ({"target": "size"}, "target is one of"),
         ({"num_epochs": 0}, "num_epochs is at least 1"),
         ({"num_digits": -1}, "num_digits is at least 0"),
+        ({"train_on": "irm", "correlation": 9.0}, "correlation is a share, not 9.0"),
+        ({"train_on": "irm", "batch_size": 5}, "batch_size=5 over 1 devices is odd"),
+        ({"counterfactuals": "no_such_set"}, "no_such_set"),
         ({"num_counterfactuals": 5}, "less than a batch: ask for 8 or more"),
         ({"per_mask": 7}, "per_mask=7 does not divide 80"),
         ({"on_the_fly": True, "per_mask": 10}, "on_the_fly draws a mask for every"),

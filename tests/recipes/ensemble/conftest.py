@@ -74,7 +74,8 @@ def quick(sets):
         config = settings.plain(
             registry.get_config(f"imagenet_ensemble:{variant},quicktest")
         )
-        own = {"dataset": "real", "counterfactuals": "cfs", "data_dir": str(sets)}
+        own = {"dataset": "real", "data_dir": str(sets)}
+        own["counterfactuals"] = "" if config.plain else "cfs"
         return settings.with_keys(config, **own | {"held_out": 20} | changes)
 
     return build

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from causal_jax.data import picture_folders
 from causal_jax.data.labelled_pictures import Classes
 from causal_jax.importers import imported
 from causal_jax.recipes import settings
-from causal_jax.recipes.ensemble import data, model, stages
+from causal_jax.recipes.ensemble import data, measures, model, stages
 from causal_jax.training.ensemble import COUNTERFACTUAL
 
 
@@ -85,6 +86,32 @@ def test_counterfactuals_of_another_kind_are_refused(quick, write_set, names):
 )
 def test_a_setting_that_cannot_be_right_is_named(quick, key, value, said):
     assert said in refusal(quick(**{key: value}))
+
+
+def test_what_only_an_evaluation_reads_is_looked_at_before_training(quick):
+    said = "evaluation_crop is one of square, centre, not"
+    assert said in refusal(quick(evaluation_crop="random"))
+    assert "'real' has no split 'nope'" in refusal(quick(validation_split="nope"))
+    assert "learns from real pictures alone" in refusal(
+        quick("plain", counterfactuals="cfs")
+    )
+
+
+def test_backgrounds_are_read_whole(quick, backgrounds, monkeypatch):
+    """What lies at their borders is what is asked about."""
+    seen, read = [], picture_folders.read_batches
+    monkeypatch.setattr(
+        picture_folders,
+        "read_batches",
+        lambda paths, **how: seen.append(how["crop"]) or read(paths, **how),
+    )
+    found = picture_folders.background_sets(backgrounds)
+    asked = measures._Asked(found=found, class_map=np.zeros(6, int))
+    config = quick("plain", evaluation_crop="centre")
+    measures._on_backgrounds(
+        config, lambda images: {model.PLAIN_HEAD: np.zeros((len(images), 6))}, asked
+    )
+    assert set(seen) == {"square"}
 
 
 def test_a_setting_that_training_lacks_is_named(quick):

@@ -98,7 +98,7 @@ def test_lists_of_names_are_read_as_they_are_published(tmp_path):
     path.write_text("n01440764 tench, Tinca tinca\ncrane\n  red_panda \ncrane\n\n")
     assert opened.read_class_names(path) == (
         "tench, Tinca tinca",
-        "crane",
+        "crane (1)",
         "red_panda",
         "crane (3)",
     )

@@ -54,6 +54,11 @@ def test_folders_that_are_not_given_or_not_there_are_named(tmp_path):
         ({"truncation": 1.5}, "above 0 and at most 1, not 1.5"),
         ({"num_accumulated": 3}, "no multiple of num_accumulated=3"),
         ({"dtype": "float16"}, "dtype is one of float32, bfloat16, not 'float16'"),
+        ({"cgn__weights__perceptual": (4.0, 4.0)}, "weights.perceptual are 4 numbers"),
+        ({"cgn__collage": {"patch": 200}}, "has 0 patches of 200: num_best is 100"),
+        ({"cgn__collage": {"grid": 0}}, "patch=15 and grid=0 of a collage are at le"),
+        ({"masker_size": -5}, "masker_size is at least 0"),
+        ({"dataset": "x", "judge_steps": 0}, "judge_steps is at least 1, not 0"),
     ],
 )
 def test_settings_of_a_network_are_checked(changed, words, tmp_path):

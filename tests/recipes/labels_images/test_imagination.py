@@ -29,6 +29,12 @@ def test_a_generator_that_trains_on_gets_another_encoder(
     assert (workdir / "checkpoints" / "encoder_1" / "2").is_dir()
 
 
+def test_a_run_of_digits_is_refused(digits_run):
+    """Its image is composed of parts: there is no generator to abduct it with."""
+    with pytest.raises(ValueError, match="has no images that are drawn from labels"):
+        imagination.open_imagination(open_run(digits_run))
+
+
 def test_a_run_without_images_is_refused(run, tmp_path):
     workdir = tmp_path / "labels"
     shutil.copytree(run, workdir)
