@@ -12,16 +12,18 @@ import numpy as np
 import pytest
 
 import causal_jax
+from causal_jax import recipes
 from causal_jax.recipes import recipe, registry
 from causal_jax.runs import spec
 from causal_jax.training import loop
 
+PACKAGE = "causal_jax.recipes.sprinkler"
 PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def family(tmp_path_factory):
-    """The package `sprinkler` of the page, registered as the page says."""
+    """The folder `sprinkler` of the page in `recipes`, registered as the page says."""
     folder = tmp_path_factory.mktemp("family")
     blocks = re.findall(r"```python\n# (\S+)\n(.*?)```", PAGE.read_text("utf-8"), re.S)
     assert len(blocks) == 4
@@ -30,12 +32,18 @@ def family(tmp_path_factory):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(folder))
-        patch.setitem(registry.RECIPES, "sprinkler", "sprinkler.recipe:RECIPE")
-        patch.setitem(spec.MECHANISMS, "Logit", "sprinkler.logit:Logit")
+        patch.setattr(recipes, "__path__", [*recipes.__path__, str(folder)])
+        patch.setitem(registry.RECIPES, *entry("sprinkler"))
+        patch.setitem(spec.MECHANISMS, *entry("Logit"))
         yield
-    for name in [name for name in sys.modules if name.split(".")[0] == "sprinkler"]:
+    for name in [name for name in sys.modules if name.startswith(PACKAGE)]:
         del sys.modules[name]
+
+
+def entry(name):
+    """A line `"NAME": "MODULE:ATTRIBUTE"` of the page."""
+    text = PAGE.read_text("utf-8")
+    return re.search(rf'`"({name})": "({PACKAGE}\.\w+:\w+)"`', text).groups()
 
 
 def parameters(workdir):
@@ -105,7 +113,7 @@ def test_a_new_family_refuses_before_it_writes(tmp_path):
 
 
 def test_a_new_mechanism_is_abducted_exactly():
-    from sprinkler.logit import Logit
+    from causal_jax.recipes.sprinkler.logit import Logit
 
     scm = causal_jax.SCM("A -> B", dict.fromkeys("AB", Logit()))
     params = scm.init(jax.random.key(0))

@@ -5,8 +5,8 @@ r"""CausalGAN on the faces: the longer run of the README's table.
     causal-jax evaluate --workdir=runs/faces_causal_gan
 
 Hardware: one or two CPU cores.
-Time: 17 s of labels and 2,019 s of images (beside other work); `quickstart` 216 s
-  in all on two faster ones, measuring included.
+Time: 10 s of labels and 1,906 s of images on one core, beside other work;
+  `quickstart` 216 s in all on two, measuring included.
 Expected: label accuracy .97 on average and .90 for the worst label, .80 on unseen
   combinations, diversity .80, P(Male) within .03 of .420 under do(Mustache = 1) and of
   1 given it; `quickstart` accuracy .90 in under 6 minutes.
