@@ -24,6 +24,8 @@ PHOTOS, BEGAN = "celeba_causal_gan", "celeba_causal_began"
 PLAIN = {"dataset": "celeb_a_64", "num_steps": 5000, "label_factors": ()}
 PLAIN |= {"gan.joint": False, "gan.additivity": 0.0}
 OBEYED = {**PLAIN, "gan.label_weight": 9.0}
+PLAIN_BEGAN = {"dataset": "celeb_a_64", "num_steps": 11_500, "keep_every": 1500}
+PLAIN_BEGAN |= {"gan.image_weight": 1.0, "gan.average_rate": 0.01, "label_factors": ()}
 
 
 def _photographs(steps: int, every: int, **gan: float) -> dict:
@@ -51,7 +53,7 @@ CELLS: dict[str, tuple[str, dict]] = {
     "celeba_all_wgan": (f"{CELEBA}:complete_all", {}),
     "celeba_causal_gan": (PHOTOS, _photographs(24_000, 4000)),
     "celeba_causal_began": (BEGAN, _photographs(18_000, 1500)),
-    "celeba_causal_began_plain": (BEGAN, _photographs(11_500, 1500, image_weight=1.0)),
+    "celeba_causal_began_plain": (BEGAN, PLAIN_BEGAN),
     "celeba_twenty": (f"{PHOTOS}:twenty", _photographs(6000, 2000)),
     # What the labelers are for, on photographs, beside composites and augmentation.
     "celeba_labelers_none": (PHOTOS, {**PLAIN, "gan.label_weight": 0.0}),

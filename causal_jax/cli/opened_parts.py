@@ -10,7 +10,9 @@ from causal_jax.types import Params
 def define_flags() -> None:
     """Defines the flags that say how a model is opened."""
     flags.DEFINE_float(
-        "truncation", None, "Of the noise, above 0 and at most 1; else the model's."
+        "truncation",
+        None,
+        "Of the noise of all parts, above 0 and at most 1; else each part's own.",
     )
     flags.DEFINE_string(
         "class_names", None, "A file of the classes' names, one per line."

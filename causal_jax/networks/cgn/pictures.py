@@ -4,7 +4,7 @@
 images needs hundreds of megabytes for one unit, and a sheet or an animation moves one
 part while the others stay. Here every part is a compiled program of its own, which
 foreground and background share where their mechanisms are equal, and runs over blocks
-of units of one shape: memory does not grow with their number.
+of units of one shape: what it needs on the device does not grow with their number.
 
 A unit's noise depends on the key and the unit's number alone, so that neither the
 block nor how many there are changes a picture: unit i is that of
