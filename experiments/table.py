@@ -21,10 +21,9 @@ _SEEDS = range(5)
 CELEBA, FACES, RANDOM = "celeba_labels", "faces_causal_gan", "faces_labels:random"
 G1, COMPLETE = "big_causal_graph", "complete_big_causal_graph"
 PHOTOS, BEGAN = "celeba_causal_gan", "celeba_causal_began"
-EVEN = {"dataset": "celeb_a_64", "label_factors": ()}
-PLAIN = {**EVEN, "num_steps": 5000, "gan.joint": False, "gan.additivity": 0.0}
+PLAIN = {"dataset": "celeb_a_64", "num_steps": 5000, "label_factors": ()}
+PLAIN |= {"gan.joint": False, "gan.additivity": 0.0}
 OBEYED = {**PLAIN, "gan.label_weight": 9.0}
-LIGHT = {**EVEN, "gan.image_weight": 1.0, "gan.average_rate": 0.01}
 
 
 def _photographs(steps: int, every: int, **gan: float) -> dict:
@@ -50,8 +49,7 @@ CELLS: dict[str, tuple[str, dict]] = {  # (config with variant, overrides)
     "celeba_all_mle": (f"{CELEBA}:complete_all,mle", {}),
     "celeba_all_wgan": (f"{CELEBA}:complete_all", {}),
     "celeba_causal_gan": (PHOTOS, _photographs(24_000, 4000)),
-    "celeba_causal_began": (BEGAN, _photographs(18_000, 1500)),
-    "celeba_causal_began_plain": (BEGAN, LIGHT | _photographs(11_500, 1500)),
+    "celeba_causal_began": (BEGAN, _photographs(13_000, 2000)),
     "celeba_twenty": (f"{PHOTOS}:twenty", _photographs(6000, 2000)),
     # What the labelers are for, on photographs, beside composites and augmentation.
     "celeba_labelers_none": (PHOTOS, {**PLAIN, "gan.label_weight": 0.0}),

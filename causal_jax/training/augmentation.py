@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
+from causal_jax.training import parallel
 from causal_jax.types import Array, Key
 
 
@@ -54,6 +55,33 @@ def _cut_out(image: Array, key: Key) -> Array:
 
 
 KINDS = {"colour": _coloured, "translation": _translated, "cutout": _cut_out}
+
+
+def partly_augmented(
+    images: Array, key: Key, batch_size: int, kinds: Sequence[str], share: float
+) -> Array:
+    """A device's pictures `[B, H, W, 3]`, a share of the whole batch `augment`ed.
+
+    Args:
+      images: this device's part of the batch.
+      key: which are changed, and how.
+      batch_size: pictures of the batch, over all devices.
+      kinds: of `KINDS`; () changes nothing.
+      share: of the pictures that are changed.
+    """
+    if not kinds:
+        return images
+    key_which, key_how = jax.random.split(key)
+    keys = parallel.local(jax.random.split(key_how, batch_size))
+    which = jax.random.bernoulli(key_which, share, (batch_size, 1, 1, 1))
+    return jnp.where(parallel.local(which), augment(images, keys, kinds), images)
+
+
+def require_augmentation(kinds: Sequence[str], share: float) -> None:
+    """Raises ValueError on an unknown kind, or what is no share."""
+    augment(jnp.zeros((1, 8, 8, 3)), jax.random.key(0), kinds)
+    if not 0 <= share <= 1:
+        raise ValueError(f"augmented_share is between 0 and 1, not {share}")
 
 
 def augment(images: Array, key: Key, kinds: Sequence[str] = tuple(KINDS)) -> Array:

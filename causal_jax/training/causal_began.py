@@ -35,6 +35,10 @@ from causal_jax.networks.image import ImageGenerator
 from causal_jax.networks.layers import gather_rows
 from causal_jax.training import parallel, precision
 from causal_jax.training.algorithm import Algorithm
+from causal_jax.training.augmentation import (
+    partly_augmented,
+    require_augmentation,
+)
 from causal_jax.training.image_stage import (
     factors_of_codes,
     late_decay,
@@ -138,6 +142,8 @@ def causal_began(
     additivity: float = 1.0,
     unseen: np.ndarray | None = None,
     flip: bool = False,
+    augmentation: Sequence[str] = (),
+    augmented_share: float = 0.5,
     average_rate: float = 0.01,
     dtype: str = "float32",
     halve_every: int | None = None,
@@ -173,6 +179,10 @@ def causal_began(
       unseen: int [P, 4], as `unseen_combinations.unseen_pairs` finds them; None for no
         pairs.
       flip: mirror real images at random.
+      augmentation: kinds of `augmentation.KINDS`, with which the labeler sees real and
+        generated images alike; of few photographs it else learns labels by heart. ()
+        for none.
+      augmented_share: of the images that it sees so.
       average_rate: of the moving average of the generator; 1 for none.
       dtype: what networks compute in, "float32" or "bfloat16", see `precision`.
       halve_every: steps after which the learning rates are halved; None never does.
@@ -184,8 +194,8 @@ def causal_began(
       [2, B, n]}: the second half gives the labels of the generated images.
 
     Raises:
-      ValueError: unknown label loss or type, both ways to lower the learning rates, or
-        factors that are not as many as labels.
+      ValueError: unknown label loss, type or augmentation, both ways to lower the
+        learning rates, or factors that are not as many as labels.
 
     Example:
       >>> generator = ImageGenerator((2, 2), resolution=16, width=4)
@@ -198,6 +208,7 @@ def causal_began(
             f"label_loss is 'squarediff', 'absdiff' or 'xe', not {label_loss!r}"
         )
     precision.require_dtype(dtype)
+    require_augmentation(augmentation, augmented_share)
     if halve_every and num_steps:
         raise ValueError("learning rates follow halve_every or num_steps, not both")
     factors = factors_of_codes(label_factors, generator.parent_states)
@@ -263,7 +274,10 @@ def causal_began(
             fake, real, all_fake, all_real, index, num_codes=num_codes
         )
 
-    def label_error(params: Params, images: Array, codes: Array) -> Array:
+    def label_error(params: Params, images: Array, codes: Array, key: Key) -> Array:
+        images = partly_augmented(
+            images, key, batch_size, augmentation, augmented_share
+        )
         params, images = precision.given(params, images, dtype)
         logits = precision.returned(labeler.apply(params, images), dtype)
         return losses.label_error(logits, codes, label_loss, factors)
@@ -276,7 +290,7 @@ def causal_began(
 
     def total_loss(trained, state: BEGANState, real, labels, codes, key: Key):
         """All errors; the controls weigh what each player gets of their gradients."""
-        key_noise, key_pairs = jax.random.split(key)
+        key_noise, key_pairs, key_real, key_fake = jax.random.split(key, 4)
         params = {**state.generator, "params": trained["generator"]}
         noise = parallel.local(generator.noise(key_noise, batch_size))
         weights, inputs = precision.given(params, (codes[1], noise), dtype)
@@ -294,11 +308,12 @@ def causal_began(
                 losses.scaled(fake, image_weight),
                 codes[1],
             ),
-            label_real=label_error(reader, real, codes[0]),
+            label_real=label_error(reader, real, codes[0], key_real),
             label_fake=label_error(
                 losses.scaled(reader, -c2),
                 losses.scaled(fake, c3),
                 codes[1],
+                key_fake,
             ),
         )
         loss = sum(errors)

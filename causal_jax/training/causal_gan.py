@@ -43,7 +43,10 @@ from causal_jax.losses import adversarial as losses
 from causal_jax.networks.image import ImageGenerator, Readings
 from causal_jax.training import parallel, precision
 from causal_jax.training.algorithm import Algorithm
-from causal_jax.training.augmentation import augment
+from causal_jax.training.augmentation import (
+    partly_augmented,
+    require_augmentation,
+)
 from causal_jax.training.image_stage import (
     factors_of_codes,
     late_decay,
@@ -234,10 +237,8 @@ def causal_gan(
         raise ValueError(f"label_loss is 'theory' or 'flipped', not {label_loss!r}")
     if unseen_every < 1:
         raise ValueError(f"unseen_every is at least 1, not {unseen_every}")
-    if not 0 <= augmented_share <= 1:
-        raise ValueError(f"augmented_share is between 0 and 1, not {augmented_share}")
     precision.require_dtype(dtype)
-    augment(jnp.zeros((1, 8, 8, 3)), jax.random.key(0), augmentation)  # known kinds
+    require_augmentation(augmentation, augmented_share)
     factors = factors_of_codes(label_factors, generator.parent_states)
     updates = num_steps and num_steps * num_generator_steps
     critics_updates = num_steps and -(-num_steps // critics_every)
@@ -289,14 +290,8 @@ def causal_gan(
         return images, {**updated, "params": params["params"]}, noise
 
     def shown(images: Array, key: Key) -> Array:
-        """What critics see: a share of the pictures augmented."""
-        if not augmentation:
-            return images
-        key_which, key_how = jax.random.split(key)
-        keys = parallel.local(jax.random.split(key_how, batch_size))
-        which = jax.random.bernoulli(key_which, augmented_share, (batch_size, 1, 1, 1))
-        changed = augment(images, keys, augmentation)
-        return jnp.where(parallel.local(which), changed, images)
+        """What critics see."""
+        return partly_augmented(images, key, batch_size, augmentation, augmented_share)
 
     def label_term(logits: Array, codes: Array, noise, factors=1.0) -> Array:
         if label_loss == "theory":

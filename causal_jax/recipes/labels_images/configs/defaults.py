@@ -109,6 +109,8 @@ def with_began(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
             "average_rate": 0.01,
             "dtype": "float32",  # what networks compute in, or "bfloat16"
             "flip": False,
+            "augmentation": (),  # of what the labeler sees, see training.augmentation
+            "augmented_share": 0.5,
         }
     )
     return config
