@@ -31,10 +31,10 @@ def get_config(variant=""):
     config.graph, config.composites = GRAPH, ("Male",)
     config.gan.flip = True
     config.gan.average_rate = 0.002
-    # A label that is read with certainty pulls no more by squares, and one that only the
-    # Labeler reads is not visible yet: cross-entropies pull on, and of augmented pictures
-    # a Labeler learns less by heart. Images, codes and additivity weigh twice as much,
-    # as cross-entropies are larger. See docs/celeba.md.
+    # By squares a label that is read with certainty pulls no more, and what only the
+    # Labeler reads is not visible yet: cross-entropies pull on, and of augmented
+    # pictures a Labeler learns less by heart. Images, codes and additivity weigh twice
+    # as much, as cross-entropies are larger. See docs/celeba.md.
     config.gan.label_loss = "xe"
     config.gan.image_weight = config.gan.distance_weight = 8.0
     config.gan.additivity = 2.0
