@@ -273,7 +273,8 @@ def _abduct_alike(
     laws = jnp.stack([padded_law(name) for name in names])
     states = jnp.stack([values[name].astype(jnp.int32) for name in names])
     stacked = jnp.stack([uniforms[name] for name in names])
-    noise = jax.vmap(uniform_of_state)(laws, states, stacked)
+    hairs = jnp.array([scm.mechanisms[name].hair for name in names])
+    noise = jax.vmap(uniform_of_state)(laws, states, stacked, hairs)
     known = jnp.clip(states, 0, size - 1)
     fits = jnp.take_along_axis(laws, known[:, None], axis=1)[:, 0] > 0
     fits = fits & (states == known)
@@ -384,7 +385,7 @@ def _uniforms_of_table(
         all_edges = jnp.concatenate([jnp.zeros(1), inner, jnp.ones(1)])
         known = jnp.clip(state, 0, len(all_edges) - 2)
         low, high = all_edges[known], all_edges[known + 1]
-        return uniform_between(low, high, uniform), (high > low) & (state == known)
+        return uniform_between(low, high, uniform, 0.0), (high > low) & (state == known)
 
     return jax.vmap(of_unit)(parents, states.astype(jnp.int32), uniforms)
 
@@ -399,7 +400,7 @@ def _uniforms_of_law(
         probs = mechanism.probs(params, parents)
         known = jnp.clip(state, 0, len(probs) - 1)
         fits = (probs[known] > 0) & (state == known)
-        return uniform_of_state(probs, known, uniform), fits
+        return uniform_of_state(probs, known, uniform, mechanism.hair), fits
 
     return jax.vmap(of_unit)(parents, states.astype(jnp.int32), uniforms)
 

@@ -1,7 +1,7 @@
 """What users may write in a call (`do=`, a factual, a key), checked and made arrays."""
 
 import inspect
-import re
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,12 +11,10 @@ import numpy as np
 
 from causal_jax import graph as graphs
 from causal_jax import interventions as iv
-from causal_jax.mechanism import Intervention, Model
+from causal_jax.mechanism import Intervention, Model, require_mechanism
 from causal_jax.messages import one_line
 from causal_jax.parameters import require_node_params
 from causal_jax.types import Array, Shapes, Values
-
-_INTEGER = re.compile(r"[+-]?\d+")
 
 
 def interventions(
@@ -81,13 +79,28 @@ def _parsed_intervention(scm: Model, name: str, value: Any) -> Intervention:
     if isinstance(value, iv.Randomize):
         return _checked_randomize(scm, name, value)
     if isinstance(value, iv.Replace):
+        require_mechanism(name, value.mechanism)
         require_node_params(name, value.mechanism, value.params)
+        _require_fitting_mechanism(scm, name, value.mechanism)
     if isinstance(value, iv.KINDS):
         return value
     if not callable(value):
         return iv.Set(encode(scm, name, value))
     require_arguments(value, ("value", "parents"), f"do on {name!r}")
     return iv.Modify(value)
+
+
+def _require_fitting_mechanism(scm: Model, name: str, mechanism: Any) -> None:
+    """Raises ValueError where a mechanism cannot stand in a node's place."""
+    own = getattr(mechanism, "num_states", None)
+    if own is not None and scm.states(name) and own != len(scm.states(name)):
+        raise ValueError(
+            f"do replaces node {name!r}, which has {len(scm.states(name))} states, by "
+            f"a mechanism of {own}"
+        )
+    if check := getattr(mechanism, "check", None):
+        parents = (scm.states(parent) for parent in scm.parents[name])
+        check(name, tuple(None if s is None else len(s) for s in parents))
 
 
 def require_arguments(fn: Callable, names: tuple[str, ...], where: str) -> None:
@@ -126,11 +139,14 @@ def _checked_randomize(scm: Model, name: str, value: iv.Randomize) -> iv.Randomi
 
 def _as_numbers(value: Any, where: str) -> Array:
     try:
-        return jnp.asarray(value, float)
+        numbers = jnp.asarray(value, float)
     except Exception as error:  # of words, None, lists of unequal lengths: any class
         raise ValueError(
             f"{where} holds a {type(value).__name__} where numbers are needed"
         ) from error
+    if not isinstance(numbers, jax.core.Tracer) and _has_nan(numbers):
+        raise ValueError(f"{where} holds a NaN where numbers are needed")
+    return numbers
 
 
 def _fitted_to_shape(
@@ -267,7 +283,7 @@ def _truth_indices(name: str, states: tuple[str, ...]) -> tuple[int, int]:
 def _require_no_integer_names(name: str, states: tuple[str, ...], value: Any) -> None:
     """Raises where a number could be a state's name or another state's index."""
     numbers = np.asarray(value)
-    if numbers.dtype.kind in "US" or not _have_other_integers_for_names(states):
+    if numbers.dtype.kind in "US" or not _have_other_numbers_for_names(states):
         return
     bare = [v for v in numbers.ravel() if not isinstance(v, str)]
     if bare:
@@ -281,11 +297,17 @@ def _require_no_integer_names(name: str, states: tuple[str, ...], value: Any) ->
         )
 
 
-def _have_other_integers_for_names(states: tuple[str, ...]) -> bool:
-    return any(
-        _INTEGER.fullmatch(state) and (len(state) > 20 or int(state) != index)
-        for index, state in enumerate(states)
-    )
+def _have_other_numbers_for_names(states: tuple[str, ...]) -> bool:
+    return any(_is_other_number(state, index) for index, state in enumerate(states))
+
+
+def _is_other_number(state: str, index: int) -> bool:
+    """Whether a name is read as a number that is not its index: "2", "2.0"."""
+    try:
+        number = float(state)
+    except ValueError:
+        return False
+    return math.isfinite(number) and number != index
 
 
 def _encoded_number(name: str, value: Any) -> Array:
@@ -403,6 +425,8 @@ def require_num(num: Any) -> None:
     """Raises ValueError unless it is a number of units."""
     if isinstance(num, bool) or not isinstance(num, int | np.integer) or num < 1:
         raise ValueError(f"num is {num!r}: give how many units to draw, at least 1")
+    if num >= 2**31:  # indices are int32
+        raise ValueError(f"num is {num:,}: at most {2**31 - 1:,} are drawn at once")
 
 
 def require_states(scm: Model, values: Values, do: Mapping[str, Intervention]) -> None:

@@ -231,8 +231,8 @@ def _steps(
 
     They are filled up to `length` with steps that do nothing.
     """
-    widest = max(placed.width for placed in program.placed)
-    most = max(len(placed.parents) for placed in program.placed)
+    widest = max((placed.width for placed in program.placed), default=1)
+    most = max((len(placed.parents) for placed in program.placed), default=0)
     spare = [size for _, size in program.buffers]
     steps = {
         "kind": np.full(length, len(program.placed), np.int32),

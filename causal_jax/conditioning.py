@@ -70,9 +70,11 @@ def accept(
         has an intervention of its own).
 
     Raises:
-      ValueError: unknown node or state; equality with a node that has no states; `do`
-        and `given` contradict each other.
+      ValueError: `max_draws` below 1; unknown node or state; equality with a node that
+        has no states; `do` and `given` contradict each other.
     """
+    if not max_draws >= 1:
+        raise ValueError(f"max_draws is at least 1, not {max_draws}")
     states, predicates = _states_and_predicates(scm, given)
     _require_agreement(scm, do, states)
     if not predicates:
@@ -163,8 +165,10 @@ def _evidence(
 
 def _is_explicit(model: Model, conditions: Values, fixed: Values) -> bool:
     """Whether exact engines infer all that the conditions speak of."""
-    if not all(hasattr(model.mechanisms[name], "log_probs") for name in conditions):
-        return False
+    needed = ("log_probs", "abduct")
+    for mechanism in (model.mechanisms[name] for name in conditions):
+        if not all(hasattr(mechanism, method) for method in needed):
+            return False
     groups = factors.groups(model, conditions.keys() | fixed.keys())
     return all(posterior.engine(model, group) == "tables" for group in groups)
 

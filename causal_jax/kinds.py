@@ -157,7 +157,8 @@ class Tables:
             above = np.cumprod([1, *parent_states[::-1]])[:-1][::-1]
             strides.append(np.pad(above, (0, self.num_parents - len(above))))
         laws = xp.concatenate(rows)
-        laws = xp.where(laws < np.finfo(np.float32).tiny, 0, laws)  # as XLA has it
+        if laws.dtype == np.float32:  # below its smallest number as XLA has it
+            laws = xp.where(laws < np.finfo(np.float32).tiny, 0, laws)
         own = [np.array(first[:-1], np.int32), np.array(strides, np.int32)]
         return upper_edges(laws.T, xp).T, own
 

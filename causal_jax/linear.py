@@ -11,6 +11,7 @@ has the law of u given `G u = r`; G^+ is the pseudo-inverse, so scales may be ze
 """
 
 import dataclasses
+from collections.abc import Mapping
 from functools import partial
 
 import jax
@@ -69,11 +70,19 @@ class LinearGaussian:
         total = params["bias"]
         for i, parent in enumerate(parents):
             total = total + params["weights"][i] * parent
+        if shape := jnp.shape(total):
+            raise ValueError(
+                f"a linear-Gaussian node is a number, and a parent makes it of shape "
+                f"{shape}: take AdditiveNoise(mean_fn, shape) below an array"
+            )
         return total
 
     def log_prob(self, params: Params, parents: tuple, value: Array) -> Array:
         """Log density; where the scale is zero, log mass: 0 at the mean."""
-        return normal_log_prob(value, self.mean(params, parents), params["scale"])
+        mean, size = self.mean(params, parents), jnp.abs(params["bias"])
+        for i, parent in enumerate(parents):
+            size = size + jnp.abs(params["weights"][i] * parent)
+        return normal_log_prob(value, mean, params["scale"], size)
 
     def abduct(
         self, params: Params, parents: tuple, value: Array, key: Key | None
@@ -91,6 +100,10 @@ class LinearGaussian:
             )
 
     def check_params(self, name: str, params: Params) -> None:
+        if not isinstance(params, Mapping):
+            raise ValueError(
+                f"node {name!r} needs the params 'weights', 'bias' and 'scale'"
+            )
         shapes = {"weights": (self.num_parents,), "bias": (), "scale": ()}
         for part, shape in shapes.items():
             found = np.shape(params[part]) if part in params else None
@@ -113,7 +126,7 @@ def linear_gaussian(
       scale: standard deviation of what is added, at least zero.
 
     Raises:
-      ValueError: a negative scale.
+      ValueError: a negative scale, or numbers of other shapes.
 
     >>> from causal_jax import SCM
     >>> (cause, prior), (effect, law) = linear_gaussian(), linear_gaussian([2.0])
@@ -128,6 +141,12 @@ def linear_gaussian(
         "bias": jnp.asarray(bias, dtype=float),
         "scale": jnp.asarray(scale, dtype=float),
     }
+    for name, ndim in (("weights", 1), ("bias", 0), ("scale", 0)):
+        if params[name].ndim != ndim:
+            raise ValueError(
+                "weights are one number per parent, [2.0] of one; bias and scale are "
+                f"numbers: {name} has shape {params[name].shape}"
+            )
     if params["scale"] < 0:
         raise ValueError(f"the scale is at least 0, not {scale}")
     return LinearGaussian(params["weights"].shape[0]), params

@@ -19,7 +19,12 @@ import jax.numpy as jnp
 import networkx as nx
 import numpy as np
 
-from causal_jax.coupling import truncated_gumbel, uniform_of_state, upper_edges
+from causal_jax.coupling import (
+    HAIR,
+    truncated_gumbel,
+    uniform_of_state,
+    upper_edges,
+)
 from causal_jax.types import Array, Key, Noise, Params, Values
 
 
@@ -154,6 +159,7 @@ class Discrete:
 
     num_states: int
     coupling: str
+    hair: ClassVar[float] = HAIR  # see `coupling.uniform_between`
 
     def __post_init__(self) -> None:
         if type(self).apply is Discrete.apply:  # or its coupling is its own affair
@@ -193,7 +199,7 @@ class Discrete:
         if self.coupling == "gumbel":
             return truncated_gumbel(key, self.log_probs(params, parents), value)
         probs = self.probs(params, parents)
-        return uniform_of_state(probs, value, jax.random.uniform(key))
+        return uniform_of_state(probs, value, jax.random.uniform(key), self.hair)
 
     def law(self, params: Params, parents: tuple) -> Array:
         """What the coupling needs: `log_probs` of "gumbel", `probs` of the other."""
@@ -236,6 +242,7 @@ class Tabular(Discrete):
     num_states: int = 2
     parent_states: tuple[int, ...] = ()
     coupling: Literal["inverse_cdf", "gumbel"] = "inverse_cdf"
+    hair: ClassVar[float] = 0.0
 
     def init(self, key: Key, parents: tuple) -> Params:
         del parents
@@ -299,6 +306,8 @@ def require_tables(params: Params, shape: tuple[int, ...], *, what: str) -> None
     """
     if not isinstance(params, Mapping) or "probs" not in params:
         raise ValueError(f'{what} is missing: give {{"probs": {list(shape)}}}')
+    if not hasattr(params["probs"], "shape"):
+        raise ValueError(f"{what} is no array: give jnp.array(...) of shape {shape}")
     probs = np.asarray(params["probs"], np.float64)
     needed = "one row per combination of its parents' states, which sums to one"
     if probs.shape != shape:
@@ -343,10 +352,21 @@ class Constant:
         del parents, noise
         return params["value"]
 
+    def check_params(self, name: str, params: Params) -> None:
+        found = params.get("value") if isinstance(params, Mapping) else None
+        if found is None or np.shape(found) != self.shape:
+            shown = "no value" if found is None else f"one of shape {np.shape(found)}"
+            raise ValueError(
+                f"node {name!r} has {shown}: give {{'value': an array of shape "
+                f"{self.shape}}}"
+            )
+
     def log_prob(self, params: Params, parents: tuple, value: Array) -> Array:
         """Log mass: 0 at the value, to rounding, and minus infinity elsewhere."""
         del parents
-        return jnp.sum(normal_log_prob(value, params["value"], jnp.zeros(self.shape)))
+        known = params["value"]
+        zeros = jnp.zeros(self.shape)
+        return jnp.sum(normal_log_prob(value, known, zeros, jnp.abs(known)))
 
     def abduct(self, params: Params, parents: tuple, value: Array, key: Key) -> Array:
         del params, parents, value, key
@@ -440,15 +460,20 @@ def abducted_normal(key: Key | None, value: Array, mean: Array, scale: Array) ->
     return jnp.where(scale == 0, prior, noise)
 
 
-def normal_log_prob(value: Array, mean: Array, scale: Array) -> Array:
+def normal_log_prob(
+    value: Array, mean: Array, scale: Array, size: Array | None = None
+) -> Array:
     """Log density of N(mean, scale^2), entry by entry.
 
     Where the scale is zero it is the log mass of a point: 0 at the mean, to rounding,
-    and minus infinity elsewhere.
+    and minus infinity elsewhere. Rounding is of `size`, the sum of the magnitudes that
+    the mean was added up of; None where it is not known: they are then taken to be
+    near one at least.
     """
     known_scale = jnp.where(scale == 0, 1.0, scale)
     log_density = jax.scipy.stats.norm.logpdf(value, mean, jnp.abs(known_scale))
-    is_mean = jnp.abs(value - mean) <= _ROUNDING * (jnp.abs(value) + jnp.abs(mean) + 1)
+    size = jnp.abs(mean) + 1 if size is None else size
+    is_mean = jnp.abs(value - mean) <= _ROUNDING * (jnp.abs(value) + size)
     log_mass = jnp.where(is_mean, 0.0, -jnp.inf)
     return jnp.where(scale == 0, log_mass, log_density)
 

@@ -28,6 +28,7 @@ import networkx as nx
 import numpy as np
 
 from causal_jax.mechanism import Tabular
+from causal_jax.parameters import require_params
 from causal_jax.queries import laws
 from causal_jax.scm import SCM
 from causal_jax.types import Params
@@ -76,6 +77,7 @@ def label_bounds(
     missing = [name for name in scm.nodes if name not in factual]
     if missing:
         raise ValueError(f"the factual does not say {missing[0]!r}: give every label")
+    require_params(scm, params)
     factual, do = laws.state_indices(scm, factual), laws.state_indices(scm, do)
     require_possible(scm, params, factual)
     below = set().union(*(nx.descendants(scm.graph, name) for name in do)) - set(do)
@@ -100,7 +102,7 @@ def require_possible(scm: SCM, params: Params, factual: Mapping[str, int]) -> No
         if not hasattr(mechanism, "log_probs"):
             continue
         states = tuple(factual[parent] for parent in scm.parents[name])
-        if isinstance(mechanism, Tabular):
+        if type(mechanism) is Tabular:
             probs = np.asarray(params[name]["probs"])[states]
         else:
             logs = mechanism.log_probs(params[name], tuple(map(jnp.int32, states)))
@@ -139,7 +141,7 @@ class _PossibleLaws:
 def probability_table(scm: SCM, params: Params, name: str) -> np.ndarray:
     """P(label | parents), [*parents' states, k]."""
     mechanism = scm.mechanisms[name]
-    if isinstance(mechanism, Tabular):
+    if type(mechanism) is Tabular:
         table = np.asarray(params[name]["probs"], np.float64)
         return table / table.sum(-1, keepdims=True)
     cards = tuple(len(scm.states(parent)) for parent in scm.parents[name])

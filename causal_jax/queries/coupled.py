@@ -17,6 +17,7 @@ import networkx as nx
 import numpy as np
 
 from causal_jax import particles as particles_of
+from causal_jax.parameters import require_params
 from causal_jax.queries import laws
 from causal_jax.queries.bounds import MAX_PATHS, probability_table, require_possible
 from causal_jax.scm import SCM
@@ -68,6 +69,9 @@ def coupled_laws(
     Raises:
       ValueError: a factual of probability zero, or a table that is too large.
     """
+    require_params(scm, params)
+    if missing := [name for name in scm.nodes if name not in factual]:
+        raise ValueError(f"the factual does not say {missing[0]!r}: give every label")
     factual, do = laws.state_indices(scm, factual), laws.state_indices(scm, do)
     require_possible(scm, params, factual)
     below = set().union(*(nx.descendants(scm.graph, name) for name in do)) - set(do)

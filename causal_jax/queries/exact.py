@@ -134,6 +134,7 @@ def posterior_marginals(scm: SCM, params: Params, observed: Values) -> dict[str,
       ValueError: unknown nodes or states, an unobserved node without `log_probs`, a
         model too entangled.
     """
+    require_params(scm, params)
     shapes = scm.value_shapes(params)
     observed, is_unit, _ = arguments.factual(scm, shapes, observed)
     found = posterior.marginals(scm, params, observed)
@@ -146,10 +147,16 @@ def _unnormalised_law(
 ) -> np.ndarray:
     """P(nodes, given | do), up to a factor."""
     fixed = {**given, **do}
-    tables = [
-        (np.asarray(params[name]["probs"], np.float64), (*scm.parents[name], name))
-        for name in _relevant_nodes(scm, {*nodes, *given}, do)
-    ]
+    tables = []
+    for name in _relevant_nodes(scm, {*nodes, *given}, do):
+        if type(scm.mechanisms[name]) is not Tabular:
+            raise ValueError(
+                f"node {name!r} has no table: conditional_tables(scm, params) makes "
+                "tables of a model of labels"
+            )
+        table = np.asarray(params[name]["probs"], np.float64)
+        table = table / table.sum(-1, keepdims=True)  # rows may miss one by rounding
+        tables.append((table, (*scm.parents[name], name)))
     kept = [name for name in nodes if name not in fixed]
     law, _ = eliminate_scaled(tables, kept, fixed)
     full = np.zeros([len(scm.states(name)) for name in nodes])

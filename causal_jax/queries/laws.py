@@ -19,6 +19,7 @@ from causal_jax import graph as graphs
 from causal_jax.mechanism import Tabular
 from causal_jax.networks import controller
 from causal_jax.ops.elimination import require_size
+from causal_jax.parameters import require_params
 from causal_jax.scm import SCM
 from causal_jax.types import Key, Params
 
@@ -98,6 +99,7 @@ def _law_of(scm: SCM, factors: np.ndarray, do: Mapping[str, int]) -> np.ndarray:
 
 def _log_factors(scm: SCM, params: Params) -> np.ndarray:
     """log P(x_i | pa_i) of every combination, [prod(cards), n]."""
+    require_params(scm, params)
     rows = jnp.asarray(all_rows(cardinalities(scm)))
     return np.asarray(_node_log_probs(scm, params, rows), np.float64)
 
@@ -154,11 +156,8 @@ def exact_laws(scm: SCM, params: Params, *, order: Sequence[str] | None = None) 
         found = _law_of(scm, factors, do).reshape(cardinalities(scm))
         return found.transpose(axes).ravel()
 
-    done = {
-        f"{name}={scm.states(name)[v]}": law({name: v})
-        for name in order
-        for v in range(len(scm.states(name)))
-    }
+    texts = intervention_texts(scm, order)
+    done = {text: law({name: v}) for text, (name, v) in texts.items()}
     return Laws(seen=law({}), done=done)
 
 
@@ -179,12 +178,31 @@ def model_laws(
     cards = cardinalities(scm)
     seen = sampled_rows(scm, params, key, num_samples)
     done = {
-        f"{name}={scm.states(name)[v]}": empirical_law(
+        text: empirical_law(
             sampled_rows(scm, params, key, num_samples, {name: np.array(v)}), cards
         )
-        for name, v in single_interventions(scm)
+        for text, (name, v) in intervention_texts(scm, scm.nodes).items()
     }
     return Laws(seen=empirical_law(seen, cards), done=done, rows=seen)
+
+
+def intervention_texts(scm: SCM, order: Sequence[str]) -> dict[str, tuple[str, int]]:
+    """{"Node=state": (node, index)} of all single interventions.
+
+    Raises:
+      ValueError: names with "=" by which two of them read alike.
+    """
+    found: dict[str, tuple[str, int]] = {}
+    for name in order:
+        for index, state in enumerate(scm.states(name)):
+            text = f"{name}={state}"
+            if text in found:
+                raise ValueError(
+                    f"{text} could be a state of {found[text][0]!r} or of {name!r}: "
+                    "rename one"
+                )
+            found[text] = (name, index)
+    return found
 
 
 def is_small(scm: SCM) -> bool:
