@@ -155,7 +155,8 @@ def _unnormalised_law(
                 "tables of a model of labels"
             )
         table = np.asarray(params[name]["probs"], np.float64)
-        table = table / table.sum(-1, keepdims=True)  # rows may miss one by rounding
+        sums = table.sum(-1, keepdims=True)  # of few digits they may miss one
+        table = table / np.where(abs(sums - 1) > 1e-6, sums, 1)
         tables.append((table, (*scm.parents[name], name)))
     kept = [name for name in nodes if name not in fixed]
     law, _ = eliminate_scaled(tables, kept, fixed)
