@@ -1,6 +1,6 @@
 """Likelihood weighting: hidden nodes' noise where no exact inference is at hand.
 
-Noise is drawn from the prior in rounds, each particle weighs as much as what was
+Noise is drawn in rounds, each particle weighs as much as what was
 observed is probable under it (Fung & Chang 1990; Shachter & Peot 1990), and particles
 are picked by weight while rounds come in: what is picked so far is replaced by one of
 the new round with that round's share of all weight. Rounds end when the *effective*
@@ -10,6 +10,16 @@ number of particles (Kish 1965),
 
 is large enough, or too many were drawn. It is returned: where it is small, the picks
 say nothing.
+
+Half of the particles are drawn from the prior. In each of the others one hidden node
+with states is set to any of its possible ones, equally often, and what is below follows
+(a defensive mixture, Hesterberg 1995): a state that the prior hardly ever draws may be
+what was observed, and no weight would tell that it is missing. With m such nodes a
+particle weighs as much as what was observed is probable under it, over
+
+    1/2 + 1/2 mean_j (1 / k_j) / P(state of j | its parents),
+
+k_j being the number of possible states. (Two rare causes at once are left to chance.)
 """
 
 from functools import partial
@@ -136,9 +146,10 @@ def _with_round(
     size: int,
 ) -> _Stream:
     """The stream with one more round of `size` particles."""
-    key_noise, key_pick, key_keep = jax.random.split(key, 3)
-    noise = _noise(scm, key_noise, group, size)
-    log_weights = jax.vmap(partial(_log_weight, scm, params, group, evidence))(noise)
+    key_noise, key_pick, key_keep, key_set = jax.random.split(key, 4)
+    keys = jax.random.split(key_set, size)
+    weighed = partial(_weighed, scm, params, group, evidence)
+    log_weights, noise = jax.vmap(weighed)(_noise(scm, key_noise, group, size), keys)
     log_weights = jnp.where(jnp.isnan(log_weights), -jnp.inf, log_weights)
     log_new = jax.nn.logsumexp(log_weights)
     log_sum = jnp.logaddexp(stream.log_sum, log_new)
@@ -161,20 +172,44 @@ def _with_round(
     )
 
 
-def _log_weight(
-    scm: Model, params: Params, group: Group, evidence: Values, noise: Noise
-) -> Array:
-    """Log probability of what was observed below ONE particle's hidden values."""
+def _weighed(
+    scm: Model, params: Params, group: Group, evidence: Values, noise: Noise, key: Key
+) -> tuple[Array, Noise]:
+    """ONE particle's log weight and its noise, of a node that is set another one."""
     values: Values = dict(evidence)
-    log_weight = jnp.zeros(())
+    noise, log_weight = dict(noise), jnp.zeros(())
+    settable = [name for name in group.hidden if _is_settable(scm.mechanisms[name])]
+    key_half, key_which, key_state, key_noise = jax.random.split(key, 4)
+    which = jax.random.randint(key_which, (), 0, max(len(settable), 1))
+    which = jnp.where(jax.random.bernoulli(key_half), which, -1)
+    log_ratios = []
     for name in (n for n in scm.order if n in group.factors):
         mechanism: Any = scm.mechanisms[name]  # where observed, it has log_prob
         parents = tuple(values[parent] for parent in scm.parents[name])
         if name in group.below:
             log_weight += mechanism.log_prob(params[name], parents, values[name])
-        else:
+            continue
+        if name not in settable:
             values[name] = mechanism.apply(params[name], parents, noise[name])
-    return log_weight
+            continue
+        log_law = mechanism.log_probs(params[name], parents)
+        even = jnp.where(jnp.isneginf(log_law), -jnp.inf, 0.0)
+        state = jax.random.categorical(key_state, even)
+        other = mechanism.abduct(params[name], parents, state, key_noise)
+        is_set = which == settable.index(name)
+        noise[name] = jnp.where(is_set, other, noise[name])
+        value = mechanism.apply(params[name], parents, noise[name])
+        values[name] = value
+        log_ratios.append(-jax.nn.logsumexp(even) - log_law[value])
+    if log_ratios:
+        log_mean = jax.nn.logsumexp(jnp.stack(log_ratios)) - jnp.log(len(log_ratios))
+        log_weight -= jnp.logaddexp(0.0, log_mean) - jnp.log(2.0)
+    return log_weight, noise
+
+
+def _is_settable(mechanism: Any) -> bool:
+    """Whether a node's noise can be drawn to fit any possible state."""
+    return hasattr(mechanism, "log_probs") and hasattr(mechanism, "abduct")
 
 
 def _picked_by_weight(key: Key, log_weights: Array, num: int) -> Array:

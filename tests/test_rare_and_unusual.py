@@ -103,6 +103,27 @@ def test_in_float64_a_state_of_hardly_any_probability_is_still_possible():
         assert (drawn["B"] == 1).all()
 
 
+@pytest.mark.parametrize("prior", [1e-5, 1e-4, 0.3])
+def test_a_rare_cause_beside_a_hidden_number_is_found(prior):
+    """Y = 8 B + .2 X + noise: the posterior odds of B have a closed form."""
+    coin, normal = bernoulli(prior), linear_gaussian()
+    effect = linear_gaussian([8.0, 0.2])
+    scm = SCM(
+        graph.build([("B", "Y"), ("X", "Y")], nodes=["B", "X", "Y"]),
+        {"B": coin[0], "X": normal[0], "Y": effect[0]},
+    )
+    params = {"B": coin[1], "X": normal[1], "Y": effect[1]}
+    for y in (8.0, 4.3):
+        odds = prior / (1 - prior) * np.exp((y**2 - (y - 8) ** 2) / (2 * 1.04))
+        expected = odds / (1 + odds)
+        units = {"Y": np.full(2000, y)}
+        for seed in range(2):
+            found = scm.counterfactual(params, jax.random.key(seed), units)["B"].mean()
+            # Units share particles, 256 of them effective.
+            error = np.sqrt(expected * (1 - expected) / 256) + 1e-3
+            assert abs(float(found) - expected) < 5 * error, (prior, y, seed)
+
+
 # --- models ---------------------------------------------------------------------------
 
 
