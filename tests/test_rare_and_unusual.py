@@ -21,6 +21,7 @@ from causal_jax import (
     graph,
     linear_gaussian,
 )
+from causal_jax.data import tables
 from causal_jax.mechanism import Constant, Discrete
 from causal_jax.queries import bounds, coupled, exact, laws
 
@@ -254,3 +255,31 @@ def test_bounds_of_arguments_are_kept():
     coins = pair(bernoulli(0.5), categorical([[0.9, 0.1], [0.2, 0.8]]))
     with pytest.raises(ValueError, match="the factual does not say 'B'"):
         coupled.coupled_laws(*coins, {"A": 0}, {"A": 1})
+
+
+# --- files ----------------------------------------------------------------------------
+
+
+def test_a_table_that_two_separators_fit_is_refused(tmp_path):
+    path = tmp_path / "decimal_commas.csv"
+    path.write_text("Income, annual;Job\n1,5;x\n2,5;y\n")
+    with pytest.raises(ValueError, match="separated by ',' or ';', which both make 2"):
+        tables.read_csv(path)
+    path.write_text('"Income, annual";Job\n"1,5";x\n"2,5";y\n')
+    assert tables.read_csv(path).names == ("Income, annual", "Job")
+
+
+def test_states_and_columns_that_repeat_are_refused(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("A,B\n0,1\n1,0\n")
+    with pytest.raises(ValueError, match="states of 'A' repeat one: 1, 0, 1"):
+        tables.read_csv(path, states={"A": ("1", "0", "1")})
+    with pytest.raises(ValueError, match="columns name 'A' twice"):
+        tables.read_csv(path, columns=["A", "A"])
+    assert tables.read_csv(path, states={"A": (1, 0)}).states["A"] == ("1", "0")
+
+
+def test_a_subgraph_without_braces_is_no_node():
+    with pytest.raises(ValueError, match="`subgraph` without braces"):
+        graph.read("digraph { subgraph s {A B} subgraph s -> C }")
+    assert list(graph.read('digraph { "subgraph" -> C }')) == ["subgraph", "C"]

@@ -114,12 +114,25 @@ def first_lines(data: bytes) -> str:
 
 
 def find_layout(name: str, text: str) -> Layout:
-    """The layout that makes most of the first rows: the most cells, in every row."""
+    """The layout that makes most of the first rows: the most cells, in every row.
+
+    Raises:
+      ValueError: two separators make as many.
+    """
     separators = [mark for mark in SEPARATORS if mark != " " or _R_HEADER.search(text)]
     found = [_layout_with(name, text, separator) for separator in separators]
     fitting = [x for x in found if x.is_consistent() and x.width > 1]
     if fitting:
-        return max(fitting, key=lambda x: (x.width, len(x.header)))
+        best = max(fitting, key=lambda x: (x.width, len(x.header)))
+        alike = [x for x in fitting if (x.width, x.header) != (best.width, best.header)]
+        for other in alike:
+            if (other.width, len(other.header)) == (best.width, len(best.header)):
+                raise ValueError(
+                    f"{name} could be separated by {best.separator!r} or "
+                    f"{other.separator!r}, which both make {best.width} columns: put "
+                    "cells that hold one of them in double quotes"
+                )
+        return best
     return max(found, key=lambda x: len(x.header))
 
 

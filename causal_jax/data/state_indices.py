@@ -43,15 +43,22 @@ def encode_columns(
 
     Raises:
       ValueError: a column that is not there, a missing value that is not to be dropped,
-        a cell that is no state, or a column that has too many states or one alone.
+        a cell that is no state, states or columns that repeat one, or a column that has
+        too many states or one alone.
     """
     if missing not in (REFUSE, DROP):
         raise ValueError(f"missing is {REFUSE!r} or {DROP!r}, not {missing!r}")
-    for name in states or {}:
-        text.position(name)  # its error: a column that is not there
     names = text.names if columns is None else tuple(columns)
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"columns name {repeated[0]!r} twice: name each once")
+    states = {name: tuple(map(str, own)) for name, own in (states or {}).items()}
+    for name, own in states.items():
+        if len(set(own)) < len(own):
+            raise ValueError(f"states of {name!r} repeat one: {', '.join(own)}")
+    for name in states:
+        text.position(name)  # its error: a column that is not there
     values, found = _columns_of_words(text, names)
-    states = _declared(names, found) | dict(states or {})
+    states = _declared(names, found) | states
     declared = set(states)
     kept, notes = _rows_to_keep(text, names, found, states, missing)
     values = values if kept.all() else values[kept]

@@ -299,6 +299,11 @@ def _for_pydot(tokens: list[str]) -> Iterator[str]:
             yield f'-> "{_TURNED}" ->'
         elif token == ";" and tokens[i - 1] in ("{", ";"):
             continue
+        elif token.lower() == "subgraph" and not is_keyword:
+            raise ValueError(
+                "the DOT text has `subgraph` without braces: write subgraph NAME "
+                "{...}, or a node of that name in double quotes"
+            )
         elif is_keyword or token[0] in '"<{}[];,=+' or token == "->":
             yield token
         else:
