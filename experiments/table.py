@@ -50,6 +50,7 @@ CELLS: dict[str, tuple[str, dict]] = {  # (config with variant, overrides)
     "celeba_all_wgan": (f"{CELEBA}:complete_all", {}),
     "celeba_causal_gan": (PHOTOS, _photographs(24_000, 4000)),
     "celeba_causal_began": (BEGAN, _photographs(11_500, 1500)),
+    "celeba_causal_began_plain": (BEGAN, _photographs(11_500, 1500, image_weight=1.0)),
     "celeba_causal_began_augmented": (f"{BEGAN}:augmented", _photographs(10_000, 2000)),
     "celeba_twenty": (f"{PHOTOS}:twenty", _photographs(6000, 2000)),
     # What the labelers are for, on photographs, beside composites and augmentation.

@@ -7,8 +7,8 @@ import pytest
 
 import causal_jax
 from causal_jax.cli import factual
-from causal_jax.recipes import recipe, registry
-from causal_jax.recipes.labels_images import imagination, measures
+from causal_jax.recipes import recipe, registry, settings
+from causal_jax.recipes.labels_images import imagination, measures, model, stages
 from causal_jax.reporting import plots
 from causal_jax.training.causal_began import BEGANInfo
 
@@ -91,5 +91,8 @@ def test_celeba_config_differs_from_causal_gans_in_the_algorithm_only():
     config = registry.get_config("celeba_causal_began:quicktest")
     assert config.algorithm == "causal_began" and config.gan.flip
     assert (config.image_size, config.num_steps) == (64, 2)
+    augmented = settings.plain(registry.get_config("celeba_causal_began:augmented"))
+    stages.image_algorithm(augmented, model.image_mechanism(augmented, (2,) * 9))
+    assert sorted(stages.label_factors(augmented)) == [1.0] * 8 + [8.0]
     with pytest.raises(SystemExit, match="unknown variant 'nope'"):
         registry.get_config("celeba_causal_began:nope")
