@@ -123,6 +123,24 @@ def test_both_players_descend_their_own_losses(monkeypatch, factors):
     )
 
 
+def test_the_labeler_alone_sees_augmented_pictures():
+    """Of none it is as without; of all of them labels are read otherwise."""
+    infos = []
+    for settings in ({}, {"augmented_share": 0.0}, {"augmented_share": 1.0}):
+        kinds = ("cutout",) if settings else ()
+        algorithm = causal_began(COMPACT, batch_size=4, augmentation=kinds, **settings)
+        state = algorithm.init(jax.random.key(0))
+        infos.append(algorithm.step(state, _batch(4), jax.random.key(1))[1])
+    plain, none, every = infos
+    np.testing.assert_allclose(np.array(none), np.array(plain), rtol=1e-5)
+    assert every.image_real == plain.image_real
+    assert every.image_fake == plain.image_fake
+    assert abs(every.label_real - plain.label_real) > 1e-5
+    assert abs(every.label_fake - plain.label_fake) > 1e-5
+    with pytest.raises(ValueError, match="not 'blur'"):
+        causal_began(COMPACT, augmentation=("blur",))
+
+
 def test_factors_of_other_labels_are_refused():
     with pytest.raises(ValueError, match="3 label_factors for 2 labels"):
         causal_began(COMPACT, label_factors=(1, 2, 3))

@@ -110,7 +110,7 @@ def test_a_share_of_what_critics_see_is_augmented(monkeypatch):
         augmented.append(images.shape)
         return augment(images, *arguments)
 
-    monkeypatch.setattr("causal_jax.training.causal_gan.augment", counted)
+    monkeypatch.setattr("causal_jax.training.augmentation.augment", counted)
 
     def first_loss(**settings):
         algorithm = causal_gan(GENERATORS["compact"], batch_size=4, **settings)
