@@ -12,6 +12,7 @@ from causal_jax.recipes.labels_images import data
 from causal_jax.recipes.labels_images.imagination import read_labels
 from causal_jax.recipes.labels_images.model import Trained
 from causal_jax.recipes.settings import with_keys
+from causal_jax.runs import folder
 from causal_jax.runs.load import IMAGE
 
 MAX_PICTURES = 64  # more do not fit on a page
@@ -24,7 +25,8 @@ def pictures(text: str, trained: Trained) -> tuple[np.ndarray, list[str]]:
       ValueError: nothing named, an unreadable file, a number out of range.
     """
     images, names = [], []
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    parts = [text] if Path(text).is_file() else text.split(",")
+    for part in filter(None, map(str.strip, parts)):
         numbers = _numbers(part)
         if numbers is not None:
             images.append(_held_out(trained, numbers))
@@ -57,6 +59,8 @@ def _numbers(part: str) -> list[int] | None:
 def _held_out(trained: Trained, numbers: list[int]) -> np.ndarray:
     config = trained.run.config
     _require_below(max(numbers), data.num_validation(config))
+    # Of another table other pictures are held out.
+    folder.require_sources(trained.run.workdir, data.sources(config))
     if not config.images:  # no more are drawn or read
         config = with_keys(config, num_images=max(numbers) + 1)
     found = data.images(config, trained.label_scm.graph, "validation").images

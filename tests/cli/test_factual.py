@@ -11,6 +11,7 @@ from causal_jax.data import tfds
 from causal_jax.data.faces import LABELS
 from causal_jax.recipes import registry
 from causal_jax.recipes.labels_images import data
+from causal_jax.runs import folder
 
 
 def test_numbers_are_held_out_pictures_and_ranges_of_them(imagination_model):
@@ -28,6 +29,26 @@ def test_numbers_of_a_data_set_are_refused_before_it_is_read(celeba_dir, monkeyp
     model = SimpleNamespace(run=SimpleNamespace(config=config), label_scm=None)
     with pytest.raises(ValueError, match=f"{num} held-out pictures, 0 to {num - 1}"):
         factual.pictures(str(num), model)
+
+
+def test_a_file_s_name_may_hold_a_comma(imagination_model, tmp_path):
+    path = tmp_path / "a, b.png"
+    Image.new("RGB", (32, 32)).save(path)
+    assert factual.pictures(str(path), imagination_model.trained)[1] == ["a, b.png"]
+
+
+def test_held_out_pictures_of_a_changed_table_are_refused(
+    imagination_model, tmp_path, monkeypatch
+):
+    table = tmp_path / "table.csv"
+    table.write_text("before")
+    trained = imagination_model.trained
+    run = trained.run._replace(workdir=tmp_path)
+    monkeypatch.setattr(data, "sources", lambda config: {"table": table})
+    folder.keep_sources(tmp_path, {"table": table})
+    table.write_text("after")
+    with pytest.raises(ValueError, match="table.csv has changed since"):
+        factual.pictures("0", trained._replace(run=run))
 
 
 def test_a_picture_of_another_size_is_cropped_and_resized(imagination_model, tmp_path):
