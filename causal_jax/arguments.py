@@ -11,7 +11,12 @@ import numpy as np
 
 from causal_jax import graph as graphs
 from causal_jax import interventions as iv
-from causal_jax.mechanism import Intervention, Model, require_mechanism
+from causal_jax.mechanism import (
+    Intervention,
+    Model,
+    require_mechanism,
+    require_parents,
+)
 from causal_jax.messages import one_line
 from causal_jax.parameters import require_node_params
 from causal_jax.types import Array, Shapes, Values
@@ -98,9 +103,7 @@ def _require_fitting_mechanism(scm: Model, name: str, mechanism: Any) -> None:
             f"do replaces node {name!r}, which has {len(scm.states(name))} states, by "
             f"a mechanism of {own}"
         )
-    if check := getattr(mechanism, "check", None):
-        parents = (scm.states(parent) for parent in scm.parents[name])
-        check(name, tuple(None if s is None else len(s) for s in parents))
+    require_parents(scm, name, mechanism)
 
 
 def require_arguments(fn: Callable, names: tuple[str, ...], where: str) -> None:
@@ -366,6 +369,7 @@ def factual(
     encoded = {}
     for name, value in observed.items():
         graphs.require_node(scm.graph, name, role="node in the factual")
+        _require_no_bytes(name, value, shapes[name])
         encoded[name] = encode(scm, name, value)
         _require_unit_shape(name, encoded[name].shape, shapes[name].shape)
     extra = {v.ndim - len(shapes[n].shape) for n, v in encoded.items()}
@@ -379,6 +383,16 @@ def factual(
             "give every node the same leading number of units"
         )
     return encoded, False, nums.pop()
+
+
+def _require_no_bytes(name: str, value: Any, unit: jax.ShapeDtypeStruct) -> None:
+    """Raises where pixels of a file are given for an array of floats."""
+    is_array = unit.shape and jnp.issubdtype(unit.dtype, jnp.floating)
+    if is_array and getattr(value, "dtype", None) == jnp.uint8:
+        raise ValueError(
+            f"the factual's {name!r} holds bytes, the model's values are floats: give "
+            "pixels in [-1, 1], value / 127.5 - 1"
+        )
 
 
 def _require_unit_shape(

@@ -136,6 +136,13 @@ def require_mechanism(name: str, mechanism: Any) -> None:
             )
 
 
+def require_parents(model: Model, name: str, mechanism: Any) -> None:
+    """Raises ValueError where a mechanism does not fit the parents of a node."""
+    if check := getattr(mechanism, "check", None):
+        parents = (model.states(parent) for parent in model.parents[name])
+        check(name, tuple(None if s is None else len(s) for s in parents))
+
+
 def _no_params(key: Key, parents: tuple) -> Params:
     del key, parents
     return {}

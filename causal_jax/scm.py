@@ -26,6 +26,7 @@ from causal_jax.mechanism import (
     node_key,
     require_distinct_keys,
     require_mechanism,
+    require_parents,
 )
 from causal_jax.parameters import require_params
 from causal_jax.posterior import NUM_PARTICLES
@@ -69,14 +70,8 @@ class SCM:
         object.__setattr__(self, "graph", graph)
         object.__setattr__(self, "mechanisms", mechanisms)
         require_distinct_keys(graph)
-        for name in graph:
-            self._check_mechanism(name)
-
-    def _check_mechanism(self, name: str) -> None:
-        check = getattr(self.mechanisms[name], "check", None)
-        if check:
-            parents = (self.states(p) for p in self.parents[name])
-            check(name, tuple(None if s is None else len(s) for s in parents))
+        for name, mechanism in mechanisms.items():
+            require_parents(self, name, mechanism)
 
     @cached_property
     def _signature(self) -> tuple:

@@ -244,6 +244,18 @@ def test_shapes_that_no_node_has_are_refused():
         coin.sample({**odds, "A": {"probs": [0.5, 0.5]}}, KEY, num=1)
 
 
+def test_bytes_of_a_picture_are_refused():
+    """They would be read as numbers of another range, without a word."""
+    shade = AdditiveNoise(lambda _, a: a * jnp.ones((2, 2, 3)), shape=(2, 2, 3))
+    own = {"mean": (), "scale": jnp.array(0.1)}
+    scm, params = pair(bernoulli(0.5), (shade, own))
+    unit = {"A": 1, "B": np.full((2, 2, 3), 255, np.uint8)}
+    with pytest.raises(ValueError, match="holds bytes, the model's values are floats"):
+        scm.counterfactual(params, KEY, unit)
+    unit["B"] = unit["B"] / 127.5 - 1
+    np.testing.assert_allclose(scm.counterfactual(params, KEY, unit)["B"], 1, rtol=1e-5)
+
+
 def test_bounds_of_arguments_are_kept():
     scm, params = pair(linear_gaussian(), linear_gaussian([1.0]))
     with pytest.raises(ValueError, match="max_draws is at least 1, not 0"):

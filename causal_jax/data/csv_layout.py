@@ -124,14 +124,14 @@ def find_layout(name: str, text: str) -> Layout:
     fitting = [x for x in found if x.is_consistent() and x.width > 1]
     if fitting:
         best = max(fitting, key=lambda x: (x.width, len(x.header)))
-        alike = [x for x in fitting if (x.width, x.header) != (best.width, best.header)]
-        for other in alike:
-            if (other.width, len(other.header)) == (best.width, len(best.header)):
-                raise ValueError(
-                    f"{name} could be separated by {best.separator!r} or "
-                    f"{other.separator!r}, which both make {best.width} columns: put "
-                    "cells that hold one of them in double quotes"
-                )
+        alike = (best.width, len(best.header))
+        marks = [x.separator for x in fitting if (x.width, len(x.header)) == alike]
+        if len(marks) > 1:
+            raise ValueError(
+                f"{name} could be separated by {' or '.join(map(repr, marks))}, which "
+                f"both make {best.width} columns: put cells that hold one of them in "
+                "double quotes"
+            )
         return best
     return max(found, key=lambda x: len(x.header))
 

@@ -39,8 +39,8 @@ def sources(config: Settings) -> dict[str, Path]:
     return textures.files(config.textures)
 
 
-def require_in_range(config: Settings) -> None:
-    """Raises ValueError where no digits can be so many."""
+def require_num_digits(config: Settings) -> None:
+    """Raises ValueError where `num_digits` is no number of digits."""
     if config.num_digits < 0:
         raise ValueError(f"num_digits is at least 0 (all), not {config.num_digits}")
 

@@ -28,7 +28,7 @@ from causal_jax.networks.digit_classifier import (
 from causal_jax.recipes.digits.data import (
     TRAINED_ON,
     environments,
-    require_in_range,
+    require_num_digits,
 )
 from causal_jax.recipes.digits.generator import (
     counterfactuals_root,
@@ -62,7 +62,7 @@ _OWN_STYLE = "style=own trains features of each run"
 
 def check_network(config: Settings) -> None:
     """Raises ValueError before data is read where a setting cannot be right."""
-    require_in_range(config)
+    require_num_digits(config)
     require_one_of("style", config.style, _STYLES)
     require_one_of("discriminator", config.discriminator, _DISCRIMINATORS)
     if config.vgg and config.style != "vgg":
@@ -198,7 +198,7 @@ def check_classifier(config: Settings) -> None:
         if getattr(config, key) < 1:
             raise ValueError(f"{key} is at least 1, not {getattr(config, key)}")
     parallel.require_divisible(config.batch_size, jax.device_count())
-    require_in_range(config)
+    require_num_digits(config)
     if not 0 <= config.correlation <= 1:
         raise ValueError(f"correlation is a share, not {config.correlation}")
     is_drawn = config.train_on in ("cgn", "gan")
