@@ -111,8 +111,8 @@ def example(scm) -> tuple[dict, dict[str, float]]:
 def losses(critic: dict, batch: dict) -> dict[str, float]:
     """{what: ours}, the penalty being what its weight adds to the loss."""
 
-    def judged(row):
-        return controller.mlp(critic, row)[0]
+    def judged(rows):
+        return controller.mlp(critic, rows.T)[0]
 
     def loss(weight: float):
         rows = (jnp.asarray(batch[name]) for name in ("real", "fake", "mix"))
@@ -123,5 +123,5 @@ def losses(critic: dict, batch: dict) -> dict[str, float]:
         "critic loss": float(critic_loss),
         "distance": float(distance),
         "penalty": float(loss(1.0)[0] + distance),
-        "controller loss": -float(jnp.mean(jax.vmap(judged)(batch["fake"]))),
+        "controller loss": -float(jnp.mean(judged(batch["fake"]))),
     }

@@ -1,4 +1,4 @@
-"""What error messages quote of a file, and whose mechanism an error comes from."""
+"""Text for people: quoted files, tables, and whose mechanism an error comes from."""
 
 import contextlib
 import re
@@ -16,6 +16,19 @@ def one_line(text: object, *, limit: int = _MAX) -> str:
     """
     shown = _NO_PRINT.sub(lambda found: ascii(found[0])[1:-1], str(text))
     return shown if len(shown) <= limit else f"{shown[: limit - 3]}..."
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines of text, each column as wide as its longest cell.
+
+    >>> aligned([("label", "p"), ("Mustache", "0.5")])
+    ['label     p', 'Mustache  0.5']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ import sys
 import jax
 from absl import flags
 
-from causal_jax.cli import classes, opened_parts
+from causal_jax.cli import assignments, classes, opened_parts
 from causal_jax.networks.cgn import pictures
 from causal_jax.networks.cgn.composition import LABELS
 from causal_jax.reporting import animation, between_classes
@@ -60,10 +60,9 @@ def main(args: flags.FlagValues) -> None:
     num_frames = _LEGS * (midpoints + 1)
     seconds = num_frames / animation.shown_fps(args.out, fps)
     print(f"wrote {num_frames} frames, {seconds:.3g} s, to {args.out}")
-    print(
-        f"Next: causal-jax sheet --workdir={args.workdir} --kind=counterfactuals "
-        "--out=counterfactuals.png"
-    )
+    where = assignments.as_flag("workdir", args.workdir)
+    kind = "--kind=counterfactuals --out=counterfactuals.png"
+    print(f"Next: causal-jax sheet {where} {kind}")
 
 
 def timing(

@@ -57,7 +57,7 @@ def written(flag: str, assigned: Mapping[str, str]) -> str:
     """
     text = ",".join(f"{_quoted(n)}={_quoted(state)}" for n, state in assigned.items())
     if any(mark in text for mark in '"$`\\!'):
-        return f"--{flag}={shlex.quote(text)}"
+        return as_flag(flag, text)
     return f'--{flag}="{text}"'
 
 
@@ -99,3 +99,12 @@ def _unreadable(text: str, flag: str, what: str) -> ValueError:
 
 def _unquoted(word: str) -> str:
     return word[1:-1].replace('""', '"') if word.startswith('"') else word
+
+
+def as_flag(name: str, value: object) -> str:
+    """A flag of a command that a shell reads, with its value quoted where it must be.
+
+    >>> as_flag("workdir", "my runs/a")
+    "--workdir='my runs/a'"
+    """
+    return f"--{name}={shlex.quote(str(value))}"

@@ -36,7 +36,8 @@ from pathlib import Path
 
 from absl import flags
 
-from causal_jax.cli import factual, units
+from causal_jax.cli import assignments, factual, units
+from causal_jax.messages import aligned
 from causal_jax.recipes.labels_images import counterfactuals
 from causal_jax.recipes.labels_images.imagination import (
     open_with_images,
@@ -101,14 +102,13 @@ def main(args: flags.FlagValues) -> None:
     counterfactuals.write(path, picture, title, texts, table)
     print(summary(texts, table))
     print(f"wrote {path}")
-    print(f"Next: causal-jax soundness --workdir={args.workdir}")
+    print(f"Next: causal-jax soundness {assignments.as_flag('workdir', args.workdir)}")
 
 
 def summary(texts: list[str], rows: list[counterfactuals.Row]) -> str:
     """The same as plain text."""
     lines = list(texts)
     if rows:
-        lines.append("  ".join(f"{name:13.13s}" for name in counterfactuals.HEADER))
-    for row in rows:
-        lines.append("  ".join(f"{cell:13.13s}" for cell in row.cells()))
+        table = [counterfactuals.HEADER, *(row.cells() for row in rows)]
+        lines += aligned(table)
     return "\n".join(lines)

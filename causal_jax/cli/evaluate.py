@@ -66,23 +66,23 @@ def main(args: flags.FlagValues) -> None:
 
 def next_step(metrics: dict, workdir: str | Path, scm: SCM | None) -> str:
     """The command that shows most of a run, by what was measured of it."""
+    where = assignments.as_flag("workdir", workdir)
     if metrics.get("images"):
-        return f"causal-jax sheet --workdir={workdir} --node=all --out={workdir}/sheets"
+        out = assignments.as_flag("out", f"{workdir}/sheets")
+        return f"causal-jax sheet {where} --node=all {out}"
     if scm is not None and "labels" in metrics:
         do = assignments.suggested("do", scm)
-        return f"causal-jax sample --workdir={workdir} {do} --out=do.csv"
+        return f"causal-jax sample {where} {do} --out=do.csv"
     if "frechet_class_blind" in metrics:
         return (
-            f"causal-jax train --config=imagenet_cgn --config.generator={workdir} "
+            "causal-jax train --config=imagenet_cgn "
+            f"{assignments.as_flag('config.generator', workdir)} "
             "--config.masker=DIR --config.features=DIR --workdir=DIR"
         )
     if "best_classes" in metrics:
-        return f"causal-jax sheet --workdir={workdir} --kind=parts --out=parts.png"
+        return f"causal-jax sheet {where} --kind=parts --out=parts.png"
     if any(name.startswith("mask_") for name in metrics):
-        return (
-            f'causal-jax sample --workdir={workdir} --do="texture_label=3" '
-            "--out=three.png"
-        )
+        return f'causal-jax sample {where} --do="texture_label=3" --out=three.png'
     return "causal-jax train --help (other settings, to compare with)"
 
 

@@ -49,7 +49,7 @@ def main(args: flags.FlagValues) -> None:
     print(f"wrote {args.out}, {size:.1f} MB, for {', '.join(receipt['platforms'])}")
     for entry, reason in receipt["refused"].items():
         print(f"no program {entry!r}: {reason}")
-    print(f'Next: causal_jax.export.load("{args.out}").observe(num=8)')
+    print(f"Next: causal_jax.export.load({str(args.out)!r}).observe(num=8)")
 
 
 def command(workdir: str, out: str, platforms: list[str]) -> str:

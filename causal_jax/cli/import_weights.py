@@ -19,6 +19,7 @@ from pathlib import Path
 
 from absl import flags
 
+from causal_jax.cli import assignments
 from causal_jax.importers import imported, registry
 
 __doc__ = __doc__.replace(
@@ -44,7 +45,8 @@ def main(args: flags.FlagValues) -> None:
     receipt = imported.save(out, variables, name=name, source=source)
     print(f"imported: {out} ({name}, {receipt['num_values']:,} numbers)")
     if name == "cgn-imagenet":  # a whole model: commands open it
-        print(f"Next: causal-jax sheet --workdir={out} --kind=parts --out=parts.png")
+        where = assignments.as_flag("workdir", out)
+        print(f"Next: causal-jax sheet {where} --kind=parts --out=parts.png")
         return
     network = registry.importer_of(name).network
-    print(f'Next: variables = imported.load("{out}"), for {network}')
+    print(f"Next: variables = imported.load({str(out)!r}), for {network}")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from absl import flags
 
+from causal_jax.cli import assignments
 from causal_jax.cli.evaluate import summary
 from causal_jax.recipes import recipe, registry
 
@@ -34,7 +35,8 @@ def main(args: flags.FlagValues) -> None:
     print(summary(metrics))
     report = (Path(args.workdir).absolute() / "report.html").as_uri()
     print(f"done in {time.monotonic() - started:.0f} s. Open {report}")
+    where = assignments.as_flag("workdir", args.workdir)
     print(
-        f'Next: causal-jax sample --workdir={args.workdir} --do="Mustache=1" '
+        f'Next: causal-jax sample {where} --do="Mustache=1" '
         '--given="Male=0" --out=women_with_a_mustache.png'
     )

@@ -73,15 +73,16 @@ def main(args: flags.FlagValues) -> None:
 
 def next_step(workdir: str | Path, scm: SCM, twin: bool) -> str:
     """What a user may ask next."""
+    where = assignments.as_flag("workdir", workdir)
     if twin and IMAGE in scm.nodes:
-        return f"Next: causal-jax sheet --workdir={workdir} --node=all --out=sheets"
+        return f"Next: causal-jax sheet {where} --node=all --out=sheets"
     if twin:
         return (
-            f"Next: causal-jax counterfactual --workdir={workdir} --units=TABLE.csv "
+            f"Next: causal-jax counterfactual {where} --units=TABLE.csv "
             f"{assignments.suggested('do', scm, _cause(scm))} --out=imagined.csv"
         )
     return (
-        f"Next: causal-jax sample --workdir={workdir} "
+        f"Next: causal-jax sample {where} "
         f"{assignments.suggested('do', scm)} --twin --out=twins.csv"
     )
 

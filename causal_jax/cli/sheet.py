@@ -41,6 +41,7 @@ for models with parts (natural images, digits; --workdir may be a folder that
 """
 
 import hashlib
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -69,7 +70,8 @@ _TWO_LABELS = {
     "states2d": interpolation.two_states_sheet,
 }
 ALL = "all"
-_MAX_STEM = 180  # letters of a file's name: file systems take 255 bytes
+_MAX_STEM = 180  # bytes of a file's name: file systems take 255
+_NO_FILE_NAME = r"[^\w .,+-]"  # letters of any language are taken
 
 
 def define_flags() -> None:
@@ -199,10 +201,10 @@ def _file_names(kind: str, names: Iterable[str]) -> dict[str, str]:
     """{label: a file's name}: short, and distinct even where case does not count."""
     files: dict[str, str] = {}
     for name in names:
-        stem = f"{kind}_{quote(name, safe=' ')}"
-        if len(stem) > _MAX_STEM:
+        stem = f"{kind}_{re.sub(_NO_FILE_NAME, lambda found: quote(found[0], safe=''), name)}"
+        if len(stem.encode()) > _MAX_STEM:
             digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-            stem = f"{stem[:_MAX_STEM]}_{digest}"
+            stem = f"{stem.encode()[:_MAX_STEM].decode(errors='ignore')}_{digest}"
         taken = {file.lower() for file in files.values()}
         numbered = (
             f"{stem}{end}.png" for end in chain([""], map("_{}".format, count(2)))

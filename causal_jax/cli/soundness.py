@@ -17,6 +17,7 @@ quantity of every case, `VARIANT_QUANTITY` [strata, cases] and `strata`, their n
 
 from absl import flags
 
+from causal_jax.cli import assignments
 from causal_jax.metrics.intervals import Interval
 from causal_jax.recipes.labels_images import soundness
 
@@ -33,9 +34,8 @@ def main(args: flags.FlagValues) -> dict:
     figures = soundness.evaluate(args.workdir, num=args.num, judge=args.judge)
     print(table(figures))
     print(f"wrote {args.workdir}/soundness.json, soundness_units.npz, soundness.png")
-    print(
-        f"Next: causal-jax evaluate --workdir={args.workdir} (shows them in the report)"
-    )
+    where = assignments.as_flag("workdir", args.workdir)
+    print(f"Next: causal-jax evaluate {where} (shows them in the report)")
     return figures
 
 

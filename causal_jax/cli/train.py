@@ -37,6 +37,7 @@ import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
+from causal_jax.cli import assignments
 from causal_jax.recipes import recipe, registry
 from causal_jax.training import hosts, loop
 
@@ -106,7 +107,7 @@ def main(args: flags.FlagValues) -> None:
 
 def _say_what_is_next(args: flags.FlagValues) -> None:
     print(f"wrote {args.workdir}: the trained model, and metrics.jsonl of its training")
-    print(f"Next: causal-jax evaluate --workdir={args.workdir}")
+    print(f"Next: causal-jax evaluate {assignments.as_flag('workdir', args.workdir)}")
 
 
 def with_config_file(arguments: list[str]) -> list[str]:

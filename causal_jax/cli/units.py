@@ -12,6 +12,7 @@ from causal_jax import arguments, files
 from causal_jax import graph as graphs
 from causal_jax.cli import assignments
 from causal_jax.data import column_states, csv_files, formulas
+from causal_jax.messages import aligned
 from causal_jax.progress import tqdm
 from causal_jax.queries import bounds, coupled, exact
 from causal_jax.queries.draws import label_model
@@ -67,6 +68,9 @@ def imagine(workdir: str, path: str, text: str, out: Path, seed: int) -> None:
     scm, params = _tables(*label_model(*load(workdir)))
     do = _intervention(scm, text)
     seen, rows = _read(scm, path)
+    is_seen = (rows >= 0).any(1)
+    if not is_seen.any():
+        raise ValueError(f"{path}: nothing was seen of any unit: fill in some labels")
     distinct, first, which = np.unique(
         rows, axis=0, return_index=True, return_inverse=True
     )
@@ -75,7 +79,8 @@ def imagine(workdir: str, path: str, text: str, out: Path, seed: int) -> None:
         unit = {n: np.asarray(s) for n, s in zip(seen, row, strict=True) if s >= 0}
         try:
             if not unit:
-                raise ValueError("nothing was seen of it")
+                answers.append([])
+                continue
             limits, why = _bounds(scm, params, unit, do)
             key_unit = jax.random.fold_in(key, i)
             answers.append(list(_lines(scm, params, unit, do, key_unit, limits)))
@@ -91,6 +96,10 @@ def imagine(workdir: str, path: str, text: str, out: Path, seed: int) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerows([Line._fields, *(line.cells() for line in lines)])
     print("\n".join(_told(scm, seen, lines, no_bounds)))
+    if not is_seen.all():
+        shown = [str(i + 1) for i in np.flatnonzero(~is_seen)[: _NUM_SHOWN + 1]]
+        shown[_NUM_SHOWN:] = ["..."] * (len(shown) > _NUM_SHOWN)
+        print(f"Left out, as nothing was seen of them: units {', '.join(shown)}.")
     print(f"wrote {len(lines)} lines of {len(rows)} units to {out}")
 
 
@@ -187,10 +196,7 @@ def _told(scm: SCM, seen: tuple, lines: list[Line], no_bounds: str) -> Iterator[
         yield "No label lies below the intervention: all stay as they are."
         return
     shown = [Line._fields, *(line.cells() for line in lines[:_NUM_SHOWN])]
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    for row in shown:
-        padded = (cell.ljust(w) for cell, w in zip(row, widths, strict=True))
-        yield "  ".join(padded).rstrip()
+    yield from aligned(shown)
     if len(lines) > _NUM_SHOWN:
         yield "..."
     if no_bounds:

@@ -8,6 +8,7 @@ import contextlib
 import functools
 import io
 import os
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from causal_jax.data.text_columns import TextTable
 from causal_jax.progress import tqdm
 
 FILE_COLUMNS = ("image", "file", "filename", "image_id")
-_SHOWN = 3  # how many offenders an error names
+_SHOWN = 10  # how many offenders an error names
 _SHOWN_NAME = 100  # characters of a file's name in an error message
 MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a GiB as 8-bit RGB
 # A program that Pillow would give to Ghostscript, and formats it has no decoder for.
@@ -251,10 +252,27 @@ def image_folder(
     files = _stripped_cells(text, column)[encoded.kept]
     if missing == DROP:
         encoded, files = _with_file_names(encoded, files)
+    _require_file_names(text, column, files, encoded.kept)
     table = said(text.source, encoded)
     paths = find_pictures(Path(images_dir), files.tolist(), outside=outside)
     pictures = read_pictures(paths, size=size, crop=crop, progress=progress)
     return ImageData(images=pictures, table=table)
+
+
+def named_files(
+    images_dir: str | os.PathLike,
+    csv_path: str | os.PathLike,
+    *,
+    label_names: Sequence[str] | None = None,
+    image_column: str | None = None,
+    outside: bool = False,
+) -> tuple[str, ...]:
+    """The files that a table names and a folder has, sorted; see `image_folder`."""
+    text = csv_files.read_text(Path(csv_path), label_names)
+    column = image_column or _file_column(text, Path(images_dir), outside)
+    cells = set(_stripped_cells(text, column))
+    found = (_found(Path(images_dir), cell, outside) for cell in cells)
+    return tuple(sorted({name for name in found if name is not None}))
 
 
 def _file_column(text: TextTable, images_dir: Path, outside: bool) -> str:
@@ -264,7 +282,7 @@ def _file_column(text: TextTable, images_dir: Path, outside: bool) -> str:
     for name in (*usual, *text.names):
         tried = text.head(_TRIED)
         cells = set(_stripped_cells(tried, name))
-        if any(_is_picture(images_dir, file, outside) for file in cells):
+        if any(_found(images_dir, file, outside) is not None for file in cells):
             return name
     return (*usual, *text.names)[0]
 
@@ -276,12 +294,32 @@ def _stripped_cells(text: TextTable, name: str) -> np.ndarray:
 
 def _with_file_names(encoded: Encoded, files: np.ndarray) -> tuple[Encoded, np.ndarray]:
     """Leaves out rows that name no file."""
-    named = np.array([not column_states.is_missing(file) for file in files], bool)
+    named = ~_are_missing(files)
     if named.all() or not named.any():
         return encoded, files
     table = encoded.table._replace(values=encoded.table.values[named])
     note = f"{(~named).sum():,} more rows name no picture, dropped"
     return encoded._replace(table=table).with_note(note), files[named]
+
+
+def _require_file_names(
+    text: TextTable, column: str, files: np.ndarray, kept: np.ndarray
+) -> None:
+    """Raises ValueError at the first row that names no picture."""
+    missing = _are_missing(files)
+    if not missing.any():
+        return
+    first = int(missing.argmax())
+    place = text.place_fn(int(np.flatnonzero(kept)[first]))
+    raise ValueError(
+        f"{place}: column {column!r} names no picture ({files[first]!r}); "
+        f"{missing.sum():,} of {missing.size:,} rows name none: leave them out with "
+        f'missing="{DROP}" (--config.missing={DROP}), or fill them in'
+    )
+
+
+def _are_missing(files: np.ndarray) -> np.ndarray:
+    return np.array([column_states.is_missing(file) for file in files], bool)
 
 
 def find_pictures(
@@ -306,13 +344,14 @@ def find_pictures(
             f"{_first_few([*map(_shown, left)], ', ')}; put them there, or allow it "
             "with outside=True (--config.pictures_outside)"
         )
-    missing = [file for file in files if not _is_picture(images_dir, file, True)]
+    found = [_found(images_dir, file, True) for file in files]
+    missing = [file for file, name in zip(files, found, strict=True) if name is None]
     if missing:
         raise ValueError(
             f"{len(missing)} of {len(files)} pictures are not in {images_dir}: "
             f"{_first_few([*map(_shown, missing)], ', ')}"
         )
-    return [images_dir / file for file in files]
+    return [images_dir / name for name in found]
 
 
 def _stays_in(images_dir: Path, file: str) -> bool:
@@ -321,6 +360,18 @@ def _stays_in(images_dir: Path, file: str) -> bool:
         return (images_dir / file).resolve().is_relative_to(images_dir.resolve())
     except (OSError, ValueError, RuntimeError):  # no name at all, or a loop of links
         return True  # and no picture
+
+
+def _found(images_dir: Path, file: str, outside: bool) -> str | None:
+    """A picture's name as the folder has it; None where it has none.
+
+    Accents are one character or two: a Mac's file names have two, most tables one.
+    """
+    forms = (unicodedata.normalize(form, file) for form in ("NFC", "NFD"))
+    for name in dict.fromkeys((file, *forms)):
+        if _is_picture(images_dir, name, outside):
+            return name
+    return None
 
 
 def _is_picture(images_dir: Path, file: str, outside: bool) -> bool:
@@ -332,7 +383,7 @@ def _is_picture(images_dir: Path, file: str, outside: bool) -> bool:
 
 
 def _shown(file: str) -> str:
-    return file if len(file) <= _SHOWN_NAME else f"{file[:_SHOWN_NAME]}..."
+    return file if len(file) <= _SHOWN_NAME else f"...{file[-_SHOWN_NAME:]}"
 
 
 def read_pictures(
@@ -351,7 +402,7 @@ def read_pictures(
         try:
             images[i] = decode(path.read_bytes(), size=size, crop=crop)
         except ValueError as error:
-            bad.append(f"{path.name}: {error}")
+            bad.append(f"{_shown(str(path))}: {error}")
     if bad:
         raise ValueError(
             f"{len(bad)} of {len(paths)} pictures cannot be used; "
@@ -361,4 +412,5 @@ def read_pictures(
 
 
 def _first_few(items: list[str], separator: str) -> str:
-    return separator.join(items[:_SHOWN]) + (" ..." if len(items) > _SHOWN else "")
+    more = len(items) - _SHOWN
+    return separator.join([*items[:_SHOWN], *[f"and {more:,} more"] * (more > 0)])

@@ -16,7 +16,8 @@ def read(path: str | Path, *, size: int, crop: Crop = None) -> np.ndarray:
     Args:
       path: a PNG, JPEG or other picture, of any size, decoded as `images.decode` does;
         or .npy or .npz (its array `image`, or its only one) of `[size, size, 3]` or
-        `[N, size, size, 3]`, uint8 or float in [-1, 1].
+        `[N, size, size, 3]`, uint8 or float in [-1, 1], with a value below 0 (else they
+        may be meant from 0 to 1).
       size: height and width that the model draws.
       crop: as in `images.decode`; what the model's training did.
 
@@ -54,10 +55,16 @@ def _read_arrays(path: Path) -> np.ndarray:
         if path.suffix == ".npy":
             return archives.array_of(path.read_bytes())
         found = archives.read_arrays(path)
-        return found["image"] if "image" in found else next(iter(found.values()))
     except Exception as error:  # of a file cut or made up: any class
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(f"{path} is no readable array ({reason})") from error
+    if "image" not in found and len(found) != 1:
+        names = ", ".join(found) or "none"
+        raise ValueError(
+            f"{path} holds {len(found)} arrays ({names}): name that of the pictures "
+            "'image', or save it alone"
+        )
+    return found["image"] if "image" in found else next(iter(found.values()))
 
 
 def _in_value_range(images: np.ndarray, path: Path) -> np.ndarray:
@@ -72,5 +79,11 @@ def _in_value_range(images: np.ndarray, path: Path) -> np.ndarray:
         raise ValueError(
             f"{path} holds values from {low:.4g} to {high:.4g}: give uint8, or float "
             "in [-1, 1]"
+        )
+    if images.min() >= 0:
+        raise ValueError(
+            f"{path} holds floats from {images.min():.4g} to {images.max():.4g}, which "
+            "are read as -1 (black) to 1: of values from 0 to 1 give 2 * image - 1, of "
+            "pictures without a dark value uint8"
         )
     return np.clip(images, -1.0, 1.0).astype(np.float32)

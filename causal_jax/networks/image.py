@@ -22,10 +22,11 @@ import jax.numpy as jnp
 from causal_jax.networks import began, dcgan
 from causal_jax.networks.controller import encode_state, encoded_size
 from causal_jax.networks.image_abduction import abduct_images, with_residual
-from causal_jax.networks.label_noise import label_noise, noisy_logits
+from causal_jax.networks.label_noise import NOISE_KINDS, label_noise, noisy_logits
 from causal_jax.networks.layers import Conv, ConvTranspose
 from causal_jax.types import Array, Key, Noise, Params
 
+_ARCHITECTURES = ("compact", "dcgan", "began")
 _FIRST_SIZE = 4  # side of the smallest feature map
 _NORMAL = nn.initializers.normal(0.02)  # DCGAN's
 
@@ -180,7 +181,7 @@ class ImageGenerator:
 
     Attributes:
       parent_states: number of states of each label, in the graph's parent order.
-      resolution: side of the image, 32 or 64 in use.
+      resolution: side of the image, a power of two from 8 on.
       width: base number of channels.
       noise_size: length of the uniform [-1, 1] noise.
       architecture: "compact", "dcgan" or "began".
@@ -205,6 +206,28 @@ class ImageGenerator:
     modulated: bool = False
 
     def __post_init__(self):
+        if self.architecture not in _ARCHITECTURES:
+            raise ValueError(
+                f"architecture is one of {', '.join(_ARCHITECTURES)}, not "
+                f"{self.architecture!r}"
+            )
+        if self.label_noise not in (None, *NOISE_KINDS):
+            raise ValueError(
+                f"label_noise is none or one of {', '.join(NOISE_KINDS)}, not "
+                f"{self.label_noise!r}"
+            )
+        for name in ("width", "noise_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} is at least 1, not {getattr(self, name)}: give --config."
+                    f"generator.{name}=64"
+                )
+        side = self.resolution
+        if side < 8 or side & (side - 1):
+            raise ValueError(
+                f"resolution (a config's image_size) is a power of two from 8 on, such "
+                f"as 32 or 64, not {side}"
+            )
         if self.modulated and self.architecture != "compact":
             raise ValueError(
                 f"only a compact generator is modulated, not {self.architecture!r}: "

@@ -97,7 +97,7 @@ class Recipe:
         the ones before it are done.
       measure: (run, **options) -> `Measured`; reads what it needs again.
       page: (run, metrics, shown) -> the report.
-      sources: (config) -> {what it is: a file of the user's own}, such as the table.
+      sources: (config) -> {key: the user's own file that it names}, such as the table.
     """
 
     check: Callable[[Settings], None]
@@ -106,7 +106,7 @@ class Recipe:
     stages: Callable[[Settings, Any, SCM | None], Iterable[Stage]]
     measure: Callable[..., Measured]
     page: Callable[[Run, dict, Any], Page]
-    sources: Callable[[Settings], dict[str, Path]] = lambda config: {}
+    sources: Callable[[Settings], folder.Sources] = lambda config: {}
 
 
 # --- training -------------------------------------------------------------------------
@@ -137,7 +137,7 @@ def train(
     # Said before data are read or drawn; claimed when nothing else can be wrong.
     wanted = settings.to_dict(config)
     hosts.on_writer(
-        lambda: folder.require_free(workdir, wanted, places=settings.PLACES)
+        lambda: folder.require_free(workdir, wanted, places=_places(workdir))
     )
     sources = recipe.sources(config)
     hosts.on_writer(lambda: folder.require_sources(workdir, sources))
@@ -276,13 +276,19 @@ def _key(stage: Stage, seed: int) -> Key:
 
 
 def _claim(
-    config: Settings, workdir: str | Path, model: SCM | None, sources: dict[str, Path]
+    config: Settings, workdir: str | Path, model: SCM | None, sources: folder.Sources
 ) -> Path:
-    workdir = folder.claim(workdir, settings.to_dict(config), places=settings.PLACES)
+    wanted = settings.to_dict(config)
+    workdir = folder.claim(workdir, wanted, places=_places(workdir))
     folder.keep_sources(workdir, sources)
     if model is not None:
         save_spec(workdir, model)
     return workdir
+
+
+def _places(workdir: str | Path) -> set[str]:
+    """Keys that may differ: where files lie whose contents are known and checked."""
+    return {*settings.PLACES, *folder.read_sources(workdir)}
 
 
 def check(recipe: Recipe, config: Settings) -> None:

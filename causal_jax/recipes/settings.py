@@ -7,6 +7,7 @@ or a run's `config.json` is the same to them.
 import hashlib
 import inspect
 import json
+import math
 from collections.abc import Callable, Collection, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -86,7 +87,10 @@ def require_one_of(key: str, value: str, known: Collection[str]) -> None:
 def require_known(
     name: str, algorithm_fn: Callable, settings: Settings, given: Collection[str]
 ) -> None:
-    """Raises where an algorithm is given a setting that it does not have.
+    """Raises where an algorithm is given a setting that it has not or cannot take.
+
+    Numbers of settings, rates and weights alike, are finite and at least 0; what
+    is a whole number by default stays one, at least 1 unless its default is 0.
 
     Args:
       name: the algorithm's, for the message.
@@ -94,17 +98,30 @@ def require_known(
       settings: the config's.
       given: arguments that are no settings.
     """
-    has = [
-        key
+    has = {
+        key: parameter.default
         for key, parameter in inspect.signature(algorithm_fn).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY and key not in given
-    ]
+    }
     unknown = [key for key in vars(settings) if key not in has]
     if unknown:
         raise ValueError(
             f"{name} has no setting {', '.join(map(repr, unknown))}: it has "
             f"{', '.join(has)}"
         )
+    for key, value in vars(settings).items():
+        for number in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(number, int | float) and not 0 <= number < math.inf:
+                raise ValueError(
+                    f"{name}'s {key} is a finite number of at least 0, not {number}"
+                )
+        if type(has[key]) is int:
+            least = min(has[key], 1)
+            if type(value) is not int or value < least:
+                raise ValueError(
+                    f"{name}'s {key} is a whole number of at least {least}, not "
+                    f"{value!r}"
+                )
 
 
 # --- variants of config files ---------------------------------------------------------

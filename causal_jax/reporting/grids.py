@@ -7,7 +7,9 @@ stays a pixel of the picture.
 import functools
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
+import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -193,7 +195,9 @@ def _line_height(size: int) -> int:
 
 @functools.cache
 def _font_of_size(size: int):
-    return ImageFont.load_default(size=size)
+    """DejaVu Sans, of matplotlib: Latin, Greek and Cyrillic letters."""
+    place = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
+    return ImageFont.truetype(place, size)
 
 
 def text_width(text: str, size: int) -> int:

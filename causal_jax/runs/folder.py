@@ -1,7 +1,7 @@
 """A run's folder: what lies in it, and that it is one run's.
 
 DIR/config.json      the run's configuration, and the format of the folder
-DIR/sources.json     digests of the user's own table, network, graph, textures
+DIR/sources.json     digests of the user's own table, network, graph, pictures, textures
 DIR/scm.json         graph, states, mechanisms: plain data, nothing executable (`spec`)
 DIR/checkpoints/     labels/<step> and images/<step>; or model/<step>, where all
                      nodes were trained at once
@@ -19,10 +19,11 @@ import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from causal_jax import files
 from causal_jax.files import write_text
+from causal_jax.progress import tqdm
 from causal_jax.runs import lock
 from causal_jax.training.checkpoint import Checkpoints
 
@@ -176,57 +177,93 @@ def _require_same(
 # --- the user's own files -------------------------------------------------------------
 
 
-def require_sources(workdir: str | Path, sources: Mapping[str, Path]) -> None:
-    """Checks that what a run was trained on is still as it was.
+class Files(NamedTuple):
+    """Files of the user's own that are one source, such as pictures.
+
+    Attributes:
+      place: where they lie.
+      names: theirs, relative to it.
+    """
+
+    place: Path
+    names: tuple[str, ...]
+
+
+Sources = Mapping[str, Path | Files]  # {the key of the config that names it: it}
+
+
+def require_sources(workdir: str | Path, sources: Sources) -> None:
+    """Checks that what a run was trained on is there, and still as it was.
 
     Args:
       workdir: the run's folder; of one from before digests were kept nothing is said.
-      sources: {what it is: the user's own file}.
+      sources: those that are there.
 
     Raises:
-      ValueError: one has changed.
+      ValueError: one is gone, or has changed.
     """
-    if changed := changed_sources(read_sources(workdir), sources):
+    known, sources = read_sources(workdir), _there(sources)
+    if changed := changed_sources(known, sources):
         raise ValueError(
-            f"{changed[0]} has changed since {workdir} was trained with it: put it "
-            "back as it was, or train in a new folder"
+            f"{changed[0]} is not what {workdir} was trained with: put that back, or "
+            "train in a new folder"
+        )
+    if gone := [name for name in known if name not in sources]:
+        raise ValueError(
+            f"{workdir} was trained with a file ({gone[0]}) that is not where its "
+            f"configuration says, from the folder {Path.cwd()}: put it there, or write "
+            f"its place into {Path(workdir, _CONFIG)}"
         )
 
 
-def changed_sources(
-    known: Mapping[str, str], sources: Mapping[str, Path]
-) -> list[Path]:
-    """The files that are not as they were.
+def changed_sources(known: Mapping[str, str], sources: Sources) -> list[Path]:
+    """Paths of those that are not as they were.
 
     Args:
-      known: {what it is: digest}, as `read_sources` gives them.
-      sources: {what it is: the user's own file}.
+      known: {name: digest}, as `read_sources` gives them.
+      sources: those that are there.
     """
     return [
-        path
-        for name, path in sources.items()
-        if name in known and path.is_file() and known[name] != _digest(path)
+        source.place if isinstance(source, Files) else source
+        for name, source in _there(sources).items()
+        if name in known and known[name] != _digest(source)
     ]
 
 
 def read_sources(workdir: str | Path) -> dict[str, str]:
-    """{what it is: digest} of the user's own files; empty where none were kept."""
+    """{name: digest} of the user's own files; empty where none were kept."""
     kept = Path(workdir) / _SOURCES
     if not kept.exists():
         return {}
     return files.read_json(kept, way_out="remove it, if no file of yours has changed")
 
 
-def keep_sources(workdir: str | Path, sources: Mapping[str, Path]) -> None:
+def keep_sources(workdir: str | Path, sources: Sources) -> None:
     """Writes down what a run is trained on, where that is not yet known."""
     path = Path(workdir) / _SOURCES
-    found = {name: _digest(file) for name, file in sources.items() if file.is_file()}
-    if found and not path.exists():
+    there = _there(sources)
+    if there and not path.exists():
+        found = {name: _digest(source) for name, source in there.items()}
         write_text(path, json.dumps(found, indent=1))
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+def _there(sources: Sources) -> dict[str, Path | Files]:
+    return {
+        name: source
+        for name, source in sources.items()
+        if isinstance(source, Files) or source.is_file()
+    }
+
+
+def _digest(source: Path | Files) -> str:
+    """Of a file's bytes; of several files' names and digests."""
+    if isinstance(source, Files):
+        lines = hashlib.sha256()
+        names = tqdm(source.names, desc="checking files", leave=False, delay=2)
+        for name in names:
+            lines.update(f"{_digest(source.place / name)} {name}\n".encode())
+        return lines.hexdigest()
+    with source.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -44,6 +44,7 @@ from causal_jax.training.image_stage import (
     late_decay,
     moved_average,
     pixels,
+    require_average_rate,
 )
 from causal_jax.training.unseen_combinations import mean_interaction
 from causal_jax.types import Array, Batch, Key, Params
@@ -195,7 +196,8 @@ def causal_began(
 
     Raises:
       ValueError: unknown label loss, type or augmentation, both ways to lower the
-        learning rates, or factors that are not as many as labels.
+        learning rates, `average_rate` not within 0 and 1, or factors that are not as
+        many as labels.
 
     Example:
       >>> generator = ImageGenerator((2, 2), resolution=16, width=4)
@@ -209,6 +211,7 @@ def causal_began(
         )
     precision.require_dtype(dtype)
     require_augmentation(augmentation, augmented_share)
+    require_average_rate(average_rate)
     if halve_every and num_steps:
         raise ValueError("learning rates follow halve_every or num_steps, not both")
     factors = factors_of_codes(label_factors, generator.parent_states)

@@ -52,6 +52,7 @@ from causal_jax.training.image_stage import (
     late_decay,
     moved_average,
     pixels,
+    require_average_rate,
 )
 from causal_jax.training.unseen_combinations import mean_interaction
 from causal_jax.types import Array, Batch, Key, Params
@@ -225,7 +226,8 @@ def causal_gan(
 
     Raises:
       ValueError: unknown label loss, type or augmentation, `unseen_every` below 1,
-        `augmented_share` not within 0 and 1, factors that are not as many as labels.
+        `augmented_share` or `average_rate` not within 0 and 1, factors that are not as
+        many as labels.
 
     Example:
       >>> generator = ImageGenerator((2, 2), resolution=16, width=4)
@@ -239,6 +241,7 @@ def causal_gan(
         raise ValueError(f"unseen_every is at least 1, not {unseen_every}")
     precision.require_dtype(dtype)
     require_augmentation(augmentation, augmented_share)
+    require_average_rate(average_rate)
     factors = factors_of_codes(label_factors, generator.parent_states)
     updates = num_steps and num_steps * num_generator_steps
     critics_updates = num_steps and -(-num_steps // critics_every)

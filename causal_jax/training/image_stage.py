@@ -53,6 +53,12 @@ def factors_of_codes(
     return np.repeat(np.float32(factors), [encoded_size(k) for k in num_states])
 
 
+def require_average_rate(rate: float) -> None:
+    """Raises ValueError where a moving average would stay, or not settle."""
+    if not 0 < rate <= 1:
+        raise ValueError(f"average_rate is above 0 and at most 1, not {rate}")
+
+
 def pixels(images: Array, key: Key, batch_size: int, *, flip: bool) -> Array:
     """A device's real images, uint8 [B, H, W, 3], as floats in [-1, 1].
 

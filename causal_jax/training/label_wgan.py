@@ -12,11 +12,13 @@ with the controller's, and training may end after step 5,000 where the TVD is be
 here that update comes first (`REFERENCE`), and all steps are taken.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+from jax.flatten_util import ravel_pytree
 
 from causal_jax.losses.adversarial import critic_loss
 from causal_jax.networks import controller
@@ -24,7 +26,7 @@ from causal_jax.networks.controller import mlp, mlp_init
 from causal_jax.scm import SCM
 from causal_jax.training import parallel
 from causal_jax.training.algorithm import Algorithm, averaged
-from causal_jax.types import Array, Batch, Key, Params
+from causal_jax.types import Array, Batch, Key, Noise, Params
 
 # What the original used (mkocaoglu/CausalGAN, causal_controller/config.py).
 REFERENCE = {
@@ -145,21 +147,27 @@ def label_wgan(
             critic_optimizer=critic_optimizer.init(critic),
         )
 
-    def fake_rows(params: Params, key: Key) -> Array:
-        """Sampled rows as the critic sees them, [num_critic_steps, B, n]."""
-        shape = (num_critic_steps, batch_size)
-        noise = scm.sample_noise(key, num_critic_steps * batch_size)
+    def draw_noise(key: Key) -> tuple[Noise, Noise]:
+        """Of all rows that the critic sees in a step, and of the label model's."""
+        shape = (num_critic_steps + 1, batch_size)
+        noise = scm.sample_noise(key, shape[0] * batch_size)
         noise = jax.tree.map(lambda x: x.reshape(shape + x.shape[1:]), noise)
         noise = parallel.local(noise, axis=1)
-        return jax.vmap(lambda noise: model.relaxed(params, noise))(noise)
+        seen = jax.tree.map(lambda x: x[:-1].reshape(-1, *x.shape[2:]), noise)
+        return seen, jax.tree.map(lambda x: x[-1], noise)
 
-    def update_critic(carry, batch):
+    def update_critic(as_critic, carry, batch):
+        """One update of the critic, its parameters and their moments one vector each.
+
+        (Of as many leaves as layers, Adam would be most of the operations.)
+        """
         critic, optimizer_state = carry
         real, fake, mix = batch
 
         def loss_fn(critic):
+            layers = as_critic(critic)
             return critic_loss(
-                lambda row: mlp(critic, row)[0],
+                lambda rows: mlp(layers, rows.T)[0],
                 real,
                 fake,
                 mix,
@@ -172,27 +180,35 @@ def label_wgan(
         )
         return (optax.apply_updates(critic, updates), optimizer_state), (loss, distance)
 
-    def model_loss(params: Params, critic: Params, key: Key) -> Array:
-        noise = parallel.local(scm.sample_noise(key, batch_size))
-        return -jnp.mean(mlp(critic, model.relaxed(params, noise)))
+    def model_loss(params: Params, critic: Params, noise: Noise) -> Array:
+        return -jnp.mean(mlp(critic, model.relaxed(params, noise).T))
 
     def step(state: WGANState, batch: Batch, key: Key):
-        key_fake, key_mix, key_model = jax.random.split(key, 3)
+        key_noise, key_mix = jax.random.split(key)
 
         # First moves: `num_critic_steps` of the critic, each on a batch of its own,
         # sampled by the label model as the last step left it (the inner loop of
         # Gulrajani et al. 2017, algorithm 1).
         real = batch["rows"].astype(float)
-        fake = fake_rows(state.params, key_fake)
+        noise_of_seen, noise_of_model = draw_noise(key_noise)
+        fake = model.relaxed(state.params, noise_of_seen).reshape(real.shape)
         mix = jax.random.uniform(key_mix, (num_critic_steps, batch_size))
         mix = parallel.local(mix, axis=1)
-        (critic, critic_state), (losses, distances) = jax.lax.scan(
-            update_critic, (state.critic, state.critic_optimizer), (real, fake, mix)
+        _, as_critic = ravel_pytree(state.critic)
+        vectors, (losses, distances) = jax.lax.scan(
+            partial(update_critic, as_critic),
+            _as_vectors((state.critic, state.critic_optimizer)),
+            (real, fake, mix),
+        )
+        critic, critic_state = jax.tree.map(
+            lambda leaf: as_critic(leaf) if leaf.ndim else leaf, vectors
         )
 
         # Last move: the label model, up the value that the moved critic gives its rows
         # (the last line of algorithm 1); its moving average follows.
-        gradients = parallel.mean(jax.grad(model_loss)(state.params, critic, key_model))
+        gradients = parallel.mean(
+            jax.grad(model_loss)(state.params, critic, noise_of_model)
+        )
         updates, optimizer_state = optimizer.update(
             gradients, state.optimizer, state.params
         )
@@ -217,6 +233,15 @@ def label_wgan(
         step=step,
         params=lambda state: state.average,
         batch_shape=(num_critic_steps, batch_size),
+    )
+
+
+def _as_vectors(tree: Any) -> Any:
+    """Each tree of parameters in it as one vector."""
+    return jax.tree.map(
+        lambda part: ravel_pytree(part)[0] if isinstance(part, dict) else part,
+        tree,
+        is_leaf=lambda part: isinstance(part, dict),
     )
 
 

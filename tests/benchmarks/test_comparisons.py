@@ -32,14 +32,14 @@ def test_the_label_stages_losses_are_those_that_are_trained_with():
     carried, same = label_stage.example(scm)
     batch = carried["batch"]
     loss, distance = critic_loss(
-        lambda row: controller.mlp(carried["critic"], row)[0],
+        lambda rows: controller.mlp(carried["critic"], rows.T)[0],
         *(batch[name] for name in ("real", "fake", "mix")),
         penalty_weight=label_stage.PENALTY_WEIGHT,
     )
     weighted = label_stage.PENALTY_WEIGHT * same["penalty"]
     assert same["critic loss"] == pytest.approx(weighted - float(distance), rel=1e-5)
     assert same["critic loss"] == pytest.approx(float(loss), rel=1e-6)
-    judged = controller.mlp(carried["critic"], batch["fake"])
+    judged = controller.mlp(carried["critic"], batch["fake"].T)
     assert same["controller loss"] == pytest.approx(-float(judged.mean()), rel=1e-5)
     assert same["penalty"] > 0
 

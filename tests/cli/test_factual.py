@@ -47,7 +47,7 @@ def test_held_out_pictures_of_a_changed_table_are_refused(
     monkeypatch.setattr(data, "sources", lambda config: {"table": table})
     folder.keep_sources(tmp_path, {"table": table})
     table.write_text("after")
-    with pytest.raises(ValueError, match="table.csv has changed since"):
+    with pytest.raises(ValueError, match="table.csv is not what"):
         factual.pictures("0", trained._replace(run=run))
 
 

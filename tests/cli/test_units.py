@@ -50,6 +50,14 @@ def test_every_row_has_the_law_and_the_bounds_of_its_labels(ask, tables):
             np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+def test_units_of_which_nothing_was_seen_are_left_out_and_said(ask, capsys):
+    lines = ask(ROWS.replace("0,y,1,0,0", ",y,,NA,"))
+    assert {line["unit"] for line in lines} == {"1", "3"}
+    half = len(lines) // 2  # both rows are alike
+    assert lines[:half] == [line | {"unit": "1"} for line in lines[half:]]
+    assert "nothing was seen of them: units 2." in capsys.readouterr().out
+
+
 def test_what_a_table_has_no_column_for_is_inferred(ask, tables, capsys):
     """P(C' | A, B, D) is the mean over C of the exact laws, by its posterior."""
     lines = ask("A,B,D\n0,2,1\n")
@@ -74,7 +82,7 @@ def test_what_a_table_has_no_column_for_is_inferred(ask, tables, capsys):
     [
         (ROWS, {"image": "face.png"}, "--image=FILE, a picture, or --units=FILE.csv"),
         (ROWS, {"out": "out.png"}, "must end in .csv, which --units writes"),
-        (ROWS + ",x,,,\n", {}, "unit 4: nothing was seen of it"),
+        ("A,note\n,x\n,y\n", {}, "nothing was seen of any unit"),
         (ROWS, {"labels": "A=0"}, "--labels are a picture's"),
         (ROWS, {"residual": False}, "--noresidual is a picture's"),
         (ROWS, {"do": ""}, '--do names no label: --do="'),

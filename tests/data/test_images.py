@@ -1,6 +1,7 @@
 """Pictures: decoded as Pillow shows them; folders of them with a table beside."""
 
 import io
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -318,6 +319,35 @@ def test_the_column_of_pictures_can_be_named(folder):
     assert (data.images[1] == 100).all()
     with pytest.raises(ValueError, match="pictures are not in .*: 1, 0"):
         _read(folder, csv, label_names=["y"], image_column="y")
+
+
+def test_accents_of_file_names_are_one_character_or_two(folder):
+    """A folder from a Mac, a table from elsewhere."""
+    names = {form: unicodedata.normalize(form, "Müller.png") for form in ("NFC", "NFD")}
+    for there, told in (names.values(), reversed(names.values())):
+        path = folder / "pictures" / there
+        (folder / "pictures" / "wide.png").rename(path)
+        data = _read(folder, f"file,y\n{told},1\ngrey.png,0\n")
+        assert (data.images[0] == (255, 0, 0)).all()
+        told_in = (folder / "pictures", folder / "own.csv")
+        assert set(images.named_files(*told_in)) == {"grey.png", there}
+        path.rename(folder / "pictures" / "wide.png")
+
+
+def test_rows_without_a_picture_are_counted_and_the_first_is_placed(folder):
+    csv = "y,file\n1,wide.png\n0,\n0,NA\n0,grey.png\n"
+    message = r"line 3: column 'file' names no picture \(''\); 2 of 4 rows .*=drop"
+    with pytest.raises(ValueError, match=message):
+        _read(folder, csv)
+
+
+def test_many_damaged_pictures_are_named_with_their_folders_and_counted(folder):
+    (folder / "pictures" / "deep").mkdir()
+    for i in range(12):
+        (folder / "pictures" / "deep" / f"{i}.png").write_bytes(b"no picture")
+    rows = "".join(f"deep/{i}.png,{i % 2}\n" for i in range(12))
+    with pytest.raises(ValueError, match="12 of 12 .*deep.9.png: .*; and 2 more$"):
+        _read(folder, f"file,y\n{rows}")
 
 
 def test_rows_that_lack_a_label_or_a_picture_are_dropped_together(folder, capsys):

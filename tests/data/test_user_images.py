@@ -74,6 +74,22 @@ def test_another_range_is_refused(tmp_path, array):
         user_images.read(tmp_path / "face.npy", size=8)
 
 
+def test_floats_that_may_be_meant_from_0_to_1_are_refused(tmp_path, pixels):
+    """Read as [-1, 1] they are washed out, and who is asked about is somebody else."""
+    np.save(tmp_path / "face.npy", pixels / 255)
+    with pytest.raises(ValueError, match=r"from 0 to .* give 2 \* image - 1, of pict"):
+        user_images.read(tmp_path / "face.npy", size=8)
+    np.save(tmp_path / "face.npy", 2 * (pixels / 255) - 1)
+    found = user_images.read(tmp_path / "face.npy", size=8)[0]
+    np.testing.assert_allclose(found, pixels / 127.5 - 1, atol=1e-6)
+
+
+def test_of_several_arrays_one_has_to_be_named(tmp_path, pixels):
+    np.savez(tmp_path / "faces.npz", masks=pixels, faces=pixels)
+    with pytest.raises(ValueError, match=r"holds 2 arrays \(masks, faces\): name that"):
+        user_images.read(tmp_path / "faces.npz", size=8)
+
+
 def test_whole_numbers_other_than_bytes_are_refused(tmp_path, pixels):
     np.save(tmp_path / "face.npy", pixels.astype(int))
     with pytest.raises(ValueError, match="holds int64: give uint8"):

@@ -171,7 +171,7 @@ def test_the_penalty_is_two_sided_around_slope_one():
     mix = jnp.full(4, 0.5)
     for slope in (0.0, 0.5, 1.0, 3.0):
         loss, distance = adversarial.critic_loss(
-            lambda row, slope=slope: slope * row[0], rows, rows, mix, penalty_weight=0.1
+            lambda x, slope=slope: slope * x[:, 0], rows, rows, mix, penalty_weight=0.1
         )
         assert float(distance) == 0.0
         assert float(loss) == pytest.approx(0.1 * (slope - 1) ** 2, abs=1e-6)
@@ -182,7 +182,7 @@ def test_the_penalty_is_taken_between_real_and_fake():
     mix = jnp.array([0.25, 0.75])
     between = np.array([0.25 - 0.75, 0.75 + 0.25 * 3])
     loss, distance = adversarial.critic_loss(
-        lambda row: row[0] ** 2, real, fake, mix, penalty_weight=10.0
+        lambda rows: rows[:, 0] ** 2, real, fake, mix, penalty_weight=10.0
     )
     assert float(distance) == pytest.approx(1.0 - 5.0)
     penalty = np.mean((2 * np.abs(between) - 1) ** 2)
@@ -193,7 +193,7 @@ def test_a_flat_critic_has_a_finite_gradient():
     def loss_fn(w):
         rows = jnp.ones((2, 3))
         return adversarial.critic_loss(
-            lambda row: w @ row, rows, rows, jnp.ones(2), penalty_weight=1.0
+            lambda x: x @ w, rows, rows, jnp.ones(2), penalty_weight=1.0
         )[0]
 
     assert bool(jnp.isfinite(jax.grad(loss_fn)(jnp.zeros(3))).all())

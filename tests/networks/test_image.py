@@ -92,10 +92,22 @@ def test_twin_of_a_leaf_label_keeps_every_other_label(model):
 
 @pytest.mark.parametrize("resolution", [4, 24, 33])
 def test_impossible_resolution_is_refused(resolution):
-    labels = controller(GRAPH, hidden=(4,))
-    mechanism = ImageGenerator((2, 3), resolution=resolution)
-    with pytest.raises(ValueError, match="resolution"):
-        labels.extend("image", parents=labels.nodes, mechanism=mechanism)
+    with pytest.raises(ValueError, match=f"a power of two from 8 on.*not {resolution}"):
+        ImageGenerator((2, 3), resolution=resolution)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("width", 0, "width is at least 1, not 0"),
+        ("noise_size", -1, "noise_size is at least 1, not -1"),
+        ("architecture", "unet", "is one of compact, dcgan, began, not 'unet'"),
+        ("label_noise", "loud", "label_noise is none or one of .*, not 'loud'"),
+    ],
+)
+def test_impossible_settings_are_refused(name, value, message):
+    with pytest.raises(ValueError, match=message):
+        ImageGenerator((2, 3), **{name: value})
 
 
 def test_parents_that_do_not_fit_are_refused():

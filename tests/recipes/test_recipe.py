@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import pytest
+from PIL import Image
 
 from causal_jax.recipes import recipe, registry, settings
 
@@ -113,6 +114,48 @@ def test_what_has_changed_is_neither_trained_on_nor_measured_against(changed, tm
         lambda: recipe.train(config, workdir),
         lambda: recipe.evaluate(workdir),
     ):
-        with pytest.raises(ValueError, match=f"{changed} has changed since"):
+        with pytest.raises(
+            ValueError, match=f"{changed} is not what .*run was trained"
+        ):
             again()
     assert {path: path.read_bytes() for path in workdir.glob("*.*")} == before
+
+
+def test_a_run_s_table_may_be_moved(tmp_path):
+    """By its new place in the command, after which config.json says it, too."""
+    workdir, table = tmp_path / "run", tmp_path / "table.csv"
+    table.write_text("A,B\n" + "0,1\n1,0\n" * 20)
+    config = registry.get_config("table:mle,quicktest")
+    config.table, config.graph = str(table), "A -> B"
+    recipe.train(config, workdir)
+    config.table = str(table.rename(tmp_path / "moved.csv"))
+    with pytest.raises(ValueError, match=r"trained with a file \(table\) that is not"):
+        recipe.evaluate(workdir)
+    recipe.train(config, workdir)
+    assert recipe.evaluate(workdir)["labels"]["rows"] == 40
+    table.write_text("A,B\n" + "0,0\n1,1\n" * 20)
+    config.table = str(table)
+    with pytest.raises(ValueError, match="table.csv is not what"):
+        recipe.train(config, workdir)
+
+
+def test_pictures_that_have_changed_are_neither_trained_on_nor_measured(tmp_path):
+    pictures, workdir = tmp_path / "pictures", tmp_path / "run"
+    pictures.mkdir()
+    rows = ["file,A,B"]
+    for i in range(12):
+        Image.new("RGB", (8, 8), (20 * i, 0, 0)).save(pictures / f"{i}.png")
+        rows.append(f"{i}.png,{i % 2},{i // 6}")
+    (tmp_path / "table.csv").write_text("\n".join(rows))
+    config = registry.get_config("table:mle,images,quicktest")
+    config.table, config.images = str(tmp_path / "table.csv"), str(pictures)
+    config.graph, config.image_size = "A -> B", 8
+    recipe.train(config, workdir)
+    recipe.train(config, workdir)
+    Image.new("RGB", (8, 8), (0, 250, 0)).save(pictures / "3.png")
+    for again in (
+        lambda: recipe.train(config, workdir),
+        lambda: recipe.evaluate(workdir),
+    ):
+        with pytest.raises(ValueError, match="pictures is not what .*run was trained"):
+            again()

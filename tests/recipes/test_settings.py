@@ -78,6 +78,21 @@ def test_a_setting_that_an_algorithm_lacks_is_named_with_those_it_has():
             settings.require_known("gan", _algorithm, Settings(**{unknown: 1}), given)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("rate", -1.0, "gan's rate is a finite number of at least 0, not -1.0"),
+        ("rate", float("nan"), "rate is a finite number of at least 0, not nan"),
+        ("rate", (0.5, float("inf")), "rate is a finite number .*, not inf"),
+        ("width", 0, "gan's width is a whole number of at least 1, not 0"),
+        ("width", 2.5, "width is a whole number of at least 1, not 2.5"),
+    ],
+)
+def test_a_number_that_no_setting_can_be_is_named(name, value, message):
+    with pytest.raises(ValueError, match=message):
+        settings.require_known("gan", _algorithm, Settings(**{name: value}), ())
+
+
 # --- variants -------------------------------------------------------------------------
 
 

@@ -89,6 +89,15 @@ def test_lines_fit_their_width_and_long_words_are_cut():
     assert grids.wrap("", 100, 12) == []
 
 
+def test_letters_beyond_english_are_drawn():
+    """A box that stands for a letter that a font lacks is the same for all."""
+
+    def drawn(letter: str) -> bytes:
+        return grids.grid(tiles(1), column_labels=[letter]).tobytes()
+
+    assert len({drawn(letter) for letter in "ÄößéłΣЖ\uffff"}) == 8
+
+
 def test_wrong_shapes_and_numbers_are_refused():
     for images in (np.zeros((4, 4, 3)), np.zeros((0, 4, 4, 3)), np.zeros((2, 4, 4, 1))):
         with pytest.raises(ValueError, match=r"\[N, H, W, 3\]"):

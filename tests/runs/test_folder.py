@@ -132,14 +132,38 @@ def test_a_source_that_has_changed_is_refused(tmp_path):
     graph.write_text("A")
     folder.keep_sources(run, both)
     folder.require_sources(run, both)
-    folder.require_sources(run, {})
+    gone = r"trained with a file \(graph\) that is not where .* its place into .*json"
+    with pytest.raises(ValueError, match=gone):
+        folder.require_sources(run, {"table": table})
     for path in (graph, table):
         kept = path.read_text()
         path.write_text(kept + "1\n")
         folder.keep_sources(run, both)  # the first is kept
-        with pytest.raises(
-            ValueError, match=f"{path.name} has changed since .*run was"
-        ):
+        with pytest.raises(ValueError, match=f"{path.name} is not what .*run was"):
             folder.require_sources(run, both)
         path.write_text(kept)
         folder.require_sources(run, both)
+
+
+def test_pictures_are_one_source_of_their_names_and_bytes(tmp_path):
+    run, pictures = tmp_path / "run", tmp_path / "pictures"
+    pictures.mkdir()
+    for name in ("a.png", "b.png", "other.png"):
+        (pictures / name).write_bytes(name.encode())
+    named = {"images": folder.Files(pictures, ("a.png", "b.png"))}
+    folder.claim(run, {"seed": 0})
+    folder.keep_sources(run, named)
+    folder.require_sources(run, named)
+    (pictures / "other.png").write_bytes(b"of another table")
+    (tmp_path / "moved").mkdir()
+    for name in ("a.png", "b.png"):
+        (tmp_path / "moved" / name).write_bytes(name.encode())
+    folder.require_sources(
+        run, {"images": folder.Files(tmp_path / "moved", ("a.png", "b.png"))}
+    )
+    fewer = {"images": folder.Files(pictures, ("a.png",))}
+    with pytest.raises(ValueError, match="pictures is not what .*run was trained with"):
+        folder.require_sources(run, fewer)
+    (pictures / "b.png").write_bytes(b"a.png")
+    with pytest.raises(ValueError, match="pictures is not what .*run was trained with"):
+        folder.require_sources(run, named)

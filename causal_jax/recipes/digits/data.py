@@ -1,7 +1,6 @@
 """What the data keys of the digit configs mean: what is trained and tested on."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -10,6 +9,7 @@ import jax.numpy as jnp
 from causal_jax.data import digits, mnist, textures
 from causal_jax.data.mnist import Pictures
 from causal_jax.recipes.settings import Settings
+from causal_jax.runs.folder import Sources
 from causal_jax.types import Array
 
 DATA_KEY = 2021  # the sets are the same for every training seed
@@ -32,7 +32,7 @@ class DigitSets(NamedTuple):
     in_domain: dict[str, Pictures]
 
 
-def sources(config: Settings) -> dict[str, Path]:
+def sources(config: Settings) -> Sources:
     """The user's own textures, each a file."""
     if config.variant != "wildlife" or not config.textures:
         return {}

@@ -19,6 +19,7 @@ from causal_jax.recipes.labels_images.imagination import (
 from causal_jax.recipes.labels_images.measures import open_images
 from causal_jax.reporting import grids
 from causal_jax.runs import folder
+from causal_jax.scm import SCM
 
 KEY = 2311  # the cases are the same for every run
 FEWEST = 10  # pictures of a label's state
@@ -28,7 +29,7 @@ class Cases(NamedTuple):
     """Faces and one changed label each, S strata (label and state) of B units.
 
     Attributes:
-      names: of the strata, "Male=0 to 1".
+      names: of the strata, "Male=0 to 1", by the names of the states.
       columns: `[S]` which of the n labels is changed.
       images: `[S, B, H, H, 3]` in [-1, 1].
       labels: int `[S, B, n]`, theirs.
@@ -68,7 +69,8 @@ def face_cases(names: Sequence[str], size: int, num: int) -> Cases:
             )
             pictures = [_rounded(with_labels(scm, params, key, w)) for w in pair]
             rows = [np.stack([w[n] for n in names], -1) for w in pair]
-            strata.append((_stratum(name, state), i, *pictures, *rows))
+            title = _stratum(name, state, label_scm)
+            strata.append((title, i, *pictures, *rows))
     titles, columns, images, true, labels, others = zip(*strata, strict=True)
     return Cases(
         names=list(titles),
@@ -91,14 +93,15 @@ def held_out_cases(
       ValueError: no state has as many.
     """
     table, random = np.asarray(pictures.labels), np.random.default_rng(KEY)
-    nodes = model.trained.label_scm.nodes
+    scm, nodes = model.trained.label_scm, model.trained.label_scm.nodes
     rows = {
         (name, state): np.flatnonzero(table[:, nodes.index(name)] == state)
         for name in names
         for state in range(2)
     }
     fewest = min(num, FEWEST)
-    left_out = [_stratum(*key) for key, found in rows.items() if len(found) < fewest]
+    few = [key for key, found in rows.items() if len(found) < fewest]
+    left_out = [_stratum(*key, scm) for key in few]
     rows = {key: found for key, found in rows.items() if len(found) >= fewest}
     if not rows:
         raise ValueError(
@@ -110,7 +113,7 @@ def held_out_cases(
     rarest = min(rows, key=lambda key: len(rows[key]))
     if len(rows[rarest]) < num:
         num = len(rows[rarest])
-        print(f"{num} cases a label and state: {_stratum(*rarest)} has no more")
+        print(f"{num} cases a label and state: {_stratum(*rarest, scm)} has no more")
     strata = []
     for (name, state), found in rows.items():
         column = nodes.index(name)
@@ -119,7 +122,8 @@ def held_out_cases(
         others = label_counterfactual(
             model, table[chosen], {name: 1 - state}, jax.random.key(column)
         )
-        strata.append((_stratum(name, state), column, images, table[chosen], others))
+        title = _stratum(name, state, scm)
+        strata.append((title, column, images, table[chosen], others))
     titles, columns, images, labels, others = zip(*strata, strict=True)
     return Cases(
         names=list(titles),
@@ -132,8 +136,9 @@ def held_out_cases(
     )
 
 
-def _stratum(name: str, state: int) -> str:
-    return f"{name}={state} to {1 - state}"
+def _stratum(name: str, state: int, scm: SCM) -> str:
+    states = scm.states(name)
+    return f"{name}={states[state]} to {states[1 - state]}"
 
 
 def _rounded(images) -> np.ndarray:

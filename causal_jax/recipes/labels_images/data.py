@@ -1,5 +1,6 @@
 """What a config's data keys mean: label tables, pictures, and the truth if known."""
 
+import contextlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 from causal_jax import graph as graphs
 from causal_jax.data import celeba, faces, networks, tables, tfds
 from causal_jax.data.composites import unseen_composites
-from causal_jax.data.images import Crop, image_folder
+from causal_jax.data.images import Crop, image_folder, named_files
 from causal_jax.data.records import ImageData, Table
 from causal_jax.data.state_indices import REFUSE
 from causal_jax.graph.readers import is_file
@@ -19,6 +20,7 @@ from causal_jax.mechanism import Tabular
 from causal_jax.progress import tqdm
 from causal_jax.recipes.labels_images.own_states import known_states, own_states
 from causal_jax.recipes.settings import Settings
+from causal_jax.runs.folder import Files, Sources
 from causal_jax.runs.load import IMAGE
 from causal_jax.scm import SCM
 from causal_jax.training.unseen_combinations import unseen_pairs
@@ -57,14 +59,32 @@ class Training(NamedTuple):
     pictures: ImageData | None
 
 
-def sources(config: Settings) -> dict[str, Path]:
-    """The user's own files that rows and the graph are read from."""
+def sources(config: Settings) -> Sources:
+    """The user's own files that rows, the graph and pictures are read from."""
     texts = {
         "table": config.table,
         "bif": getattr(config, "bif", ""),
         "graph": config.graph,
     }
-    return {name: Path(x) for name, x in texts.items() if x and is_file(x)}
+    found: dict = {name: Path(x) for name, x in texts.items() if x and is_file(x)}
+    if config.images and "table" in found and Path(config.images).is_dir():
+        with contextlib.suppress(ValueError):  # said when the table is read
+            names = named_files(
+                config.images,
+                config.table,
+                label_names=tuple(graphs.read(config.graph)),
+                **_naming(config),
+            )
+            found["images"] = Files(Path(config.images), names)
+    return found
+
+
+def _naming(config: Settings) -> dict:
+    """How one's own table names its pictures; older runs do not say."""
+    return {
+        "image_column": getattr(config, "image_column", None) or None,
+        "outside": getattr(config, "pictures_outside", False),
+    }
 
 
 def training(config: Settings) -> Training:
@@ -314,12 +334,11 @@ def _own_pictures(config: Settings, graph: nx.DiGraph) -> ImageData:
         config.table,
         size=config.image_size,
         crop=crop(config),
-        image_column=getattr(config, "image_column", None) or None,
         label_names=names,
         states={name: graphs.states(graph, name) for name in names},
         missing=_missing(config),
-        outside=getattr(config, "pictures_outside", False),
         quiet=True,  # `labels` has read the same table
+        **_naming(config),
     )
 
 

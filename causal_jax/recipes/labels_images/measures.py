@@ -61,7 +61,8 @@ class Shown(NamedTuple):
     Attributes:
       trained: the run and its model.
       labels: what is shown of the labels.
-      pictures: what the image metrics were measured on; None without images.
+      pictures: what the image metrics were measured on; None without images, or
+        without a label that a judge can read.
     """
 
     trained: Trained
@@ -84,7 +85,8 @@ def measure(run: Run, judge: str | Path | None = None) -> Measured:
     labels = data.labels(run.config)
     label_part, label_shown = label_metrics(trained, labels)
     image_part, pictures = None, None
-    if IMAGE in trained.scm.nodes:
+    has_judge = any(len(trained.scm.states(n)) == 2 for n in trained.label_scm.nodes)
+    if IMAGE in trained.scm.nodes and has_judge:
         pictures = open_images(run, labels, judge)
         image_part = image_metrics(trained, labels, pictures)
     return Measured(
@@ -268,12 +270,9 @@ def _over_do(ours: dict[str, float], pictures: Images) -> dict[str, float]:
 
     A judge that tells lipstick by sex is right on photographs, and not where it is set.
     The judge's is of those whose causes leave both states open (`UnderDo.covered`),
-    where it is not known, of pictures as they are; ours is of all.
+    and labels without such are left out; ours is of all.
     """
-    judges = {
-        name: pictures.judge_under_do[name].accuracy or pictures.judge_accuracy[name]
-        for name in ours
-    }
+    judges = {name: pictures.judge_under_do[name].accuracy for name in ours}
     return _mean_and_min("over_do", ours, judges)
 
 

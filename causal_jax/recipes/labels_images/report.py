@@ -4,6 +4,8 @@ Sentences first, then the figures: a reader who stops after the first screen has
 answer, and every figure says in words what is in it.
 """
 
+from collections.abc import Sequence
+
 import jax
 import numpy as np
 
@@ -19,6 +21,7 @@ from causal_jax.recipes.labels_images.model import Trained
 from causal_jax.recipes.recipe import Run
 from causal_jax.reporting import plots, sheets
 from causal_jax.reporting.page import Page
+from causal_jax.runs.load import IMAGE
 from causal_jax.scm import SCM
 
 KEY = 4242  # the report's pictures are the same for every run
@@ -40,11 +43,12 @@ def page(run: Run, metrics: dict, shown: Shown) -> Page:
     report_effects.add_graph(result, trained.scm)
     report_effects.add(result, trained.label_scm, shown.labels, metrics["labels"])
     _label_laws(result, shown, metrics["labels"])
-    if shown.pictures is not None:
+    if IMAGE in trained.scm.nodes:
         _samples(result, trained)
         _twins(result, trained, shown.pictures)
+    if shown.pictures is not None:
         report_soundness.add(result, run.workdir)
-        _image_tables(result, metrics["images"])
+        _image_tables(result, metrics["images"], trained.label_scm.nodes)
         _curve(result, run, metrics["images"])
     return result
 
@@ -154,7 +158,7 @@ def _existing(trained: Trained, names: tuple[str, ...]) -> list[str]:
     )
 
 
-def _twins(result: Page, trained: Trained, pictures: Images) -> None:
+def _twins(result: Page, trained: Trained, pictures: Images | None) -> None:
     key = jax.random.key(KEY + 2)
     result.heading("Imagine: twins")
     result.text(
@@ -168,7 +172,7 @@ def _twins(result: Page, trained: Trained, pictures: Images) -> None:
         "Above, units as the model drew them; below, the same units under each "
         "intervention, with the labels that changed.",
     )
-    if pictures.truth is not None:
+    if pictures is not None and pictures.truth is not None:
         sheet = sheets.twins_sheet(*pictures.truth, key, do, 8)
         result.image(
             sheet,
@@ -207,7 +211,7 @@ def _curve(result: Page, run: Run, metrics: dict) -> None:
     result.image(plots.curves_figure(lines), f"{caption}.")
 
 
-def _image_tables(result: Page, metrics: dict) -> None:
+def _image_tables(result: Page, metrics: dict, labels: Sequence[str]) -> None:
     result.heading("What an independent judge reads in the images")
     result.text(
         "Each label is set to each of its states equally often, and the judge, which "
@@ -219,6 +223,10 @@ def _image_tables(result: Page, metrics: dict) -> None:
         for name, value in metrics["label_accuracy"].items()
     ]
     result.table(("label", "in generated images", "in real pictures"), _rounded(rows))
+    if unread := [name for name in labels if name not in metrics["label_accuracy"]]:
+        result.text(
+            f"Not read, as a judge reads labels with two states: {', '.join(unread)}."
+        )
     if metrics.get("unseen"):
         result.heading("Combinations that hardly any training picture has", level=3)
         rows = [

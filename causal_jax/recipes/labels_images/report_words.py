@@ -5,11 +5,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from causal_jax.metrics.conditionals import Cell, WorstCells
+from causal_jax.metrics.images import MIN_FRECHET
 from causal_jax.recipes.labels_images import data
 from causal_jax.recipes.labels_images.label_measures import NUM_ROWS, least_mass
 from causal_jax.recipes.labels_images.measures import Shown
+from causal_jax.recipes.labels_images.model import unfinished
 from causal_jax.recipes.recipe import Run
 from causal_jax.reporting.page import Page
+from causal_jax.runs.load import IMAGE
 
 _TRAINERS = {
     "wgan": "adversarially (Wasserstein critics)",
@@ -43,7 +46,8 @@ def add(page: Page, run: Run, metrics: dict, shown: Shown) -> None:
 
 def _opening(run: Run, metrics: dict, shown: Shown) -> str:
     num, labels = len(shown.trained.label_scm.nodes), metrics["labels"]
-    learned = f"{num} labels" + (" and images below them" if metrics["images"] else "")
+    has_images = IMAGE in shown.trained.scm.nodes
+    learned = f"{num} labels" + (" and images below them" if has_images else "")
     if shown.labels.tables.source == "truth":
         truth = (
             "The law that these rows were drawn from is known, and is the truth here."
@@ -58,6 +62,7 @@ def _opening(run: Run, metrics: dict, shown: Shown) -> str:
     return (
         f"A model of {learned} was trained on {labels['rows']:,} rows of "
         f"{_data_name(run)}, along the causal graph below. {truth}"
+        + (f" It is not fully trained: {left}." if (left := unfinished(run)) else "")
     )
 
 
@@ -182,6 +187,11 @@ def _cell_text(cell: Cell, source: str, num_rows: int) -> str:
 
 def _image_sentences(pictures: dict, run: Run, shown: Shown) -> Iterator[str]:
     if not pictures:
+        if IMAGE in shown.trained.scm.nodes:
+            yield (
+                "Nothing is measured of the images: a judge reads labels with two "
+                "states, and none here has two."
+            )
         return
     if shown.pictures.were_trained_on:
         yield (
@@ -212,6 +222,11 @@ def _image_sentences(pictures: dict, run: Run, shown: Shown) -> Iterator[str]:
         yield from _together(pictures)
     if pictures["frechet"] is not None:
         yield _likeness(pictures)
+    else:
+        yield (
+            "Likeness (Frechet distance, variety) is not measured: that takes "
+            f"{2 * MIN_FRECHET} held-out pictures."
+        )
     yield _copies(pictures)
 
 

@@ -47,8 +47,9 @@ def check(config: Settings) -> None:
         raise ValueError(f"num_steps and batch_size are at least {smallest}")
     if not has_images:
         return
-    if getattr(config, "keep_every", 0) < 0:
-        raise ValueError(f"keep_every is at least 0, not {config.keep_every}")
+    for key in ("keep_every", "label_steps", "label_batch_size", "num_images"):
+        if getattr(config, key, 0) < 0:
+            raise ValueError(f"{key} is at least 0, not {getattr(config, key)}")
     if not isinstance(getattr(config, "composites", ()), tuple):
         raise ValueError(
             'composites are a list of labels, such as ("Male",), or (), and not '

@@ -34,24 +34,23 @@ def test_no_held_out_picture_is_two_cases(monkeypatch, capsys):
     """Of 40 pictures 12 are in state 1 of the first label, and 3 of the second."""
     values = np.zeros((40, 2), int)
     values[:12, 0], values[:3, 1] = 1, 1
-    table = Table(("A", "B"), dict.fromkeys("AB", ("0", "1")), values)
+    table = Table(("A", "B"), {"A": ("0", "1"), "B": ("no", "yes")}, values)
     images = np.broadcast_to(
         np.arange(40, dtype=np.uint8)[:, None, None, None], (40, 4, 4, 3)
     )
-    model = SimpleNamespace(
-        trained=SimpleNamespace(label_scm=SimpleNamespace(nodes=("A", "B")))
-    )
+    scm = SimpleNamespace(nodes=table.names, states=table.states.get)
+    model = SimpleNamespace(trained=SimpleNamespace(label_scm=scm))
     monkeypatch.setattr(cases, "label_counterfactual", lambda model, rows, *_: rows)
     found = cases.held_out_cases(model, ("A", "B"), ImageData(images, table), 60)
-    assert found.names == ["A=0 to 1", "A=1 to 0", "B=0 to 1"]
+    assert found.names == ["A=0 to 1", "A=1 to 0", "B=no to yes"]
     printed = capsys.readouterr().out
-    assert "left out, of fewer than 10 pictures: B=1 to 0" in printed
+    assert "left out, of fewer than 10 pictures: B=yes to no" in printed
     assert "12 cases a label and state: A=1 to 0 has no more" in printed
     assert found.images.shape[:2] == (3, 12)  # as many as the rarest has
     for stratum in found.images[..., 0, 0, 0]:
         assert len(set(stratum)) == 12
     few = cases.held_out_cases(model, ("B",), ImageData(images, table), 2)
-    assert few.names == ["B=0 to 1", "B=1 to 0"]
+    assert few.names == ["B=no to yes", "B=yes to no"]
     nothing = ImageData(images[:0], table._replace(values=values[:0]))
     with pytest.raises(ValueError, match="0 held-out pictures are too few"):
         cases.held_out_cases(model, ("A",), nothing, 2)

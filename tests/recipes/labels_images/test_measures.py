@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import networkx as nx
 import numpy as np
 import pytest
+from PIL import Image
 
 from causal_jax.metrics import images
 from causal_jax.metrics.accuracy import UnderDo
@@ -71,13 +72,54 @@ def test_celeba_images_run_from_tfds(tmp_path, celeba_dir, monkeypatch):
 
 def test_accuracies_are_set_against_what_can_be_read_if_the_label_were_set():
     """A label whose reading rests on its cause may be read worse when it is set."""
-    under_do = {"a": UnderDo(0.6, 0.01, 0.9), "b": UnderDo(None, None, 0.0)}
-    pictures = SimpleNamespace(
-        judge_accuracy={"a": 0.9, "b": 0.8}, judge_under_do=under_do
-    )
+    under_do = {"a": UnderDo(0.6, 0.01, 0.9), "b": UnderDo(0.8, 0.01, 1.0)}
+    pictures = SimpleNamespace(judge_under_do=under_do)
     found = measures._over_do({"a": 0.66, "b": 0.6}, pictures)
     assert found["label_accuracy_over_do_mean"] == pytest.approx((1.1 + 0.75) / 2)
     assert found["label_accuracy_over_do_min"] == pytest.approx(0.75)
+
+
+def test_a_label_whose_causes_leave_one_state_open_is_left_out():
+    """Pictures as they are say nothing of it if it were set."""
+    under_do = {"a": UnderDo(None, None, 0.0), "b": UnderDo(0.8, 0.1, 1.0)}
+    pictures = SimpleNamespace(judge_under_do=under_do)
+    found = measures._over_do({"a": 0.66, "b": 0.6}, pictures)
+    assert found["label_accuracy_over_do_mean"] == pytest.approx(0.75)
+
+
+def test_images_of_labels_that_no_judge_reads_are_shown_and_not_measured(
+    tmp_path, capsys
+):
+    rows = ["file,Hue"]
+    for i in range(30):
+        hue = ("red", "green", "blue")[i % 3]
+        Image.new("RGB", (8, 8), hue).save(tmp_path / f"{i}.png")
+        rows.append(f"{i}.png,{hue}")
+    (tmp_path / "table.csv").write_text("\n".join(rows))
+    (tmp_path / "graph.txt").write_text("Hue")
+    config = registry.get_config("table:mle,images,quicktest")
+    config.table, config.images = str(tmp_path / "table.csv"), str(tmp_path)
+    config.graph, config.image_size = str(tmp_path / "graph.txt"), 8
+    recipe.train(config, tmp_path / "run")
+    assert recipe.evaluate(tmp_path / "run")["images"] is None
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "1 labels and images below them" in page and "What is seen" in page
+    assert "a judge reads labels with two states, and none here has two" in page
+    assert "not fully trained" not in page + capsys.readouterr().err
+
+
+def test_a_run_that_is_not_at_its_end_says_so(tmp_path, capsys):
+    """On the page, and by whatever opens it."""
+    (tmp_path / "table.csv").write_text("A,B\n" + "0,1\n1,0\n" * 20)
+    config = registry.get_config("table:mle,quicktest")
+    config.table, config.graph = str(tmp_path / "table.csv"), "A -> B"
+    recipe.train(config, tmp_path / "run")
+    path = tmp_path / "run" / "config.json"
+    path.write_text(path.read_text().replace('"num_steps": 2', '"num_steps": 9'))
+    recipe.evaluate(tmp_path / "run")
+    left = "not fully trained: 2 of 9 steps of labels"
+    assert left in capsys.readouterr().err
+    assert left in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_the_truths_law_is_in_the_order_of_the_runs_graph():

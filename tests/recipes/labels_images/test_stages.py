@@ -133,6 +133,13 @@ def test_settings_of_another_algorithm_are_named_before_anything_is_written(tmp_
         ),
         ("faces_causal_began:", {"gan.label_loss": "theory"}, "not 'theory'"),
         ("faces_causal_gan:", {"gan.label_loss": "xe"}, "not 'xe'"),
+        ("faces_causal_gan:", {"generator.width": 0}, "width is at least 1, not 0"),
+        ("faces_causal_gan:", {"image_size": 20}, "power of two from 8 on.*not 20"),
+        ("faces_causal_gan:", {"label_batch_size": -8}, "label_batch_size is at least"),
+        ("faces_causal_gan:", {"hidden": (0,)}, "hidden are widths .* not .0,"),
+        ("faces_causal_gan:", {"gan.average_rate": 2.0}, "average_rate is above 0 and"),
+        ("faces_causal_began:", {"gan.average_rate": 0.0}, "average_rate is above 0"),
+        ("faces_causal_gan:", {"gan.learning_rate": -1.0}, "learning_rate is a finite"),
         (
             "faces_causal_gan:mle",
             {"trainer_settings": {"penalty_weight": 1.0}},
