@@ -201,7 +201,8 @@ def _file_names(kind: str, names: Iterable[str]) -> dict[str, str]:
     """{label: a file's name}: short, and distinct even where case does not count."""
     files: dict[str, str] = {}
     for name in names:
-        stem = f"{kind}_{re.sub(_NO_FILE_NAME, lambda found: quote(found[0], safe=''), name)}"
+        escaped = re.sub(_NO_FILE_NAME, lambda found: quote(found[0], safe=""), name)
+        stem = f"{kind}_{escaped}"
         if len(stem.encode()) > _MAX_STEM:
             digest = hashlib.sha256(name.encode()).hexdigest()[:12]
             stem = f"{stem.encode()[:_MAX_STEM].decode(errors='ignore')}_{digest}"

@@ -189,6 +189,24 @@ def test_the_penalty_is_taken_between_real_and_fake():
     assert float(loss) == pytest.approx(4.0 + 10 * penalty, abs=1e-6)
 
 
+def test_the_loss_of_a_batch_is_that_of_its_rows():
+    real, fake = jax.random.normal(jax.random.key(0), (2, 5, 3))
+    mix = jax.random.uniform(jax.random.key(1), (5,))
+
+    def judged(rows):
+        return jnp.tanh(rows @ jnp.array([1.0, -2.0, 0.5])) + rows[..., 0] ** 2
+
+    loss, distance = adversarial.critic_loss(judged, real, fake, mix, penalty_weight=3)
+    penalties, distances = [], []
+    for r, f, m in zip(real, fake, mix, strict=True):
+        slope = jax.grad(judged)(m * r + (1 - m) * f)
+        penalties.append((float(jnp.linalg.norm(slope)) - 1) ** 2)
+        distances.append(float(judged(r) - judged(f)))
+    assert float(distance) == pytest.approx(np.mean(distances), rel=1e-5)
+    expected = 3 * np.mean(penalties) - np.mean(distances)
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
+
+
 def test_a_flat_critic_has_a_finite_gradient():
     def loss_fn(w):
         rows = jnp.ones((2, 3))
