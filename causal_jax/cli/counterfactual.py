@@ -25,10 +25,11 @@ it, one draw of them is shown (noise and states coupled as the model's mechanism
 with bounds that hold for every coupling.
 
 --units is a table, a row a unit, whose columns are labels of the model; a label that it
-has no column for, or an empty cell, is inferred. Written is the probability of each
-state of each label that may change, given all that was seen of the unit, in the model's
-coupling, and its bounds where the unit was seen whole. Probabilities are exact where
-there is a closed form, else of 10,000 draws, with the standard error.
+has no column for, or an empty cell, is inferred; rows without any are left out. Written
+is the probability of each state of each label that may change, given all that was seen
+of the unit, in the model's coupling, and its bounds where the unit was seen whole.
+Probabilities are exact where there is a closed form, else of 10,000 draws, with the
+standard error.
 """
 
 import sys

@@ -26,10 +26,13 @@ def pictures(text: str, trained: Trained) -> tuple[np.ndarray, list[str]]:
     """
     images, names = [], []
     parts = [text] if Path(text).is_file() else text.split(",")
-    for part in filter(None, map(str.strip, parts)):
+    parts = list(filter(None, map(str.strip, parts)))
+    asked = [number for part in parts for number in _numbers(part) or []]
+    held_out = iter(_held_out(trained, asked) if asked else ())  # read once
+    for part in parts:
         numbers = _numbers(part)
         if numbers is not None:
-            images.append(_held_out(trained, numbers))
+            images.append(np.stack([next(held_out) for _ in numbers]))
             names += [str(number) for number in numbers]
         else:
             size, crop = trained.generator.resolution, data.crop(trained.run.config)

@@ -41,8 +41,8 @@ for models with parts (natural images, digits; --workdir may be a folder that
 """
 
 import hashlib
-import re
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain, count
@@ -71,7 +71,6 @@ _TWO_LABELS = {
 }
 ALL = "all"
 _MAX_STEM = 180  # bytes of a file's name: file systems take 255
-_NO_FILE_NAME = r"[^\w .,+-]"  # letters of any language are taken
 
 
 def define_flags() -> None:
@@ -106,14 +105,13 @@ def main(args: flags.FlagValues) -> None:
     )
     for path in written:
         print(f"wrote {path}")
+    where = assignments.as_flag("workdir", args.workdir)
     if args.kind in part_sheets.KINDS or is_imported(args.workdir):
-        print(f"Next: causal-jax animate --workdir={args.workdir} --out=classes.gif")
+        print(f"Next: causal-jax animate {where} --out=classes.gif")
         return
     node = None if args.node == ALL else args.node
     do = assignments.suggested("do", load_spec(args.workdir), node)
-    print(
-        f"Next: causal-jax sample --workdir={args.workdir} {do} --twin --out=twins.png"
-    )
+    print(f"Next: causal-jax sample {where} {do} --twin --out=twins.png")
 
 
 def write(
@@ -144,8 +142,9 @@ def write(
     scm, params = (open_fn or load)(workdir)
     if IMAGE not in scm.nodes:
         raise ValueError(
-            f"{workdir} has no images to draw: causal-jax sample --workdir={workdir} "
-            "--out=FILE.csv gives its labels, and evaluate its report"
+            f"{workdir} has no images to draw: causal-jax sample "
+            f"{assignments.as_flag('workdir', workdir)} --out=FILE.csv gives its "
+            "labels, and evaluate its report"
         )
     if has_parts:
         print("drawing (a first call compiles) ...", file=sys.stderr)
@@ -201,8 +200,12 @@ def _file_names(kind: str, names: Iterable[str]) -> dict[str, str]:
     """{label: a file's name}: short, and distinct even where case does not count."""
     files: dict[str, str] = {}
     for name in names:
-        escaped = re.sub(_NO_FILE_NAME, lambda found: quote(found[0], safe=""), name)
-        stem = f"{kind}_{escaped}"
+        letters = unicodedata.normalize("NFC", name)
+        stem = (
+            kind
+            + "_"
+            + "".join(c if _is_plain(c) else quote(c, safe="") for c in letters)
+        )
         if len(stem.encode()) > _MAX_STEM:
             digest = hashlib.sha256(name.encode()).hexdigest()[:12]
             stem = f"{stem.encode()[:_MAX_STEM].decode(errors='ignore')}_{digest}"
@@ -212,6 +215,11 @@ def _file_names(kind: str, names: Iterable[str]) -> dict[str, str]:
         )
         files[name] = next(file for file in numbered if file.lower() not in taken)
     return files
+
+
+def _is_plain(letter: str) -> bool:
+    """Whether it may stand in a file's name: letters of any language, their marks."""
+    return letter in " _.,+-" or unicodedata.category(letter)[0] in "LMN"
 
 
 def _labels(scm: SCM, kind: str) -> tuple[str, ...]:

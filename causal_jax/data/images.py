@@ -267,12 +267,12 @@ def named_files(
     image_column: str | None = None,
     outside: bool = False,
 ) -> tuple[str, ...]:
-    """The files that a table names and a folder has, sorted; see `image_folder`."""
+    """The files that a table names and a folder has; arguments as `image_folder`'s."""
     text = csv_files.read_text(Path(csv_path), label_names)
     column = image_column or _file_column(text, Path(images_dir), outside)
     cells = set(_stripped_cells(text, column))
     found = (_found(Path(images_dir), cell, outside) for cell in cells)
-    return tuple(sorted({name for name in found if name is not None}))
+    return tuple({name for name in found if name is not None})
 
 
 def _file_column(text: TextTable, images_dir: Path, outside: bool) -> str:
@@ -311,6 +311,11 @@ def _require_file_names(
         return
     first = int(missing.argmax())
     place = text.place_fn(int(np.flatnonzero(kept)[first]))
+    if missing.all():
+        raise ValueError(
+            f"{place}: column {column!r} names no picture ({files[first]!r}), nor in "
+            "any row: name the column that does, image_column= (--config.image_column)"
+        )
     raise ValueError(
         f"{place}: column {column!r} names no picture ({files[first]!r}); "
         f"{missing.sum():,} of {missing.size:,} rows name none: leave them out with "
@@ -337,21 +342,21 @@ def find_pictures(
     """
     if not images_dir.is_dir():
         raise ValueError(f"there is no folder of pictures {images_dir}")
-    left = [] if outside else [f for f in files if not _stays_in(images_dir, f)]
+    names = [_found(images_dir, file, True) or file for file in files]
+    left = [] if outside else [n for n in names if not _stays_in(images_dir, n)]
     if left:
         raise ValueError(
             f"{len(left)} of {len(files)} pictures leave the folder {images_dir}: "
             f"{_first_few([*map(_shown, left)], ', ')}; put them there, or allow it "
             "with outside=True (--config.pictures_outside)"
         )
-    found = [_found(images_dir, file, True) for file in files]
-    missing = [file for file, name in zip(files, found, strict=True) if name is None]
+    missing = [name for name in names if not _is_picture(images_dir, name, True)]
     if missing:
         raise ValueError(
             f"{len(missing)} of {len(files)} pictures are not in {images_dir}: "
             f"{_first_few([*map(_shown, missing)], ', ')}"
         )
-    return [images_dir / name for name in found]
+    return [images_dir / name for name in names]
 
 
 def _stays_in(images_dir: Path, file: str) -> bool:

@@ -8,6 +8,8 @@ from causal_jax import archives
 from causal_jax.data.images import Crop, decode
 
 _ARRAYS = (".npy", ".npz")
+# Of pictures from 0 to 1 a resizing may leave a value a little below 0.
+_DARK = -0.1
 
 
 def read(path: str | Path, *, size: int, crop: Crop = None) -> np.ndarray:
@@ -16,8 +18,8 @@ def read(path: str | Path, *, size: int, crop: Crop = None) -> np.ndarray:
     Args:
       path: a PNG, JPEG or other picture, of any size, decoded as `images.decode` does;
         or .npy or .npz (its array `image`, or its only one) of `[size, size, 3]` or
-        `[N, size, size, 3]`, uint8 or float in [-1, 1], with a value below 0 (else they
-        may be meant from 0 to 1).
+        `[N, size, size, 3]`, uint8 or float in [-1, 1], with a value below -.1 (else
+        they may be meant from 0 to 1).
       size: height and width that the model draws.
       crop: as in `images.decode`; what the model's training did.
 
@@ -80,7 +82,7 @@ def _in_value_range(images: np.ndarray, path: Path) -> np.ndarray:
             f"{path} holds values from {low:.4g} to {high:.4g}: give uint8, or float "
             "in [-1, 1]"
         )
-    if images.min() >= 0:
+    if images.min() > _DARK:
         raise ValueError(
             f"{path} holds floats from {images.min():.4g} to {images.max():.4g}, which "
             "are read as -1 (black) to 1: of values from 0 to 1 give 2 * image - 1, of "

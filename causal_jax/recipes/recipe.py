@@ -14,6 +14,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,7 +98,8 @@ class Recipe:
         the ones before it are done.
       measure: (run, **options) -> `Measured`; reads what it needs again.
       page: (run, metrics, shown) -> the report.
-      sources: (config) -> {key: the user's own file that it names}, such as the table.
+      sources: (config) -> {name: the user's own file}, such as the table; where the
+        name is a key of the configuration, it may be moved.
     """
 
     check: Callable[[Settings], None]
@@ -139,8 +141,13 @@ def train(
     hosts.on_writer(
         lambda: folder.require_free(workdir, wanted, places=_places(workdir))
     )
-    sources = recipe.sources(config)
-    hosts.on_writer(lambda: folder.require_sources(workdir, sources))
+    sources: dict = {}  # known to process 0 alone
+
+    def check_sources() -> None:
+        sources.update(recipe.sources(config))
+        folder.require_sources(workdir, sources)
+
+    hosts.on_writer(check_sources)
     data = recipe.data(config)
     model = recipe.model(config, data)
     stages = iter(recipe.stages(config, data, model))
@@ -151,6 +158,7 @@ def train(
             hosts.on_writer(lambda: str(_claim(config, workdir, model, sources)))
         )
         for stage in itertools.chain((first,), stages):
+            hosts.on_writer(partial(_keep_num_steps, workdir, stage))
             with _counted(workdir, stage.name) as count_seconds:
                 fit_stage(
                     stage,
@@ -160,6 +168,10 @@ def train(
                     on_checkpoint=lambda _, count=count_seconds: count(),
                 )
         return hosts.on_writer(lambda: folder.read_seconds(workdir))
+
+
+def _keep_num_steps(workdir: Path, stage: Stage) -> None:
+    folder.keep_num_steps(workdir, stage.name, stage.num_steps)
 
 
 def _counted(workdir: Path, stage: str):
@@ -185,8 +197,9 @@ def train_together(configs: Sequence[Any], workdirs: Sequence[str | Path]) -> No
     for config in configs:
         _require_alike(configs[0], config)
     recipe = registry.recipe_of(configs[0])
-    for config in configs:
+    for config, workdir in zip(configs, workdirs, strict=True):
         check(recipe, config)
+        folder.require_sources(workdir, recipe.sources(config))
     data = recipe.data(configs[0])
     model = recipe.model(configs[0], data)
     stages = [recipe.stages(config, data, model) for config in configs]
@@ -200,6 +213,8 @@ def train_together(configs: Sequence[Any], workdirs: Sequence[str | Path]) -> No
                     locks.enter_context(lock.held(workdir))
                     sources = recipe.sources(config)
                     folders.append(_claim(config, workdir, model, sources))
+            for workdir, stage in zip(folders, alike, strict=True):
+                _keep_num_steps(workdir, stage)
             _fit_together(alike, [config.seed for config in configs], folders)
 
 

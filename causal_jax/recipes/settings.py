@@ -69,7 +69,7 @@ def with_keys(config: Settings, **changed: Any) -> Settings:
 
 
 def config_hash(config: Settings) -> str:
-    """Twelve hex digits that name a configuration, wherever its data lies."""
+    """Twelve hex digits that name a configuration, but for its `PLACES`."""
     kept = {k: v for k, v in to_dict(config).items() if k not in PLACES}
     text = json.dumps(kept, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -110,18 +110,26 @@ def require_known(
             f"{', '.join(has)}"
         )
     for key, value in vars(settings).items():
-        for number in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(number, int | float) and not 0 <= number < math.inf:
-                raise ValueError(
-                    f"{name}'s {key} is a finite number of at least 0, not {number}"
-                )
-        if type(has[key]) is int:
-            least = min(has[key], 1)
-            if type(value) is not int or value < least:
-                raise ValueError(
-                    f"{name}'s {key} is a whole number of at least {least}, not "
-                    f"{value!r}"
-                )
+        _require_numbers(f"{name}'s {key}", value, has[key])
+
+
+def _require_numbers(what: str, value: Any, default: Any) -> None:
+    """Raises ValueError on a number that no setting can be, however deep."""
+    if isinstance(value, Settings):
+        for key, part in vars(value).items():
+            _require_numbers(f"{what}.{key}", part, None)
+    elif isinstance(value, list | tuple):
+        is_sequence = isinstance(default, list | tuple) and default
+        for part in value:
+            _require_numbers(what, part, default[0] if is_sequence else None)
+    elif type(default) is int:
+        least = min(default, 1)
+        if type(value) is not int or value < least:
+            raise ValueError(
+                f"{what} is a whole number of at least {least}, not {value!r}"
+            )
+    elif isinstance(value, int | float) and not 0 <= value < math.inf:
+        raise ValueError(f"{what} is a finite number of at least 0, not {value}")
 
 
 # --- variants of config files ---------------------------------------------------------

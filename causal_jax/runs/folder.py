@@ -6,6 +6,7 @@ DIR/scm.json         graph, states, mechanisms: plain data, nothing executable (
 DIR/checkpoints/     labels/<step> and images/<step>; or model/<step>, where all
                      nodes were trained at once
 DIR/metrics.jsonl    one line per logged step
+DIR/steps.json       how many steps each stage is to take
 DIR/seconds.json     how long each stage took, interrupted calls included
 DIR/lock.json        whose the folder is, while a process trains in it (`lock`)
 DIR/metrics.json, DIR/report.html    written by the evaluation
@@ -16,6 +17,7 @@ import hashlib
 import json
 import math
 import time
+import unicodedata
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
@@ -27,7 +29,8 @@ from causal_jax.progress import tqdm
 from causal_jax.runs import lock
 from causal_jax.training.checkpoint import Checkpoints
 
-_CONFIG, _SOURCES, _SECONDS = "config.json", "sources.json", "seconds.json"
+_CONFIG, _SOURCES = "config.json", "sources.json"
+_STEPS, _SECONDS = "steps.json", "seconds.json"
 # A key of config.json that is no part of the configuration. Folders without it are
 # from before checkpoints had manifests.
 _FORMAT, _CURRENT = "folder_format", 2
@@ -188,8 +191,11 @@ class Files(NamedTuple):
     place: Path
     names: tuple[str, ...]
 
+    def __str__(self) -> str:
+        return f"{self.place} ({len(self.names):,} files that are named)"
 
-Sources = Mapping[str, Path | Files]  # {the key of the config that names it: it}
+
+Sources = Mapping[str, Path | Files]  # {what it is, such as a config's key: it}
 
 
 def require_sources(workdir: str | Path, sources: Sources) -> None:
@@ -204,9 +210,10 @@ def require_sources(workdir: str | Path, sources: Sources) -> None:
     """
     known, sources = read_sources(workdir), _there(sources)
     if changed := changed_sources(known, sources):
+        _, of, before = known[next(iter(changed))].partition(" of ")
         raise ValueError(
-            f"{changed[0]} is not what {workdir} was trained with: put that back, or "
-            "train in a new folder"
+            f"{next(iter(changed.values()))} is not what {workdir} was trained with"
+            f"{of and f', {before}'}: put that back, or train in a new folder"
         )
     if gone := [name for name in known if name not in sources]:
         raise ValueError(
@@ -216,18 +223,18 @@ def require_sources(workdir: str | Path, sources: Sources) -> None:
         )
 
 
-def changed_sources(known: Mapping[str, str], sources: Sources) -> list[Path]:
-    """Paths of those that are not as they were.
+def changed_sources(known: Mapping[str, str], sources: Sources) -> dict[str, str]:
+    """{name: what it is} of those that are not as they were.
 
     Args:
       known: {name: digest}, as `read_sources` gives them.
       sources: those that are there.
     """
-    return [
-        source.place if isinstance(source, Files) else source
+    return {
+        name: str(source)
         for name, source in _there(sources).items()
         if name in known and known[name] != _digest(source)
-    ]
+    }
 
 
 def read_sources(workdir: str | Path) -> dict[str, str]:
@@ -256,15 +263,47 @@ def _there(sources: Sources) -> dict[str, Path | Files]:
 
 
 def _digest(source: Path | Files) -> str:
-    """Of a file's bytes; of several files' names and digests."""
+    """Of a file's bytes; of several files' names, as a table writes them, and bytes."""
     if isinstance(source, Files):
         lines = hashlib.sha256()
-        names = tqdm(source.names, desc="checking files", leave=False, delay=2)
-        for name in names:
-            lines.update(f"{_digest(source.place / name)} {name}\n".encode())
-        return lines.hexdigest()
+        shown = {unicodedata.normalize("NFC", name): name for name in source.names}
+        for name in tqdm(sorted(shown), desc="checking files", leave=False, delay=2):
+            found = _digest(source.place / shown[name])
+            lines.update(f"{found} {name}\n".encode())
+        return f"{lines.hexdigest()} of {len(source.names):,} files"
     with source.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# --- steps ----------------------------------------------------------------------------
+
+
+def keep_num_steps(workdir: str | Path, stage: str, num_steps: int) -> None:
+    """Writes down how many steps a stage is to take."""
+    kept = _num_steps(workdir)
+    if kept.get(stage) != num_steps:
+        write_text(Path(workdir) / _STEPS, json.dumps(kept | {stage: num_steps}))
+
+
+def unfinished(workdir: str | Path) -> str:
+    """What a run has not done, "4,000 of 9,000 steps of images"; "" if nothing is left.
+
+    Of one from before it was written down nothing is said.
+    """
+    wanted = _num_steps(workdir)
+    done = {stage: checkpoints(workdir, stage).latest() or 0 for stage in wanted}
+    return " and ".join(
+        f"{done[stage]:,} of {num:,} steps of {stage}"
+        for stage, num in wanted.items()
+        if done[stage] < num
+    )
+
+
+def _num_steps(workdir: str | Path) -> dict[str, int]:
+    path = Path(workdir) / _STEPS
+    if not path.exists():
+        return {}
+    return files.read_json(path, way_out="remove it: training writes it again")
 
 
 # --- time -----------------------------------------------------------------------------

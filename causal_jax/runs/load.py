@@ -1,12 +1,13 @@
 """Loading the trained model of a run."""
 
+import warnings
 from pathlib import Path
 
 import jax
 
 from causal_jax import graph as graphs
 from causal_jax.messages import one_line
-from causal_jax.runs.folder import checkpoints, read_config
+from causal_jax.runs.folder import checkpoints, read_config, unfinished
 from causal_jax.runs.spec import load_spec
 from causal_jax.scm import SCM
 from causal_jax.types import Params
@@ -19,12 +20,15 @@ MODEL = "model"  # the stage of a model whose nodes are all trained at once
 def load(workdir: str | Path) -> tuple[SCM, Params]:
     """The trained model of a run and its parameters, at the last checkpoints.
 
-    While the images have no checkpoint yet, the model is the labels'.
+    While the images have no checkpoint yet, the model is the labels'. Where steps are
+    left there is a warning.
 
     Raises:
       ValueError: no run, no checkpoint, a damaged or foreign one.
     """
     scm = load_spec(workdir)
+    if left := unfinished(workdir):
+        warnings.warn(f"{workdir} is not fully trained: {left}", stacklevel=2)
     like = _shapes(workdir, scm)
     if (params := _latest(workdir, MODEL, like)) is not None:
         return scm, params

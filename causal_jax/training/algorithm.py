@@ -36,6 +36,14 @@ class Algorithm(NamedTuple):
     sets: Mapping[str, int] = MappingProxyType({})
 
 
+def require_moving(average_rate: float) -> None:
+    """Raises ValueError where `averaged` would stay at its start, or not settle."""
+    if not 0 < average_rate <= 1:
+        raise ValueError(
+            f"average_rate is above 0 and at most 1 (no average), not {average_rate}"
+        )
+
+
 def averaged(average: Params, params: Params, rate: float) -> Params:
     """Exponential moving average: average + rate * (params - average)."""
     return jax.tree.map(lambda a, p: a + rate * (p - a), average, params)

@@ -54,9 +54,11 @@ def factors_of_codes(
 
 
 def require_average_rate(rate: float) -> None:
-    """Raises ValueError where a moving average would stay, or not settle."""
-    if not 0 < rate <= 1:
-        raise ValueError(f"average_rate is above 0 and at most 1, not {rate}")
+    """Raises ValueError where `moved_average` would not settle."""
+    if not 0 <= rate <= 1:
+        raise ValueError(
+            f"average_rate is between 0 (the mean of all steps) and 1, not {rate}"
+        )
 
 
 def pixels(images: Array, key: Key, batch_size: int, *, flip: bool) -> Array:

@@ -39,7 +39,7 @@ from causal_jax.mechanism import Discrete
 from causal_jax.networks.controller import encode_state, encoded_size, mlp, mlp_init
 from causal_jax.scm import SCM
 from causal_jax.training import node_groups, parallel
-from causal_jax.training.algorithm import Algorithm, averaged
+from causal_jax.training.algorithm import Algorithm, averaged, require_moving
 from causal_jax.training.label_wgan import WGANInfo, WGANState
 from causal_jax.types import Array, Batch, Key, Params
 
@@ -146,6 +146,7 @@ def label_local_wgan(
       >>> algorithm.batch_shape
       (5, 8)
     """
+    require_moving(average_rate)
     groups = node_groups.group_by_mechanism(scm)
     columns, is_member = _family_columns(scm)
     optimizer = optax.adam(

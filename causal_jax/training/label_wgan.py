@@ -25,7 +25,7 @@ from causal_jax.networks import controller
 from causal_jax.networks.controller import mlp, mlp_init
 from causal_jax.scm import SCM
 from causal_jax.training import parallel
-from causal_jax.training.algorithm import Algorithm, averaged
+from causal_jax.training.algorithm import Algorithm, averaged, require_moving
 from causal_jax.types import Array, Batch, Key, Noise, Params
 
 # What the original used (mkocaoglu/CausalGAN, causal_controller/config.py).
@@ -119,6 +119,7 @@ def label_wgan(
       >>> algorithm.batch_shape
       (3, 8)
     """
+    require_moving(average_rate)
     model = controller.rows(scm)
     if model.explicit:
         raise ValueError(

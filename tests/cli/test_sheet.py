@@ -1,3 +1,5 @@
+import unicodedata
+
 import jax
 import numpy as np
 import pytest
@@ -56,8 +58,10 @@ def test_all_labels_are_a_file_each(loaded, tmp_path, kind, monkeypatch):
 
 def test_labels_files_are_distinct_where_case_does_not_count_and_short():
     labels = ("Age", "age", "age_2", "..", "a/b", "a%2Fb", "ä" * 99, "ä" * 98 + "o")
-    files = sheet._file_names("do", (*labels, "Größe (cm)"))
+    more = (*labels, "Größe (cm)", unicodedata.normalize("NFD", "Haarlänge"))
+    files = sheet._file_names("do", more)
     assert files["Age"] == "do_Age.png"
+    assert files.pop(more[-1]) == "do_Haarlänge.png"
     assert files.pop("Größe (cm)") == "do_Größe %28cm%29.png"
     assert len({file.lower() for file in files.values()}) == len(labels)
     assert all(len(file.encode()) <= 255 and "/" not in file for file in files.values())

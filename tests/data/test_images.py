@@ -334,6 +334,20 @@ def test_accents_of_file_names_are_one_character_or_two(folder):
         path.rename(folder / "pictures" / "wide.png")
 
 
+def test_a_link_of_another_spelling_does_not_lead_out(folder, tmp_path):
+    names = {form: unicodedata.normalize(form, "Müller.png") for form in ("NFC", "NFD")}
+    outer = tmp_path / "outer.png"
+    Image.new("RGB", (8, 8)).save(outer)
+    (folder / "pictures" / names["NFC"]).symlink_to(outer)
+    with pytest.raises(ValueError, match="1 of 2 pictures leave the folder"):
+        _read(folder, f"file,y\n{names['NFD']},1\ngrey.png,0\n")
+
+
+def test_a_column_that_names_no_picture_at_all_is_another(folder):
+    with pytest.raises(ValueError, match="nor in any row: name the column that does"):
+        _read(folder, "file,y\n,1\n,0\n", image_column="file", missing="drop")
+
+
 def test_rows_without_a_picture_are_counted_and_the_first_is_placed(folder):
     csv = "y,file\n1,wide.png\n0,\n0,NA\n0,grey.png\n"
     message = r"line 3: column 'file' names no picture \(''\); 2 of 4 rows .*=drop"

@@ -157,5 +157,17 @@ def test_pictures_that_have_changed_are_neither_trained_on_nor_measured(tmp_path
         lambda: recipe.train(config, workdir),
         lambda: recipe.evaluate(workdir),
     ):
-        with pytest.raises(ValueError, match="pictures is not what .*run was trained"):
+        with pytest.raises(ValueError, match="pictures .* is not what .*run was train"):
             again()
+
+
+def test_runs_that_are_trained_together_keep_to_their_table(tmp_path):
+    for name, rows in (("a.csv", "0,1\n1,0\n"), ("b.csv", "0,0\n1,1\n")):
+        (tmp_path / name).write_text("A,B\n" + rows * 20)
+    config = registry.get_config("table:mle,quicktest")
+    config.table, config.graph = str(tmp_path / "a.csv"), "A -> B"
+    recipe.train_together([config], [tmp_path / "run"])
+    assert json.loads((tmp_path / "run" / "steps.json").read_text()) == {"labels": 2}
+    config.table = str(tmp_path / "b.csv")
+    with pytest.raises(ValueError, match="b.csv is not what .*run was trained with"):
+        recipe.train_together([config], [tmp_path / "run"])

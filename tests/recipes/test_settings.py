@@ -65,7 +65,7 @@ def test_a_value_that_a_key_cannot_have_is_named_with_those_it_can():
         settings.require_one_of("trainer", "magic", ("wgan", "mle"))
 
 
-def _algorithm(scm, *, rate=1.0, width=4, num_steps=None):
+def _algorithm(scm, *, rate=1.0, width=4, hidden=(8, 8), weights=None, num_steps=None):
     """What `require_known` reads: keyword-only arguments are settings."""
 
 
@@ -73,7 +73,9 @@ def test_a_setting_that_an_algorithm_lacks_is_named_with_those_it_has():
     given = ("num_steps",)
     settings.require_known("gan", _algorithm, Settings(rate=2.0), given)
     for unknown in ("depth", "num_steps", "scm"):
-        message = f"^gan has no setting '{unknown}': it has rate, width$"
+        message = (
+            f"^gan has no setting '{unknown}': it has rate, width, hidden, weights$"
+        )
         with pytest.raises(ValueError, match=message):
             settings.require_known("gan", _algorithm, Settings(**{unknown: 1}), given)
 
@@ -86,6 +88,8 @@ def test_a_setting_that_an_algorithm_lacks_is_named_with_those_it_has():
         ("rate", (0.5, float("inf")), "rate is a finite number .*, not inf"),
         ("width", 0, "gan's width is a whole number of at least 1, not 0"),
         ("width", 2.5, "width is a whole number of at least 1, not 2.5"),
+        ("hidden", (4, 0), "gan's hidden is a whole number of at least 1, not 0"),
+        ("weights", Settings(style=-1.0), "gan's weights.style is a finite number"),
     ],
 )
 def test_a_number_that_no_setting_can_be_is_named(name, value, message):

@@ -1,5 +1,6 @@
 import json
 import time
+import unicodedata
 
 import pytest
 
@@ -162,8 +163,32 @@ def test_pictures_are_one_source_of_their_names_and_bytes(tmp_path):
         run, {"images": folder.Files(tmp_path / "moved", ("a.png", "b.png"))}
     )
     fewer = {"images": folder.Files(pictures, ("a.png",))}
-    with pytest.raises(ValueError, match="pictures is not what .*run was trained with"):
+    with pytest.raises(ValueError, match=r"\(1 files .* trained with, 2 files: put"):
         folder.require_sources(run, fewer)
     (pictures / "b.png").write_bytes(b"a.png")
-    with pytest.raises(ValueError, match="pictures is not what .*run was trained with"):
+    with pytest.raises(ValueError, match=r"\(2 files .* is not what .*run was trained"):
         folder.require_sources(run, named)
+
+
+def test_accents_of_pictures_names_do_not_change_them(tmp_path):
+    """A folder that was copied from a Mac."""
+    run, found = tmp_path / "run", {}
+    for form in ("NFC", "NFD"):
+        name = unicodedata.normalize(form, "Müller.png")
+        (tmp_path / form).mkdir()
+        (tmp_path / form / name).write_bytes(b"the same")
+        found[form] = {"images": folder.Files(tmp_path / form, (name,))}
+    folder.claim(run, {"seed": 0})
+    folder.keep_sources(run, found["NFD"])
+    folder.require_sources(run, found["NFC"])
+
+
+def test_steps_that_are_left_are_told(tmp_path):
+    assert folder.unfinished(tmp_path) == ""
+    folder.keep_num_steps(tmp_path, "labels", 1000)
+    folder.keep_num_steps(tmp_path, "images", 9000)
+    left = "0 of 1,000 steps of labels and 0 of 9,000 steps of images"
+    assert folder.unfinished(tmp_path) == left
+    (tmp_path / "steps.json").write_text("[")
+    with pytest.raises(ValueError, match="steps.json .*: remove it"):
+        folder.unfinished(tmp_path)

@@ -94,8 +94,9 @@ def _require_fitting(config: Settings, drawn_by: str, theirs: dict[str, Any]) ->
             "--config.textures"
         )
     if changed := folder.changed_sources(theirs["files"], sources(config)):
+        other = next(iter(changed.values()))
         raise ValueError(
-            f"{drawn_by} paints other textures than {changed[0]}: give both the same "
+            f"{drawn_by} paints other textures than {other}: give both the same "
             "--config.textures"
         )
 

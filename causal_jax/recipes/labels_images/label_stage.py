@@ -97,7 +97,7 @@ def label_stage(config: Settings, rows: np.ndarray, scm: SCM) -> Stage:
         name=LABELS,
         algorithm_fn=preferred,
         data=_batches(rows, scm, even=True),
-        num_steps=num_steps(config),
+        num_steps=_num_steps(config),
         steps_per_dispatch=200,
         needs=trials,
         alone="trainer=best tries two trainers in each run",
@@ -153,7 +153,7 @@ def _stage_of(config: Settings, trainer: str, rows: np.ndarray, scm: SCM) -> Sta
         name=LABELS,
         algorithm_fn=lambda _: algorithm,
         data=_batches(rows, scm, even=is_even),
-        num_steps=num_steps(config),
+        num_steps=_num_steps(config),
         steps_per_dispatch=200,
     )
 
@@ -172,13 +172,12 @@ def label_algorithm(config: Settings, scm: SCM, trainer: str = "") -> Algorithm:
     asked = config.label_batch_size if has_images else config.batch_size
     return _ALGORITHMS[trainer, config.controller](
         scm,
-        num_steps=num_steps(config),
+        num_steps=_num_steps(config),
         batch_size=asked or _BATCH_SIZE[trainer],
         **vars(config.trainer_settings),
     )
 
 
-def num_steps(config: Settings) -> int:
-    """Steps of the label stage, the config's or a default."""
+def _num_steps(config: Settings) -> int:
     asked = config.label_steps if config.stage == "images" else config.num_steps
     return asked or _NUM_STEPS[config.controller]

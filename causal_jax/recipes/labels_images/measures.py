@@ -85,8 +85,12 @@ def measure(run: Run, judge: str | Path | None = None) -> Measured:
     labels = data.labels(run.config)
     label_part, label_shown = label_metrics(trained, labels)
     image_part, pictures = None, None
-    has_judge = any(len(trained.scm.states(n)) == 2 for n in trained.label_scm.nodes)
-    if IMAGE in trained.scm.nodes and has_judge:
+    if judge is not None and not trained.can_be_judged:
+        raise ValueError(
+            f"a judge has nothing to read in {run.workdir}, where no label has two "
+            "states: leave --judge out"
+        )
+    if IMAGE in trained.scm.nodes and trained.can_be_judged:
         pictures = open_images(run, labels, judge)
         image_part = image_metrics(trained, labels, pictures)
     return Measured(

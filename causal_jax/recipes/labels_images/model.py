@@ -1,18 +1,15 @@
 """The models of this family: labels along a graph, and the image below them."""
 
-import sys
 from typing import NamedTuple
 
 import networkx as nx
 
 from causal_jax.networks import controller
 from causal_jax.networks.image import ImageGenerator
-from causal_jax.recipes.labels_images import label_stage
 from causal_jax.recipes.labels_images.data import Training
 from causal_jax.recipes.recipe import Run
 from causal_jax.recipes.settings import Settings
-from causal_jax.runs import folder
-from causal_jax.runs.load import IMAGE, IMAGES, LABELS, load, without
+from causal_jax.runs.load import IMAGE, load, without
 from causal_jax.scm import SCM
 from causal_jax.types import Params
 
@@ -71,16 +68,19 @@ class Trained(NamedTuple):
         """The image node's mechanism."""
         return self.scm.mechanisms[IMAGE]
 
+    @property
+    def can_be_judged(self) -> bool:
+        """Whether there is a label that a judge can read: one with two states."""
+        return any(len(self.scm.states(name)) == 2 for name in self.label_scm.nodes)
+
 
 def open_trained(run: Run) -> Trained:
-    """Loads a run's model; says on stderr if its training is not at its end.
+    """Loads a run's model.
 
     Raises:
       ValueError: no run there, damaged, or without a checkpoint yet.
     """
     scm, params = load(run.workdir)
-    if left := unfinished(run):
-        print(f"{run.workdir} is not fully trained: {left}", file=sys.stderr)
     label_scm = labels_of(scm)
     label_params = {name: params[name] for name in label_scm.nodes}
     return Trained(
@@ -89,17 +89,4 @@ def open_trained(run: Run) -> Trained:
         params=params,
         label_scm=label_scm,
         label_params=label_params,
-    )
-
-
-def unfinished(run: Run) -> str:
-    """Steps that a run has not done, "4,000 of 9,000 steps of images"; "" if none."""
-    config, wanted = run.config, {LABELS: label_stage.num_steps(run.config)}
-    if config.stage == "images":
-        wanted[IMAGES] = config.num_steps
-    done = {s: folder.checkpoints(run.workdir, s).latest() or 0 for s in wanted}
-    return " and ".join(
-        f"{done[stage]:,} of {num:,} steps of {stage}"
-        for stage, num in wanted.items()
-        if done[stage] < num
     )

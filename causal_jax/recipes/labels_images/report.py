@@ -224,9 +224,7 @@ def _image_tables(result: Page, metrics: dict, labels: Sequence[str]) -> None:
     ]
     result.table(("label", "in generated images", "in real pictures"), _rounded(rows))
     if unread := [name for name in labels if name not in metrics["label_accuracy"]]:
-        result.text(
-            f"Not read, as a judge reads labels with two states: {', '.join(unread)}."
-        )
+        result.text(f"Not read by this judge: {', '.join(unread)}.")
     if metrics.get("unseen"):
         result.heading("Combinations that hardly any training picture has", level=3)
         rows = [

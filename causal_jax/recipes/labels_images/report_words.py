@@ -9,9 +9,9 @@ from causal_jax.metrics.images import MIN_FRECHET
 from causal_jax.recipes.labels_images import data
 from causal_jax.recipes.labels_images.label_measures import NUM_ROWS, least_mass
 from causal_jax.recipes.labels_images.measures import Shown
-from causal_jax.recipes.labels_images.model import unfinished
 from causal_jax.recipes.recipe import Run
 from causal_jax.reporting.page import Page
+from causal_jax.runs import folder
 from causal_jax.runs.load import IMAGE
 
 _TRAINERS = {
@@ -47,6 +47,7 @@ def add(page: Page, run: Run, metrics: dict, shown: Shown) -> None:
 def _opening(run: Run, metrics: dict, shown: Shown) -> str:
     num, labels = len(shown.trained.label_scm.nodes), metrics["labels"]
     has_images = IMAGE in shown.trained.scm.nodes
+    left = folder.unfinished(run.workdir)
     learned = f"{num} labels" + (" and images below them" if has_images else "")
     if shown.labels.tables.source == "truth":
         truth = (
@@ -62,7 +63,7 @@ def _opening(run: Run, metrics: dict, shown: Shown) -> str:
     return (
         f"A model of {learned} was trained on {labels['rows']:,} rows of "
         f"{_data_name(run)}, along the causal graph below. {truth}"
-        + (f" It is not fully trained: {left}." if (left := unfinished(run)) else "")
+        + (left and f" It is not fully trained: {left}.")
     )
 
 

@@ -29,7 +29,8 @@ from causal_jax.recipes.labels_images.imagination import (
     abduct,
     image_step,
     imagine_fn,
-    open_imagination,
+    open_with_images,
+    with_encoder,
 )
 from causal_jax.recipes.recipe import open_run
 from causal_jax.reporting import counterfactuals, grids
@@ -173,7 +174,12 @@ def evaluate(workdir: str | Path, *, num: int = 60, judge: str | None = None) ->
     if num < 2:
         raise ValueError(f"--num is {num}: give at least 2 cases a label and state")
     started, workdir = time.monotonic(), Path(workdir)
-    model = open_imagination(open_run(workdir))
+    trained = open_with_images(open_run(workdir))
+    if not trained.can_be_judged:
+        raise ValueError(
+            f"no label of {workdir} has two states: there is nothing a judge can read"
+        )
+    model = with_encoder(trained)
     names = model.trained.label_scm.nodes
     reader, cases = open_cases(model, num, judge)
     num = cases.images.shape[1]

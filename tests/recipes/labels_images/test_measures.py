@@ -10,7 +10,8 @@ from causal_jax.metrics import images
 from causal_jax.metrics.accuracy import UnderDo
 from causal_jax.queries import laws
 from causal_jax.recipes import recipe, registry
-from causal_jax.recipes.labels_images import data, label_measures, measures
+from causal_jax.recipes.labels_images import data, label_measures, measures, soundness
+from causal_jax.runs import folder
 
 
 def test_labels_have_marginals_and_pair_tables_beside_the_truths(run):
@@ -87,9 +88,8 @@ def test_a_label_whose_causes_leave_one_state_open_is_left_out():
     assert found["label_accuracy_over_do_mean"] == pytest.approx(0.75)
 
 
-def test_images_of_labels_that_no_judge_reads_are_shown_and_not_measured(
-    tmp_path, capsys
-):
+@pytest.mark.filterwarnings("error")
+def test_images_of_labels_that_no_judge_reads_are_shown_and_not_measured(tmp_path):
     rows = ["file,Hue"]
     for i in range(30):
         hue = ("red", "green", "blue")[i % 3]
@@ -105,20 +105,23 @@ def test_images_of_labels_that_no_judge_reads_are_shown_and_not_measured(
     page = (tmp_path / "run" / "report.html").read_text()
     assert "1 labels and images below them" in page and "What is seen" in page
     assert "a judge reads labels with two states, and none here has two" in page
-    assert "not fully trained" not in page + capsys.readouterr().err
+    assert "not fully trained" not in page
+    with pytest.raises(ValueError, match="no label of .* has two states"):
+        soundness.evaluate(tmp_path / "run", num=2)
+    with pytest.raises(ValueError, match="has nothing to read in .*: leave --judge"):
+        recipe.evaluate(tmp_path / "run", judge="judge.npz")
 
 
-def test_a_run_that_is_not_at_its_end_says_so(tmp_path, capsys):
+def test_a_run_that_is_not_at_its_end_says_so(tmp_path):
     """On the page, and by whatever opens it."""
     (tmp_path / "table.csv").write_text("A,B\n" + "0,1\n1,0\n" * 20)
     config = registry.get_config("table:mle,quicktest")
     config.table, config.graph = str(tmp_path / "table.csv"), "A -> B"
     recipe.train(config, tmp_path / "run")
-    path = tmp_path / "run" / "config.json"
-    path.write_text(path.read_text().replace('"num_steps": 2', '"num_steps": 9'))
-    recipe.evaluate(tmp_path / "run")
+    folder.keep_num_steps(tmp_path / "run", "labels", 9)
     left = "not fully trained: 2 of 9 steps of labels"
-    assert left in capsys.readouterr().err
+    with pytest.warns(UserWarning, match=left):
+        recipe.evaluate(tmp_path / "run")
     assert left in (tmp_path / "run" / "report.html").read_text()
 
 

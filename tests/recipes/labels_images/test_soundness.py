@@ -38,10 +38,12 @@ def measured(tmp_path, monkeypatch):
     cases = Cases(STRATA, np.array([0, 1, 1]), images, labels, others, true)
     reader = SimpleNamespace(label_names=NAMES)
     label_scm = SimpleNamespace(nodes=NAMES)
-    model = SimpleNamespace(trained=SimpleNamespace(label_scm=label_scm))
+    trained = SimpleNamespace(label_scm=label_scm, can_be_judged=True)
+    model = SimpleNamespace(trained=trained)
     for module, name, value in (
         (soundness, "open_run", lambda workdir: None),
-        (soundness, "open_imagination", lambda run: model),
+        (soundness, "open_with_images", lambda run: trained),
+        (soundness, "with_encoder", lambda trained: model),
         (soundness, "imagine_fn", _imagine_fn),
         (soundness, "open_cases", lambda *args: (reader, cases)),
         (soundness, "reconstruction", lambda *args: {"error": 0.0, "labels_kept": 1.0}),

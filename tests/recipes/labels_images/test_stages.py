@@ -137,8 +137,18 @@ def test_settings_of_another_algorithm_are_named_before_anything_is_written(tmp_
         ("faces_causal_gan:", {"image_size": 20}, "power of two from 8 on.*not 20"),
         ("faces_causal_gan:", {"label_batch_size": -8}, "label_batch_size is at least"),
         ("faces_causal_gan:", {"hidden": (0,)}, "hidden are widths .* not .0,"),
-        ("faces_causal_gan:", {"gan.average_rate": 2.0}, "average_rate is above 0 and"),
-        ("faces_causal_began:", {"gan.average_rate": 0.0}, "average_rate is above 0"),
+        ("faces_causal_gan:", {"gan.average_rate": 2.0}, "average_rate is between 0"),
+        ("faces_causal_began:", {"gan.average_rate": 1.5}, "average_rate is between"),
+        (
+            "faces_causal_gan:",
+            {"trainer_settings": {"average_rate": 0.0}},
+            "average_rate is above 0 and at most 1",
+        ),
+        (
+            "faces_causal_gan:",
+            {"trainer_settings": {"critic_hidden": (0,)}},
+            "critic_hidden is a whole number of at least 1, not 0",
+        ),
         ("faces_causal_gan:", {"gan.learning_rate": -1.0}, "learning_rate is a finite"),
         (
             "faces_causal_gan:mle",
