@@ -22,6 +22,12 @@ from causal_jax.parameters import require_node_params
 from causal_jax.types import Array, Shapes, Values
 
 
+def require_seed(seed: Any) -> None:
+    """Raises ValueError where a seed is none, or draws what another one does."""
+    if type(seed) is not int or not 0 <= seed < 1 << 32:
+        raise ValueError(f"a seed is a whole number from 0 to 2^32 - 1, not {seed!r}")
+
+
 def interventions(
     scm: Model,
     do: Mapping[str, Any] | None,

@@ -123,6 +123,12 @@ def require_room(folder: str | os.PathLike, num_bytes: int) -> None:
             probe.unlink(missing_ok=True)
 
 
+def require_no_folder(out: str | os.PathLike) -> None:
+    """Raises ValueError where a file that is to be written is a folder."""
+    if Path(out).is_dir():
+        raise ValueError(f"--out={out} is a folder: name a file")
+
+
 def sync_folder(folder: str | os.PathLike) -> None:
     """Puts a folder's names on the disk; nothing where the system cannot do it."""
     with contextlib.suppress(OSError):
@@ -136,7 +142,9 @@ def sync_folder(folder: str | os.PathLike) -> None:
 def remove_unfinished(folder: str | os.PathLike) -> None:
     """Removes what killed writers have left in a folder; nobody may write there now."""
     for path in Path(folder).glob(f".*{UNFINISHED}"):
-        if is_unfinished(path):
+        if is_unfinished(path) and path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif is_unfinished(path):
             path.unlink(missing_ok=True)
 
 

@@ -69,6 +69,8 @@ def test_a_killed_writer_leaves_the_file_and_one_that_is_removed(tmp_path):
     assert path.read_text() == "one"
     assert len(list(tmp_path.iterdir())) == 2
     (tmp_path / ".mine.partial").write_text("no name that `whole` gives")
+    (tmp_path / f".pictures.{16 * 'a'}.partial").mkdir()  # `whole_folder`'s
+    (tmp_path / f".pictures.{16 * 'a'}.partial" / "one.png").write_text("half")
     files.remove_unfinished(tmp_path)
     assert {p.name for p in tmp_path.iterdir()} == {"b.txt", ".mine.partial"}
 

@@ -13,6 +13,7 @@ Each of these four legs has --midpoints frames between its ends; without it, as 
 GIF needs nothing more; .mp4 needs pip install "imageio[ffmpeg]".
 """
 
+import math
 import sys
 
 import jax
@@ -26,6 +27,7 @@ from causal_jax.reporting import animation, between_classes
 _SECONDS, _FPS = 8.0, 25.0  # where nothing is said
 _LEGS = len(between_classes.LEGS)
 _MAX_FRAMES = 10_000
+_LEAST_FPS = 0.01  # a GIF's frames last up to 655 s
 
 
 def define_flags() -> None:
@@ -83,7 +85,8 @@ def timing(
         raise ValueError("--midpoints, --seconds, --fps: give two, the third follows")
     for name, value in given.items():
         # (A leg without a frame between its ends is a step.)
-        if value is not None and (value < 0 or (value == 0 and name != "midpoints")):
+        least = 0 if name == "midpoints" else math.ulp(0)
+        if value is not None and not least <= value < math.inf:
             raise ValueError(f"--{name} is {value:g}: give a number above 0")
     if midpoints is None:
         fps = fps or _FPS
@@ -92,4 +95,7 @@ def timing(
         fps = _LEGS * (midpoints + 1) / seconds
     if _LEGS * (midpoints + 1) > _MAX_FRAMES:
         raise ValueError(f"an animation has at most {_MAX_FRAMES} frames: ask for less")
-    return midpoints, fps or _FPS
+    fps = fps or _FPS
+    if fps < _LEAST_FPS:
+        raise ValueError(f"{fps:g} frames a second are too few: give {_LEAST_FPS}")
+    return midpoints, fps

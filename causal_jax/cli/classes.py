@@ -70,8 +70,18 @@ def read_list(text: str, states: Sequence[str]) -> tuple[int, ...]:
     """Reads "lion|red_panda", or with commas where no name has them: "lion,pizza".
 
     Raises:
-      ValueError: an unknown class; the nearest is offered.
+      ValueError: an unknown class; the nearest is offered; one that is named twice.
     """
+    found = _read_indices(text, states)
+    for number in found:
+        if found.count(number) > 1:
+            raise ValueError(
+                f"--classes names {states[number]!r} twice, and classes once each"
+            )
+    return found
+
+
+def _read_indices(text: str, states: Sequence[str]) -> tuple[int, ...]:
     words = [word.strip() for word in _split(text, "|")]
     if len(words) == 1 and "," in text and _find(words[0], states) is None:
         words = [word.strip() for word in _split(text, ",")]
@@ -84,7 +94,7 @@ def read_ends(text: str | None, states: Sequence[str]) -> tuple[int, int]:
     Raises:
       ValueError: an unknown class, or not two different ones.
     """
-    found = (0, len(states) - 1) if not text else read_list(text, states)
+    found = (0, len(states) - 1) if not text else _read_indices(text, states)
     if len(found) != 2 or found[0] == found[1]:
         raise ValueError('--classes: name two different ones, --classes="lion|pizza"')
     return found

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
+from causal_jax.arguments import require_seed
 from causal_jax.cli import allocation, compilation_cache
 from causal_jax.graph import suggestion
 from causal_jax.training import signals
@@ -69,6 +70,8 @@ def run(
     before = set(flags.FLAGS)
     define_flags()
     own = [name for name in flags.FLAGS if name not in before]
+    for name in own:  # of --do=A --do=B the last alone would count, without a word
+        flags.FLAGS[name].allow_overwrite = False
     asks_for_help = {"--help", "-help", "-h", "--helpshort"} & set(sys.argv[1:])
     parsed = False
 
@@ -78,6 +81,9 @@ def run(
         refuse_arguments(argv)
         compilation_cache.enable()
         with one_line_errors(command):
+            _expand_home(own)
+            if "seed" in own:
+                require_seed(flags.FLAGS.seed)
             main(flags.FLAGS)
 
     try:
@@ -103,12 +109,22 @@ def _parse(argv: list[str], own: list[str]) -> list[str]:
         sys.exit(f"usage: {_said_plainly(error, own)}")
 
 
+def _expand_home(own: list[str]) -> None:
+    """~/a is a place in the user's home, which a shell leaves as it is in --out=~/a."""
+    for name in own:
+        value = flags.FLAGS[name].value
+        if isinstance(value, str) and value.startswith("~"):
+            flags.FLAGS[name].value = str(Path(value).expanduser())
+
+
 def _said_plainly(error: flags.Error, own: list[str]) -> str:
     """A flag's error; one that is missing is called so, with what it is for."""
     if isinstance(error, flags.UnrecognizedFlagError):
         name = error.flagname
         return f"there is no flag --{name}: {suggestion(name, own)}"
     text = _one_line(error)
+    if twice := re.match(r"flag --([\w.]+)=.* already defined", text):
+        return f"--{twice[1]} is given twice: give all that it says in one"
     missing = re.search(r"Flag --([\w.]+) must have a value other than None", text)
     if missing:
         name = missing[1]

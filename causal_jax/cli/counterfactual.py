@@ -37,6 +37,7 @@ from pathlib import Path
 
 from absl import flags
 
+from causal_jax import files
 from causal_jax.cli import assignments, factual, units
 from causal_jax.messages import aligned
 from causal_jax.recipes.labels_images import counterfactuals
@@ -81,6 +82,9 @@ def main(args: flags.FlagValues) -> None:
         return
     if path.suffix not in ENDINGS:
         raise ValueError(f"--out={path} must end in {' or '.join(ENDINGS)}")
+    files.require_no_folder(path)
+    if path.resolve() in factual.files(args.image):
+        raise ValueError(f"--out={path} would replace --image: name another file")
     trained = open_with_images(open_run(args.workdir))
     do = factual.states(trained, args.do, "do")
     if not do:

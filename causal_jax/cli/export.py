@@ -20,6 +20,7 @@ from pathlib import Path
 
 from absl import flags
 
+from causal_jax import files
 from causal_jax.runs import export, folder
 from causal_jax.runs.load import load
 
@@ -33,8 +34,7 @@ def define_flags() -> None:
 
 def main(args: flags.FlagValues) -> None:
     """Exports the run that the flags name."""
-    if Path(args.out).is_dir():
-        raise ValueError(f"--out={args.out} is a folder: name a file")
+    files.require_no_folder(args.out)
     scm, params = load(args.workdir)
     print("lowering the programs (a minute for pictures) ...", file=sys.stderr)
     receipt = export.save(

@@ -25,8 +25,7 @@ def pictures(text: str, trained: Trained) -> tuple[np.ndarray, list[str]]:
       ValueError: nothing named, an unreadable file, a number out of range.
     """
     images, names = [], []
-    parts = [text] if Path(text).is_file() else text.split(",")
-    parts = list(filter(None, map(str.strip, parts)))
+    parts = _parts(text)
     asked = [number for part in parts for number in _numbers(part) or []]
     held_out = iter(_held_out(trained, asked) if asked else ())  # read once
     for part in parts:
@@ -46,6 +45,17 @@ def pictures(text: str, trained: Trained) -> tuple[np.ndarray, list[str]]:
             f"--image={text!r} names {len(names)} pictures: 1 to {MAX_PICTURES}"
         )
     return np.concatenate(images), names
+
+
+def _parts(text: str) -> list[str]:
+    """Files and numbers; a file's name may hold a comma."""
+    parts = [text] if Path(text).is_file() else text.split(",")
+    return list(filter(None, map(str.strip, parts)))
+
+
+def files(text: str) -> set[Path]:
+    """The files that --image names, resolved."""
+    return {Path(part).resolve() for part in _parts(text) if _numbers(part) is None}
 
 
 def _numbers(part: str) -> list[int] | None:

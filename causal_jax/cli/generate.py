@@ -83,6 +83,8 @@ def main(args: flags.FlagValues) -> None:
         raise ValueError(
             "give --name=NAME for a data set, or --files=FOLDER for single pictures"
         )
+    if args.files and args.data_dir:
+        raise ValueError("--data_dir is of --name: leave it out with --files")
     if args.files and Path(args.files).exists():
         raise ValueError(f"{args.files} is there already: name another folder")
     scm, params = open_generator(args.generator, args)

@@ -21,6 +21,7 @@ from absl import flags
 
 from causal_jax.cli import assignments
 from causal_jax.importers import imported, registry
+from causal_jax.runs import folder
 
 __doc__ = __doc__.replace(
     "{names}",
@@ -41,6 +42,10 @@ def main(args: flags.FlagValues) -> None:
     """Imports the file that the flags name."""
     name, source = getattr(args, "as"), Path(getattr(args, "from")).expanduser()
     out = Path(args.out).expanduser()
+    if folder.is_run(out):
+        raise ValueError(f"--out={out} holds a run: name another folder")
+    if source.resolve() == (out / imported.WEIGHTS).resolve():
+        raise ValueError(f"--out={out} would replace --from: name another folder")
     variables = registry.load(name, source)
     receipt = imported.save(out, variables, name=name, source=source)
     print(f"imported: {out} ({name}, {receipt['num_values']:,} numbers)")

@@ -40,6 +40,11 @@ from causal_jax.importers.u2net import CHANNELS
 from causal_jax.networks import u2net
 
 RECEIPT = "receipt.json"
+# Flags that say nothing of the other kind, and their defaults.
+_FLAGS_OF = {
+    "cue_conflict": {"shading": 0.7, "background": "grey"},
+    "backgrounds": {"max_hole": Limits().max_hole},
+}
 _MIN_MASKER_SIZE = 32  # below it the network's innermost stage has less than a pixel
 
 
@@ -124,6 +129,10 @@ def _require_settings(args: flags.FlagValues) -> None:
             raise ValueError(f"--kinds: there is no set {kind!r}: {known}")
     if args.num < 1:
         raise ValueError(f"--num={args.num}: it is at least 1")
+    for kind, defaults in _FLAGS_OF.items():
+        given = [name for name in defaults if getattr(args, name) != defaults[name]]
+        if given and kind not in _kinds(args):
+            raise ValueError(f"--{given[0]} is of --kinds={kind}: leave it out")
     if args.seed < 0:
         raise ValueError(f"--seed={args.seed}: it is at least 0")
     if args.masker_size < _MIN_MASKER_SIZE:

@@ -57,6 +57,8 @@ def define_flags() -> None:
 def main(args: flags.FlagValues) -> None:
     """Samples and writes what the flags ask for."""
     sample_files.require_ending(Path(args.out))
+    if args.raw_csv and Path(args.out).suffix != ".csv":
+        raise ValueError("--raw_csv is of a .csv: leave it out, or name such an --out")
     scm, drawn = draw_parts(
         args.workdir,
         num=args.num,

@@ -50,6 +50,7 @@ def require_ending(path: Path) -> None:
     """Raises ValueError unless the file's ending says a known format."""
     if path.suffix not in ENDINGS:
         raise ValueError(f"--out={path} must end in {', '.join(ENDINGS)}")
+    files.require_no_folder(path)
 
 
 def _label_tables(scm: SCM, parts: Parts, twin: bool) -> Iterator[Table]:
@@ -68,6 +69,12 @@ def _label_tables(scm: SCM, parts: Parts, twin: bool) -> Iterator[Table]:
 
 def _write_npz(path: Path, scm: SCM, parts: Parts, twin: bool) -> None:
     """Parts are kept on the disk, an array a file, until all are there."""
+    for name in scm.nodes:
+        if ".." in name.split("/") or name.startswith("/") or "\\" in name:
+            raise ValueError(
+                f"--out: {name!r} is no name that an array of an .npz may have (it "
+                "looks like a place outside): write --out=FILE.csv"
+            )
     if twin:
         _refuse_names_of_worlds(scm)
     with tempfile.TemporaryDirectory(prefix=".causal_jax.", dir=path.parent) as folder:

@@ -164,6 +164,11 @@ def write(
             path /= files[name]
         grids.save_png(path, picture)
         written.append(path)
+    if not written:
+        raise ValueError(
+            f"--kind={kind} draws labels above the image, and {workdir} has none: "
+            "give --kind=parts"
+        )
     return written
 
 

@@ -63,6 +63,7 @@ def imagine(workdir: str, path: str, text: str, out: Path, seed: int) -> None:
     """
     if out.suffix != ".csv":
         raise ValueError(f"--out={out} must end in .csv, which --units writes")
+    files.require_no_folder(out)
     if out.resolve() == Path(path).resolve():
         raise ValueError(f"--out={out} would replace --units: name another file")
     scm, params = _tables(*label_model(*load(workdir)))
@@ -130,7 +131,7 @@ def _read(scm: SCM, path: str) -> tuple[tuple[str, ...], np.ndarray]:
     Raises:
       ValueError: none of the labels, or a cell that is none of its label's states.
     """
-    text = csv_files.read_text(Path(path), scm.nodes)
+    text = csv_files.read_text(Path(path), scm.nodes, blank_rows=True)
     seen = tuple(name for name in scm.nodes if name in text.names)
     if not seen:
         raise ValueError(

@@ -40,13 +40,16 @@ from causal_jax.data.text_columns import (
 _BLOCK_BYTES = 1 << 22  # the longest row that can be read
 
 
-def read_text(path: Path, columns: Sequence[str] | None = None) -> TextTable:
+def read_text(
+    path: Path, columns: Sequence[str] | None = None, *, blank_rows: bool = False
+) -> TextTable:
     """Reads a CSV file with a header as columns of words.
 
     Args:
       path: the file.
       columns: names that are asked for; None takes all. An index column whose name is
         among them is none, and a header that has them all is one.
+      blank_rows: keeps rows whose cells are all empty, but for those at the end.
 
     Raises:
       ValueError: no such file, no text, not CSV, no rows, no header, or rows that do
@@ -59,7 +62,7 @@ def read_text(path: Path, columns: Sequence[str] | None = None) -> TextTable:
     refuse_data_as_header(path.name, layout, columns or ())
     lines = io.StringIO(first_lines(data), newline="")
     start = sum(len(line.encode()) for line in islice(lines, layout.num_lines))
-    cells, num_comments = _parsed(path.name, layout, data, start)
+    cells, num_comments = _parsed(path.name, layout, data, start, blank_rows)
     word_fn = formulas.unmarked if formulas.may_be_marked(data) else None
     names = padded_names(layout)
     table = TextTable(
@@ -85,7 +88,9 @@ def _layout_notes(layout: Layout, num_comments: int) -> Iterator[str]:
 # --- rows ----------------------------------------------------------------------------
 
 
-def _parsed(name: str, layout: Layout, data: bytes, start: int) -> tuple[Any, int]:
+def _parsed(
+    name: str, layout: Layout, data: bytes, start: int, blank_rows: bool
+) -> tuple[Any, int]:
     """The rows as a pyarrow.Table of words, and how many comments stand among them."""
     import pyarrow as pa
 
@@ -106,7 +111,7 @@ def _parsed(name: str, layout: Layout, data: bytes, start: int) -> tuple[Any, in
         raise ValueError(f"{name}: not CSV ({reason})") from error
     if misfits or data.count(b'"') % 2:
         _refuse_misfit(name, layout, data)
-    table = _without_blank_rows(table)
+    table = _without_blank_rows(table, blank_rows)
     if not table.num_rows:
         raise _no_rows(name)
     return table, len(comments)
@@ -136,14 +141,19 @@ def _arrow_table(data: bytes, start: int, layout: Layout, at_misfit: Callable) -
     )
 
 
-def _without_blank_rows(table: Any) -> Any:
-    """Leaves out rows of several cells that are all empty."""
+def _without_blank_rows(table: Any, keeps_inner: bool) -> Any:
+    """Leaves out rows whose several cells are all empty; spreadsheets leave such.
+
+    With `keeps_inner` at the end alone: rows after another would get other numbers.
+    """
     blank = np.full(table.num_rows, table.num_columns > 1)
     for column in table.columns:
         if not blank.any():
             return table
         words, codes, _ = text_column(column)
         blank &= np.array([not word.strip() for word in words], bool)[codes]
+    if keeps_inner:
+        blank[: np.flatnonzero(~blank).max(initial=-1) + 1] = False
     return table.filter(~blank)
 
 

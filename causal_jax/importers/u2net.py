@@ -56,7 +56,9 @@ def load(
         if path.suffix.lower() == _ONNX:
             if not folded or prefix:
                 raise MisfitError("an .onnx file is folded and has no prefixes")
-            return convert_onnx(onnx_file.read(path), channels)
+            graph = onnx_file.read(path)
+            weight_file.require_finite(path, graph.arrays)
+            return convert_onnx(graph, channels)
         arrays = weight_file.read(path, legacy=True)
         return convert(
             state_dicts.under(arrays, prefix), channels=channels, folded=folded

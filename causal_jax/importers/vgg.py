@@ -104,11 +104,13 @@ def _require_array(arrays: Mapping[str, np.ndarray], name: str, shape: tuple) ->
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
-        return archives.read_arrays(path, names=_npz_names(), limit=_MAX_BYTES)
+        found = archives.read_arrays(path, names=_npz_names(), limit=_MAX_BYTES)
     except ValueError as error:
         raise ValueError(
             f"{path} is damaged or no .npz ({error}): fetch it again"
         ) from error
+    weight_file.require_finite(path, found)
+    return found
 
 
 def _npz_names() -> set[str]:

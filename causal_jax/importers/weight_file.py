@@ -5,6 +5,7 @@ could be executed, and every byte of it is accounted for.
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -30,10 +31,15 @@ def read(path: str | os.PathLike, *, legacy: bool = False) -> dict[str, np.ndarr
     found = (
         safetensors_file.read(path) if is_safe else torch_file.read(path, legacy=legacy)
     )
-    for name, array in found.items():
+    require_finite(path, found)
+    return found
+
+
+def require_finite(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
+    """Raises ValueError where weights are NaN or infinite."""
+    for name, array in arrays.items():
         if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
             raise ValueError(
                 f"{path}: {name} holds values that are not finite: such weights draw "
                 "and read nothing"
             )
-    return found

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from causal_jax.arguments import require_seed
 from causal_jax.messages import one_line
 from causal_jax.recipes import registry, settings
 from causal_jax.recipes.settings import Settings
@@ -313,6 +314,7 @@ def check(recipe: Recipe, config: Settings) -> None:
       ValueError: a setting cannot be right.
     """
     try:
+        require_seed(config.seed)
         recipe.check(config)
     except ValueError as error:
         raise ValueError(one_line(error)) from error

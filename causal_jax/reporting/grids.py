@@ -19,6 +19,7 @@ INK, FAINT, PAPER = (30, 34, 40), (120, 126, 134), (255, 255, 255)
 _GAP = 8  # pixels between cells
 _TEXT, _CAPTION, _TITLE = 15, 12, 20  # font sizes in pixels
 _LEADING = 1.3  # line height over font size
+_LARGEST = 3.0  # of an imagined picture: a drawn one and a residual
 
 
 def to_uint8(images) -> np.ndarray:
@@ -28,6 +29,23 @@ def to_uint8(images) -> np.ndarray:
         return images
     levels = (np.clip(np.nan_to_num(images, nan=-1.0), -1.0, 1.0) + 1.0) * 127.5
     return np.round(levels).astype(np.uint8)
+
+
+def require_pictures(images) -> None:
+    """Raises ValueError on values that `to_uint8` would show as something else."""
+    images = np.asarray(images)
+    is_float = np.issubdtype(images.dtype, np.floating)
+    if images.dtype != np.uint8 and not is_float:
+        raise ValueError(
+            f"pictures are uint8, or floats in [-1, 1], not {images.dtype}: give "
+            "images.astype(np.uint8) of levels from 0 to 255"
+        )
+    if is_float and images.size and np.nanmax(np.abs(images)) > _LARGEST:
+        low, high = np.nanmin(images), np.nanmax(images)
+        raise ValueError(
+            f"float pictures are in [-1, 1], and these from {low:.4g} to {high:.4g}: "
+            "scale them, or give uint8 of levels from 0 to 255"
+        )
 
 
 def grid(
@@ -201,8 +219,8 @@ def _font_of_size(size: int):
 
 
 def text_width(text: str, size: int) -> int:
-    """Width of one line in pixels."""
-    return int(_font_of_size(size).getlength(text)) + 1
+    """Width of one line in pixels; breaks in it are blanks."""
+    return int(_font_of_size(size).getlength(" ".join(text.split()))) + 1
 
 
 def wrap(text: str, width: int, size: int) -> list[str]:

@@ -77,13 +77,14 @@ def images(
       title: a line above everything.
 
     Raises:
-      ValueError: another shape, or another number of texts.
+      ValueError: another shape, kind or range of values, or another number of texts.
 
     Example:
       >>> images(np.zeros((2, 4, 4, 3)), row_labels=["black"], scale=8).height
       48
     """
     values = np.asarray(values)
+    grids.require_pictures(values)
     if values.ndim in (4, 5) and values.shape[-1] == 1:
         values = np.repeat(values, 3, axis=-1)
     return grids.grid(

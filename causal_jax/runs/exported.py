@@ -4,7 +4,6 @@ Only the programs and their parameters are used, no model code; `docs/export.md`
 same in a few lines for a machine without this library.
 """
 
-import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -20,10 +19,11 @@ from causal_jax import graph as graphs
 from causal_jax.messages import one_line
 
 FORMAT = 1
+_KEYS = {"parameters", "sha256", "platforms", "refused", "nodes", "versions", "command"}
 PLATFORMS = ("cpu", "cuda", "tpu")
 ENTRIES = ("sample", "counterfactual", "counterfactual_images")
 _ALIASES = {"gpu": "cuda"}  # what JAX calls its backend
-_MAX_MEMBER = 4 << 30
+_MAX_RECEIPT, _MAX_UNPACKED = 64 << 20, 4 << 30  # bytes
 
 
 class Exported:
@@ -214,13 +214,21 @@ def load(path: str | Path, *, platform: str | None = None) -> Exported:
 
 def _members(path: Path, platform: str) -> tuple[dict[str, Any], dict[str, bytearray]]:
     """The receipt, and the members that a platform needs."""
-    read = functools.partial(archives.read_member, limit=_MAX_MEMBER)
+    read = archives.read_member
     with archives.open_zip(path) as archive:
-        receipt = json.loads(read(archive, archive.getinfo("receipt.json")))
+        info = archive.getinfo("receipt.json")
+        receipt = json.loads(read(archive, info, limit=_MAX_RECEIPT))
         if receipt["format"] != FORMAT:
             raise ValueError(f"it is of format {receipt['format']}, which is unknown")
-        infos = [i for i in archive.infolist() if _is_needed(i.filename, platform)]
-        return receipt, {info.filename: read(archive, info) for info in infos}
+        if missing := _KEYS - receipt.keys():
+            raise ValueError(f"its receipt lacks {min(missing)!r}")
+        names = [n for n in receipt["sha256"] if _is_needed(n, platform)]
+        infos = [i for i in archive.infolist() if i.filename in names]
+        if sum(info.file_size for info in infos) > _MAX_UNPACKED:
+            raise ValueError(f"it unpacks to more than {_MAX_UNPACKED:,} bytes")
+        return receipt, {
+            info.filename: read(archive, info, limit=_MAX_UNPACKED) for info in infos
+        }
 
 
 def _is_needed(member: str, platform: str) -> bool:

@@ -48,6 +48,8 @@ def test_two_of_midpoints_seconds_and_fps_give_the_third(given, wanted):
         ({"midpoints": 3, "seconds": 1.0, "fps": 2.0}, "give two, the third follows"),
         ({"seconds": -1.0}, "--seconds is -1: give a number above 0"),
         ({"fps": 0.0}, "--fps is 0: give a number above 0"),
+        ({"seconds": float("inf")}, "--seconds is inf: give a number above 0"),
+        ({"fps": float("nan")}, "--fps is nan: give a number above 0"),
         ({"midpoints": -1}, "--midpoints is -1"),
         ({"seconds": 1e6}, "at most 10000 frames"),
         ({"num": 0}, "at least one picture"),

@@ -65,6 +65,7 @@ def test_parts_that_are_not_named_have_all_classes(scm, tmp_path, text, wanted):
         ("shape", "'shape' names no class"),
         ("shape=", "names no class"),
         ("shape=1;shape_label=2", "names 'shape_label' twice"),
+        ("shape=3|3|5", "twice, and classes once each"),
         ("best", "metrics.json is missing: run causal-jax evaluate"),
     ],
 )

@@ -87,6 +87,22 @@ def test_mistakes_are_one_line(python_m, assert_one_line, arguments, message):
 # --- the commands as one --------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--do=A=1", "--do=B=0"], "usage: --do is given twice: give all that it says"),
+        (["--seed=-1"], "sample: a seed is a whole number from 0 to 2^32 - 1, not -1"),
+        (["--seed=4294967296"], "from 0 to 2^32 - 1, not 4294967296"),
+        (["--raw_csv"], "sample: --raw_csv is of a .csv"),
+    ],
+)
+def test_what_would_be_answered_otherwise_than_asked_is_refused(
+    python_m, assert_one_line, arguments, message
+):
+    command = ["--workdir=none", "--out=x.png", *arguments]
+    assert_one_line(python_m("experiments.sample", *command), message)
+
+
 def test_without_a_command_all_are_listed_with_a_line_each(python_m):
     done = python_m("causal_jax.cli")
     assert done.returncode == 0 and len(COMMANDS) == 13

@@ -54,6 +54,20 @@ def test_mistakes_are_one_line_and_write_nothing(
     assert "\n" not in str(error.value) and not out.exists()
 
 
+def test_neither_its_source_nor_a_run_is_replaced(flags_of, tmp_path):
+    source = tmp_path / "weights.safetensors"
+    source.write_bytes(b"of somebody else")
+    given = {"from": str(source), "as": "u2netp", "out": str(tmp_path)}
+    with pytest.raises(ValueError, match="would replace --from: name another folder"):
+        import_weights.main(flags_of(import_weights, **given))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text("{}")
+    given["out"] = str(tmp_path / "run")
+    with pytest.raises(ValueError, match="holds a run: name another folder"):
+        import_weights.main(flags_of(import_weights, **given))
+    assert source.read_bytes() == b"of somebody else"
+
+
 def test_the_command_goes_by_its_own_name(python_m, assert_one_line):
     done = python_m("causal_jax.cli", "import", "--from=x", "--as=u2nep", "--out=y")
     assert_one_line(done, "import: there is no importer 'u2nep'")

@@ -259,3 +259,16 @@ def test_after_twins_of_a_table_its_own_rows_are_imagined(tables):
     assert following.startswith(
         "Next: causal-jax counterfactual --workdir=run --units="
     )
+
+
+def test_a_name_that_no_archive_may_have_is_refused(tmp_path):
+    graph = graphs.build([], nodes=["../A"], states={"../A": "01"})
+    model = SCM(graph, {"../A": Tabular(2)})
+    params = model.init(jax.random.key(0))
+    parts = [model.sample(params, jax.random.key(1), num=2)]
+    with pytest.raises(ValueError, match="'../A' is no name .*: write --out=FILE.csv"):
+        sample_files.write(tmp_path / "out.npz", model, parts, twin=False)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ValueError, match="is a folder: name a file"):
+        (tmp_path / "out.csv").mkdir()
+        sample_files.write(tmp_path / "out.csv", model, parts, twin=False)

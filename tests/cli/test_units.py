@@ -56,6 +56,8 @@ def test_units_of_which_nothing_was_seen_are_left_out_and_said(ask, capsys):
     half = len(lines) // 2  # both rows are alike
     assert lines[:half] == [line | {"unit": "1"} for line in lines[half:]]
     assert "nothing was seen of them: units 2." in capsys.readouterr().out
+    blank = ask("A,B\n1,0\n,\n0,2\n,\n")
+    assert {line["unit"] for line in blank} == {"1", "3"}
 
 
 def test_what_a_table_has_no_column_for_is_inferred(ask, tables, capsys):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from causal_jax.data import tables
+from causal_jax.data import csv_files, tables
 from causal_jax.data.column_states import is_missing
 
 CASES = Path(__file__).parent / "cases"
@@ -289,3 +289,15 @@ def test_the_parsers_are_imported_when_a_table_is_read(module):
     )
     loaded = {name.split(".")[0] for name in done.stdout.split()}
     assert not {"pyarrow", "narwhals", "pandas", "polars"} & loaded
+
+
+def test_a_row_without_any_cell_keeps_its_place_where_it_is_asked_for(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("A,B\n1,0\n,\n0,1\n,\n,\n")
+    for kept, expected in ((True, ["1", "", "0"]), (False, ["1", "0"])):
+        found = csv_files.read_text(path, blank_rows=kept)
+        words, codes, _ = found.column("A")
+        assert [words[code] for code in codes] == expected
+    path.write_text("A,B\n,\n,\n")
+    with pytest.raises(ValueError, match="holds only a header"):
+        csv_files.read_text(path)

@@ -65,6 +65,9 @@ def test_files_that_do_not_fit_are_refused_in_one_line(arrays, tmp_path):
     np.savez(tmp_path / "one.npz", **{first: arrays[first]})
     with pytest.raises(ValueError, match="does not hold .* no VGG16_0/Conv_0/bias"):
         vgg.load(tmp_path / "one.npz")
+    np.savez(tmp_path / "nan.npz", **{first: np.full((3, 3, 3, 64), np.nan)})
+    with pytest.raises(ValueError, match=f"{first} holds values that are not finite"):
+        vgg.load(tmp_path / "nan.npz")
     np.savez(tmp_path / "two.npz", **{first: np.zeros((5, 5, 3, 64))})
     with pytest.raises(ValueError, match=r"is \[5, 5, 3, 64\], not \[3, 3, 3, 64\]"):
         vgg.load(tmp_path / "two.npz")

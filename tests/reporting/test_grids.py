@@ -89,6 +89,11 @@ def test_lines_fit_their_width_and_long_words_are_cut():
     assert grids.wrap("", 100, 12) == []
 
 
+def test_a_line_break_in_a_label_is_a_blank():
+    assert grids.text_width("a\nb\rc", 12) == grids.text_width("a b c", 12)
+    grids.grid(tiles(1), row_labels=["A=a\nb"], column_labels=["\r\n"], title="a\nb")
+
+
 def test_letters_beyond_english_are_drawn():
     """A box that stands for a letter that a font lacks is the same for all."""
 

@@ -87,6 +87,19 @@ def test_images_have_the_pixels_of_the_values():
         plot.images(np.zeros((2, 4, 4, 2)))
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.full((2, 4, 4, 3), 30), "uint8, or floats in .-1, 1., not int64"),
+        (np.zeros((2, 4, 4, 3), bool), "not bool"),
+        (np.full((2, 4, 4, 3), 200.0), "and these from 200 to 200: scale them"),
+    ],
+)
+def test_images_that_would_be_shown_as_others_are_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        plot.images(values)
+
+
 def test_twins_stand_below_each_other(drawn):
     scm, (before, after) = drawn
     same = np.asarray(plot.twins(scm, before, before, row_labels=("a", "b")))

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -17,6 +18,7 @@ from causal_jax import SCM, bernoulli, categorical, export, linear_gaussian
 from causal_jax import graph as graphs
 from causal_jax.networks.cgn import mnist
 from causal_jax.networks.image import ImageGenerator
+from causal_jax.runs import exported as exported_file
 
 pytestmark = pytest.mark.slow
 
@@ -227,6 +229,31 @@ def test_other_platforms_are_refused(rainy, tmp_path):
     with pytest.raises(ValueError, match="no platform 'gpu'"):
         export.save(tmp_path / "m.zip", *labels_and_image(), platforms=["gpu"])
     assert not (tmp_path / "m.zip").exists()
+
+
+def test_a_receipt_without_what_it_has_to_say_is_refused(rainy, tmp_path):
+    def change(name, data):
+        if name != "receipt.json":
+            return data
+        receipt = json.loads(data)
+        del receipt["platforms"]
+        return json.dumps(receipt).encode()
+
+    made_up = rewritten(rainy, tmp_path / "made_up.zip", change)
+    with pytest.raises(ValueError, match="its receipt lacks 'platforms'"):
+        export.load(made_up)
+
+
+def test_members_that_are_not_listed_are_not_unpacked(rainy, tmp_path, monkeypatch):
+    padded = tmp_path / "padded.zip"
+    shutil.copy(rainy, padded)
+    with zipfile.ZipFile(padded, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("params/999.npy", bytes(1 << 22))
+    monkeypatch.setattr(exported_file, "_MAX_UNPACKED", 1 << 22)
+    assert export.load(padded).receipt["format"] == 1
+    monkeypatch.setattr(exported_file, "_MAX_UNPACKED", 100)
+    with pytest.raises(ValueError, match="unpacks to more than 100 bytes"):
+        export.load(padded)
 
 
 def rewritten(path, out, change):

@@ -124,7 +124,7 @@ def read_class_names(path: str | Path) -> tuple[str, ...]:
       ValueError: no such file, or one that holds no such list.
     """
     try:
-        lines = Path(path).expanduser().read_text(encoding="utf-8").splitlines()
+        lines = Path(path).expanduser().read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError as error:
         raise ValueError(f"there is no file {path}: give one of class names") from error
     except (OSError, UnicodeDecodeError) as error:
