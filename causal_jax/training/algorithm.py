@@ -46,4 +46,6 @@ def require_moving(average_rate: float) -> None:
 
 def averaged(average: Params, params: Params, rate: float) -> Params:
     """Exponential moving average: average + rate * (params - average)."""
+    if isinstance(rate, float) and rate == 1:
+        return params
     return jax.tree.map(lambda a, p: a + rate * (p - a), average, params)
