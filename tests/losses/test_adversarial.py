@@ -207,6 +207,25 @@ def test_the_loss_of_a_batch_is_that_of_its_rows():
     assert float(loss) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("num", [2, 16, 37, 512])
+def test_a_bias_that_moves_all_rows_alike_has_no_gradient(num):
+    """Not even what rounding leaves of it, of which Adam would make a whole step."""
+    rows = jax.random.uniform(jax.random.key(num), (2, num, 3))
+    weights = jax.random.normal(jax.random.key(1), (2, 3, 3)) / 3
+
+    def loss_fn(biases):
+        def judged(x):
+            hidden = jax.nn.leaky_relu(x @ weights[0] + biases["hidden"], 0.2)
+            return hidden @ weights[1][0] + biases["last"]
+
+        mix = jnp.full(num, 0.3)
+        return adversarial.critic_loss(judged, *rows, mix, penalty_weight=0.1)[0]
+
+    biases = {"hidden": jnp.full(3, 10.0), "last": jnp.float32(0)}
+    gradients = jax.jit(jax.grad(loss_fn))(biases)
+    assert all((gradient == 0).all() for gradient in gradients.values())
+
+
 def test_a_flat_critic_has_a_finite_gradient():
     def loss_fn(w):
         rows = jnp.ones((2, 3))
