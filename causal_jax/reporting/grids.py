@@ -17,7 +17,7 @@ from causal_jax import files
 
 INK, FAINT, PAPER = (30, 34, 40), (120, 126, 134), (255, 255, 255)
 _GAP = 8  # pixels between cells
-_TEXT, _CAPTION, _TITLE = 15, 12, 20  # font sizes in pixels
+_TEXT, _CAPTION, _TITLE = 14, 11, 20  # font sizes in pixels
 _LEADING = 1.3  # line height over font size
 _LARGEST = 3.0  # of an imagined picture: a drawn one and a residual
 
