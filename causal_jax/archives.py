@@ -88,10 +88,19 @@ def open_zip(
     return archive
 
 
+def leads_out(name: str) -> bool:
+    """Whether a member's name is a place outside of the archive's folder.
+
+    >>> leads_out("params/0.npy"), leads_out("../0.npy")
+    (False, True)
+    """
+    return ".." in name.split("/") or name.startswith("/") or "\\" in name
+
+
 def _require_names(archive: zipfile.ZipFile) -> None:
     seen = set()
     for name in (info.filename for info in archive.infolist()):
-        if ".." in name.split("/") or name.startswith("/") or "\\" in name:
+        if leads_out(name):
             shown = name[:_SHOWN]
             raise RefusedError(f"a member leaves the archive's folder, {shown!r}")
         if name in seen:

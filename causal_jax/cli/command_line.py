@@ -113,7 +113,7 @@ def _expand_home(own: list[str]) -> None:
     """~/a is a place in the user's home, which a shell leaves as it is in --out=~/a."""
     for name in own:
         value = flags.FLAGS[name].value
-        if isinstance(value, str) and value.startswith("~"):
+        if isinstance(value, str) and value.startswith("~/"):
             flags.FLAGS[name].value = str(Path(value).expanduser())
 
 

@@ -130,9 +130,9 @@ def _require_settings(args: flags.FlagValues) -> None:
     if args.num < 1:
         raise ValueError(f"--num={args.num}: it is at least 1")
     for kind, defaults in _FLAGS_OF.items():
-        given = [name for name in defaults if getattr(args, name) != defaults[name]]
-        if given and kind not in _kinds(args):
-            raise ValueError(f"--{given[0]} is of --kinds={kind}: leave it out")
+        said = [name for name in defaults if getattr(args, name) != defaults[name]]
+        if said and kind not in _kinds(args):
+            raise ValueError(f"--{said[0]} is of --kinds={kind}: leave it out")
     if args.seed < 0:
         raise ValueError(f"--seed={args.seed}: it is at least 0")
     if args.masker_size < _MIN_MASKER_SIZE:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from causal_jax import files
+from causal_jax import archives, files
 from causal_jax.data import tables
 from causal_jax.data.records import Table
 from causal_jax.reporting import grids, sheets
@@ -70,7 +70,7 @@ def _label_tables(scm: SCM, parts: Parts, twin: bool) -> Iterator[Table]:
 def _write_npz(path: Path, scm: SCM, parts: Parts, twin: bool) -> None:
     """Parts are kept on the disk, an array a file, until all are there."""
     for name in scm.nodes:
-        if ".." in name.split("/") or name.startswith("/") or "\\" in name:
+        if archives.leads_out(name):
             raise ValueError(
                 f"--out: {name!r} is no name that an array of an .npz may have (it "
                 "looks like a place outside): write --out=FILE.csv"

@@ -94,6 +94,7 @@ def test_mistakes_are_one_line(python_m, assert_one_line, arguments, message):
         (["--seed=-1"], "sample: a seed is a whole number from 0 to 2^32 - 1, not -1"),
         (["--seed=4294967296"], "from 0 to 2^32 - 1, not 4294967296"),
         (["--raw_csv"], "sample: --raw_csv is of a .csv"),
+        (["--do=~A=1"], "sample: none holds no run"),  # a label, and nobody's home
     ],
 )
 def test_what_would_be_answered_otherwise_than_asked_is_refused(
