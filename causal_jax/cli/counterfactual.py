@@ -25,7 +25,8 @@ it, one draw of them is shown (noise and states coupled as the model's mechanism
 with bounds that hold for every coupling.
 
 --units is a table, a row a unit, whose columns are labels of the model; a label that it
-has no column for, or an empty cell, is inferred; rows without any are left out. Written
+has no column for, or an empty cell, is inferred; rows without any are left out. Units
+go by their number, or by what the column --id calls them. Written
 is the probability of each state of each label that may change, given all that was seen
 of the unit, in the model's coupling, and its bounds where the unit was seen whole.
 Probabilities are exact where there is a closed form, else of 10,000 draws, with the
@@ -55,6 +56,7 @@ def define_flags() -> None:
     flags.DEFINE_string("workdir", None, "Folder of a trained run.", required=True)
     flags.DEFINE_string("image", "", "Files, or numbers of held-out pictures.")
     flags.DEFINE_string("units", "", "A CSV table, a row a unit: labels alone.")
+    flags.DEFINE_string("id", "", "Column of --units that names them; else numbers.")
     flags.DEFINE_string("do", None, 'Interventions, "Smiling=1".', required=True)
     flags.DEFINE_string(
         "out", None, "File to write: .png or .html; .csv of --units.", required=True
@@ -78,8 +80,10 @@ def main(args: flags.FlagValues) -> None:
             raise ValueError("--labels are a picture's; a row of --units says its own")
         if not args.residual:
             raise ValueError("--noresidual is a picture's; --units are labels alone")
-        units.imagine(args.workdir, args.units, args.do, path, args.seed)
+        units.imagine(args.workdir, args.units, args.do, path, args.seed, args.id)
         return
+    if args.id:
+        raise ValueError("--id names a column of --units; a picture has none")
     if path.suffix not in ENDINGS:
         raise ValueError(f"--out={path} must end in {' or '.join(ENDINGS)}")
     files.require_no_folder(path)

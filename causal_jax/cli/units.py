@@ -1,7 +1,7 @@
 """Rows of a table as units: what each would have been, a line a label and state."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +27,7 @@ class Line(NamedTuple):
     """One state of one label in the world of the intervention; a column each.
 
     Attributes:
-      unit: the row's number, from 1.
+      unit: the row's number, from 1, or what a column calls it.
       label: a label that may change, or was not seen.
       factual: its state as seen; empty if it was not.
       state: the state that is spoken of.
@@ -38,7 +38,7 @@ class Line(NamedTuple):
       at_most: upper bound.
     """
 
-    unit: int
+    unit: int | str
     label: str
     factual: str
     state: str
@@ -55,11 +55,22 @@ class Line(NamedTuple):
         ]
 
 
-def imagine(workdir: str, path: str, text: str, out: Path, seed: int) -> None:
+def imagine(
+    workdir: str, path: str, text: str, out: Path, seed: int, named_by: str = ""
+) -> None:
     """Writes what the units of a table would have been under --do=`text`.
 
+    Args:
+      workdir: folder of a trained run.
+      path: the table, a row a unit.
+      text: interventions, "Smoker=no".
+      out: CSV file to write.
+      seed: of what is drawn.
+      named_by: the column that says what units are called; "" for their numbers.
+
     Raises:
-      ValueError: no such run, label or state; a row that is impossible in the model.
+      ValueError: no such run, column, label or state; a row that is impossible in the
+        model.
     """
     if out.suffix != ".csv":
         raise ValueError(f"--out={out} must end in .csv, which --units writes")
@@ -68,7 +79,7 @@ def imagine(workdir: str, path: str, text: str, out: Path, seed: int) -> None:
         raise ValueError(f"--out={out} would replace --units: name another file")
     scm, params = _tables(*label_model(*load(workdir)))
     do = _intervention(scm, text)
-    seen, rows = _read(scm, path)
+    seen, rows, names = _read(scm, path, named_by)
     is_seen = (rows >= 0).any(1)
     if not is_seen.any():
         raise ValueError(f"{path}: nothing was seen of any unit: fill in some labels")
@@ -86,11 +97,11 @@ def imagine(workdir: str, path: str, text: str, out: Path, seed: int) -> None:
             key_unit = jax.random.fold_in(key, i)
             answers.append(list(_lines(scm, params, unit, do, key_unit, limits)))
         except ValueError as error:
-            raise ValueError(f"{path}, unit {first[i] + 1}: {error}") from error
+            raise ValueError(f"{path}, unit {names[first[i]]}: {error}") from error
         no_bounds = no_bounds or why
     lines = [
-        line._replace(unit=number)
-        for number, i in enumerate(which.ravel(), 1)
+        line._replace(unit=name)
+        for name, i in zip(names, which.ravel(), strict=True)
         for line in answers[i]
     ]
     with files.whole(out, newline="") as file:
@@ -98,7 +109,7 @@ def imagine(workdir: str, path: str, text: str, out: Path, seed: int) -> None:
         writer.writerows([Line._fields, *(line.cells() for line in lines)])
     print("\n".join(_told(scm, seen, lines, no_bounds)))
     if not is_seen.all():
-        shown = [str(i + 1) for i in np.flatnonzero(~is_seen)[: _NUM_SHOWN + 1]]
+        shown = [str(names[i]) for i in np.flatnonzero(~is_seen)[: _NUM_SHOWN + 1]]
         shown[_NUM_SHOWN:] = ["..."] * (len(shown) > _NUM_SHOWN)
         print(f"Left out, as nothing was seen of them: units {', '.join(shown)}.")
     print(f"wrote {len(lines)} lines of {len(rows)} units to {out}")
@@ -123,15 +134,20 @@ def _intervention(scm: SCM, text: str) -> dict[str, np.ndarray]:
     return do
 
 
-def _read(scm: SCM, path: str) -> tuple[tuple[str, ...], np.ndarray]:
-    """The labels that a table has, in the model's order, and their states, int [N, n].
+def _read(
+    scm: SCM, path: str, named_by: str
+) -> tuple[tuple[str, ...], np.ndarray, Sequence[int | str]]:
+    """The labels that a table has, in the model's order, their states, int [N, n],
+    and what the units are called.
 
     An empty cell, or a word that stands for one, is -1: not seen of that unit.
 
     Raises:
-      ValueError: none of the labels, or a cell that is none of its label's states.
+      ValueError: none of the labels, no such column of names, or a cell that is none
+        of its label's states.
     """
-    text = csv_files.read_text(Path(path), scm.nodes, blank_rows=True)
+    asked = (*scm.nodes, named_by) if named_by else scm.nodes
+    text = csv_files.read_text(Path(path), asked, blank_rows=True)
     seen = tuple(name for name in scm.nodes if name in text.names)
     if not seen:
         raise ValueError(
@@ -151,7 +167,11 @@ def _read(scm: SCM, path: str) -> tuple[tuple[str, ...], np.ndarray]:
                 )
         index = np.array([known.get(word, -1) for word in column.words], np.int32)
         columns.append(index[column.codes])
-    return seen, np.stack(columns, axis=-1)
+    names: Sequence[int | str] = range(1, text.num_rows + 1)
+    if named_by:
+        column = text.column(named_by)
+        names = [column.words[code] for code in column.codes]
+    return seen, np.stack(columns, axis=-1), names
 
 
 def _bounds(scm: SCM, params: Params, unit: dict, do: dict) -> tuple[dict, str]:

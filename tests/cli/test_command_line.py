@@ -15,7 +15,16 @@ FLAGS = {
     "train": {"config", "workdir"},
     "evaluate": {"workdir"},
     "sample": {"workdir", "num", "do", "given", "seed", "out"},
-    "counterfactual": {"workdir", "image", "units", "do", "labels", "out", "seed"},
+    "counterfactual": {
+        "workdir",
+        "image",
+        "units",
+        "id",
+        "do",
+        "labels",
+        "out",
+        "seed",
+    },
 }
 
 

@@ -50,6 +50,20 @@ def test_every_row_has_the_law_and_the_bounds_of_its_labels(ask, tables):
             np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+def test_units_are_called_what_a_column_says(ask, capsys):
+    lines = ask(ROWS, id="note")
+    assert [line["unit"] for line in lines] == [
+        "xyz"[int(line["unit"]) - 1] for line in ask()
+    ]
+    ask("id,A,B\na7,0,1\na8,,\n", id="id")
+    assert "nothing was seen of them: units a8." in capsys.readouterr().out
+    # The first column, of numbers without a name, is an index where nobody asks for it.
+    assert {line["unit"] for line in ask("no,A,B\n7,0,1\n9,1,0\n", id="no")} == {
+        "7",
+        "9",
+    }
+
+
 def test_units_of_which_nothing_was_seen_are_left_out_and_said(ask, capsys):
     lines = ask(ROWS.replace("0,y,1,0,0", ",y,,NA,"))
     assert {line["unit"] for line in lines} == {"1", "3"}
@@ -85,6 +99,8 @@ def test_what_a_table_has_no_column_for_is_inferred(ask, tables, capsys):
         (ROWS, {"image": "face.png"}, "--image=FILE, a picture, or --units=FILE.csv"),
         (ROWS, {"out": "out.png"}, "must end in .csv, which --units writes"),
         ("A,note\n,x\n,y\n", {}, "nothing was seen of any unit"),
+        (ROWS, {"id": "name"}, "no column 'name'"),
+        (ROWS, {"units": "", "image": "face.png", "id": "note"}, "a picture has none"),
         (ROWS, {"labels": "A=0"}, "--labels are a picture's"),
         (ROWS, {"residual": False}, "--noresidual is a picture's"),
         (ROWS, {"do": ""}, '--do names no label: --do="'),
