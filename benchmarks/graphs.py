@@ -43,15 +43,19 @@ def comparisons(args: argparse.Namespace) -> dict[str, Callable[[], Comparison]]
     found["linear_counterfactual"] = linear_counterfactual
     found["grid_1"] = lambda: grid(1)
     found["grid_1000"] = lambda: grid(1000)
-    found["chain"] = lambda: fresh("a chain of 300 nodes, a first answer", "chain")
+    what = "a chain of 300 nodes, a first answer"
+    found["chain"] = lambda: fresh(what, "chain", must=8, goal=4)
     for question in ("do", "counterfactual"):
         found[f"chain_{question}"] = lambda q=question: fresh(
-            f"the same, then {q} at another node", "chain", q
+            f"the same, then {q} at another node", "chain", q, must=8, goal=4
         )
     if folder and (folder / "munin.bif.gz").is_file():
         file = str(folder / "munin.bif.gz")
         found["munin_first"] = lambda: fresh(
-            f"munin (1,041 nodes), {ROWS:,} rows, a first answer", file
+            f"munin (1,041 nodes), {ROWS:,} rows, a first answer",
+            file,
+            must=10,
+            goal=5,
         )
         found["munin_warm"] = lambda: munin_warm(file)
     return found
@@ -146,7 +150,9 @@ def munin_warm(file: str) -> Comparison:
     def timed() -> None:
         jax.block_until_ready(scm.sample(params, KEY, num=ROWS))
 
-    return Comparison(what=f"munin, {ROWS:,} rows, warm", ours=timed, rounds=3)
+    return Comparison(
+        what=f"munin, {ROWS:,} rows, warm", ours=timed, must=3, goal=2, rounds=3
+    )
 
 
 # --- numbers --------------------------------------------------------------------------
@@ -206,7 +212,10 @@ def linear_counterfactual() -> Comparison:
 
 
 def grid(units: int) -> Comparison:
-    """A thousand interventions in one call, against a loop of compiled calls."""
+    """A thousand interventions in one call, against a loop of compiled calls.
+
+    Both again and again: a call of microseconds by itself finds its threads asleep.
+    """
     scm, params = linear_model()
     values = jnp.linspace(-1, 1, 1000)
 
@@ -215,15 +224,25 @@ def grid(units: int) -> Comparison:
 
     together, alone = jax.jit(jax.vmap(one)), jax.jit(one)
     separate = list(values)
+    count = 100 if units == 1 else 10
+
+    def call() -> np.ndarray:
+        for _ in range(count):
+            found = np.asarray(together(values))
+        return found
 
     def loop() -> np.ndarray:
-        return np.array(jax.device_get([alone(value) for value in separate]))
+        for _ in range(count):
+            found = np.array(jax.device_get([alone(value) for value in separate]))
+        return found
 
     return Comparison(
         what=f"1,000 interventions in one call, {units:,} units each, against a loop "
         "of calls of one compiled function",
-        ours=lambda: np.asarray(together(values)),
+        ours=call,
         theirs=loop,
+        must=500 if units == 1 else 11,
+        count=count,
         check=lambda ours, theirs: np.testing.assert_allclose(ours, theirs, atol=1e-4),
     )
 
@@ -251,7 +270,9 @@ def require_shares(ours: list, exact: list, num: int, names) -> None:
 # --- first answers, each in a process of its own --------------------------------------
 
 
-def fresh(what: str, model: str, question: str = "see") -> Comparison:
+def fresh(
+    what: str, model: str, question: str = "see", *, must: float, goal: float
+) -> Comparison:
     """The time of a first answer: a new process, no cache of compiled programs."""
     environment = dict(os.environ)
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)
@@ -267,7 +288,9 @@ def fresh(what: str, model: str, question: str = "see") -> Comparison:
         )
         return float(done.stdout.split()[-1])
 
-    return Comparison(what=what, ours=timed, rounds=3, says_seconds=True)
+    return Comparison(
+        what=what, ours=timed, must=must, goal=goal, rounds=3, says_seconds=True
+    )
 
 
 def answer(model: str, question: str) -> float:

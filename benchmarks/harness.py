@@ -35,7 +35,8 @@ class Comparison(NamedTuple):
       ours: runs ours and waits for it; returns what `check` compares, or None.
       opponent: the name of a function of `benchmarks.opponents`, or "" for none.
       settings: its arguments: numbers and text.
-      must: how many times as fast ours has to be; None where there is no opponent.
+      must: how many times as fast ours has to be; without an opponent the seconds it
+        may take.
       goal: the same of the goal.
       must_rate: the least share of the matrix product's rate, of `operations`.
       goal_rate: the same of the goal.
@@ -246,7 +247,11 @@ def line(what: str, figures: dict) -> str:
         theirs += f" ({figures['variant']})"
     if "ratio" in figures:
         ratio = "{ratio:.3g} ({ratio_min:.3g} to {ratio_max:.3g})".format(**figures)
-    asked = [f"{figures[n]:g}" if n in figures else "-" for n in ("must", "goal")]
+    unit = "" if "ratio" in figures else " s"
+    asked = [
+        f"{figures[name]:g}{unit}" if name in figures else "-"
+        for name in ("must", "goal")
+    ]
     return f"| {' | '.join([what, ours, theirs, ratio, *asked])} |"
 
 

@@ -88,3 +88,8 @@ def test_the_table_names_the_opponents_fastest_way_and_the_rate_reached():
         "0.2 s (channels last, eager) | "
         "20 (19 to 21) | 16 | - |"
     )
+
+
+def test_without_an_opponent_the_table_says_the_seconds_that_it_may_take():
+    figures = {"ours_seconds": 2.5, "must": 10, "goal": 5}
+    assert harness.line("net", figures) == "| net | 2.5 s | - | - | 10 s | 5 s |"
