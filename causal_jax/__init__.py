@@ -4,18 +4,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from causal_jax import graph, interventions
+from causal_jax.additive_noise import AdditiveNoise, Constant
+from causal_jax.flax_modules import from_module
 from causal_jax.interventions import Modify, Randomize, Replace, Scale, Set, Shift
 from causal_jax.linear import LinearGaussian, linear_gaussian
-from causal_jax.mechanism import (
-    AdditiveNoise,
-    Constant,
-    Mechanism,
-    Tabular,
-    bernoulli,
-    categorical,
-    from_module,
-)
+from causal_jax.mechanism import Mechanism
 from causal_jax.scm import SCM
+from causal_jax.tabular import Tabular, bernoulli, categorical
 
 if TYPE_CHECKING:
     from causal_jax.reporting import notebook as plot

@@ -16,8 +16,9 @@ import numpy as np
 
 from causal_jax import chunked, factors, kinds, posterior
 from causal_jax.coupling import uniform_between, uniform_of_state
-from causal_jax.mechanism import Discrete, Mechanism, Model, Tabular, node_key
+from causal_jax.mechanism import Discrete, Mechanism, Model, node_key
 from causal_jax.particles import EFFECTIVE
+from causal_jax.tabular import Tabular
 from causal_jax.types import Array, Key, Noise, Params, Values
 
 

@@ -11,12 +11,7 @@ import numpy as np
 
 from causal_jax import graph as graphs
 from causal_jax import interventions as iv
-from causal_jax.mechanism import (
-    Intervention,
-    Model,
-    require_mechanism,
-    require_parents,
-)
+from causal_jax.mechanism import Intervention, Model, require_mechanism, require_parents
 from causal_jax.messages import one_line
 from causal_jax.parameters import require_node_params
 from causal_jax.types import Array, Shapes, Values

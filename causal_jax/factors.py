@@ -20,8 +20,9 @@ import jax.numpy as jnp
 import networkx as nx
 import numpy as np
 
-from causal_jax.mechanism import Model, Tabular, safe_log
+from causal_jax.mechanism import Model, safe_log
 from causal_jax.ops import buckets
+from causal_jax.tabular import Tabular
 from causal_jax.types import Array, Params, Values
 
 MAX_TABLE = 1 << 16  # entries up to which a network is evaluated as a whole table

@@ -17,7 +17,8 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 import jax
 import jax.numpy as jnp
 
-from causal_jax.mechanism import Mechanism, Tabular
+from causal_jax.mechanism import Mechanism
+from causal_jax.tabular import Tabular
 from causal_jax.types import Array, Key, Noise, Params
 
 _Class = TypeVar("_Class", bound=type)

@@ -20,7 +20,8 @@ import numpy as np
 from causal_jax import messages
 from causal_jax.coupling import upper_edges
 from causal_jax.interventions import Set
-from causal_jax.mechanism import Intervention, Mechanism, Model, Tabular
+from causal_jax.mechanism import Intervention, Mechanism, Model
+from causal_jax.tabular import Tabular
 from causal_jax.types import Array, Key, Noise, Params, Shapes
 
 Shape = jax.ShapeDtypeStruct

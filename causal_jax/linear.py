@@ -18,13 +18,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from causal_jax.additive_noise import abducted_normal, normal_log_prob
 from causal_jax.factors import Group
-from causal_jax.mechanism import (
-    Model,
-    abducted_normal,
-    node_key,
-    normal_log_prob,
-)
+from causal_jax.mechanism import Model, node_key
 from causal_jax.types import Array, Key, Noise, Params, Values
 
 

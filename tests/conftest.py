@@ -40,8 +40,8 @@ import numpy as np
 import pytest
 
 from causal_jax import graph as graphs
-from causal_jax.mechanism import categorical
 from causal_jax.scm import SCM
+from causal_jax.tabular import categorical
 
 ROOT = Path(__file__).resolve().parents[1]
 

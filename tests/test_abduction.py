@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from causal_jax.additive_noise import AdditiveNoise
 from causal_jax.data import faces
-from causal_jax.mechanism import AdditiveNoise, Tabular, bernoulli, categorical
 from causal_jax.networks.controller import reference_controller
 from causal_jax.scm import SCM
+from causal_jax.tabular import Tabular, bernoulli, categorical
 
 NUM = 4_000
 KEY = jax.random.key(0)

@@ -17,8 +17,9 @@ FILES = sorted((ROOT / "causal_jax").rglob("*.py"))
 HOUSE = (
     ("types", "archives", "messages", "progress", "files", "graph"),
     ("ops", "losses"),
-    ("coupling", "mechanism", "parameters", "factors", "linear", "particles")
-    + ("posterior", "interventions", "arguments", "kinds", "chunked", "abduction")
+    ("coupling", "mechanism", "tabular", "additive_noise", "flax_modules")
+    + ("parameters", "factors", "linear", "particles", "posterior")
+    + ("interventions", "arguments", "kinds", "chunked", "abduction")
     + ("batches", "rejection", "conditioning", "description", "scm"),
     ("networks", "data"),
     ("importers", "queries"),

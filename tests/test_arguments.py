@@ -8,8 +8,9 @@ import pytest
 from causal_jax import arguments
 from causal_jax import graph as graphs
 from causal_jax import interventions as iv
-from causal_jax.mechanism import AdditiveNoise, Constant, categorical
+from causal_jax.additive_noise import AdditiveNoise, Constant
 from causal_jax.scm import SCM
+from causal_jax.tabular import categorical
 
 NUM = 16
 KEY = jax.random.key(0)

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from causal_jax import interventions as iv
+from causal_jax.additive_noise import AdditiveNoise
 from causal_jax.data import faces
-from causal_jax.mechanism import AdditiveNoise, Tabular
 from causal_jax.rejection import _saturated_product
 from causal_jax.scm import SCM
+from causal_jax.tabular import Tabular
 
 NUM = 5_000
 KEY = jax.random.key(0)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from causal_jax import interventions as iv
-from causal_jax.mechanism import AdditiveNoise, Constant, Tabular, categorical
+from causal_jax.additive_noise import AdditiveNoise, Constant
 from causal_jax.scm import SCM
+from causal_jax.tabular import Tabular, categorical
 
 NUM = 64
 KEY = jax.random.key(0)

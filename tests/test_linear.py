@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from causal_jax import linear, linear_gaussian
-from causal_jax.mechanism import bernoulli
 from causal_jax.scm import SCM
+from causal_jax.tabular import bernoulli
 
 KEY = jax.random.key(0)
 NUM = 20_000

@@ -12,10 +12,12 @@ import pytest
 
 from causal_jax import factors, linear_gaussian, particles, posterior
 from causal_jax import graph as graphs
-from causal_jax.mechanism import AdditiveNoise, Discrete, Tabular
+from causal_jax.additive_noise import AdditiveNoise
+from causal_jax.mechanism import Discrete
 from causal_jax.networks.controller import controller
 from causal_jax.queries.exact import posterior_marginals
 from causal_jax.scm import SCM
+from causal_jax.tabular import Tabular
 
 KEY = jax.random.key(0)
 NUM_NETWORKS = 200 if os.environ.get("CAUSAL_JAX_SLOW") else 12

@@ -8,18 +8,13 @@ import numpy as np
 import pytest
 
 from causal_jax import graph as graphs
+from causal_jax.additive_noise import AdditiveNoise, Constant
+from causal_jax.flax_modules import FromModule
 from causal_jax.interventions import Replace, Scale, Shift
 from causal_jax.linear import LinearGaussian, linear_gaussian
-from causal_jax.mechanism import (
-    AdditiveNoise,
-    Constant,
-    FromModule,
-    Tabular,
-    bernoulli,
-    categorical,
-)
 from causal_jax.queries import bounds, draws, exact, laws, parts, positivity
 from causal_jax.scm import SCM
+from causal_jax.tabular import Tabular, bernoulli, categorical
 
 KEY = jax.random.key(0)
 

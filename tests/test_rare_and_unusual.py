@@ -21,8 +21,9 @@ from causal_jax import (
     graph,
     linear_gaussian,
 )
+from causal_jax.additive_noise import Constant
 from causal_jax.data import tables
-from causal_jax.mechanism import Constant, Discrete
+from causal_jax.mechanism import Discrete
 from causal_jax.queries import bounds, coupled, exact, laws
 
 KEY = jax.random.key(0)

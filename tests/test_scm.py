@@ -13,9 +13,10 @@ import pytest
 from causal_jax import graph as graphs
 from causal_jax import interventions as iv
 from causal_jax import scm as scm_module
-from causal_jax.mechanism import AdditiveNoise, Tabular, bernoulli, categorical
+from causal_jax.additive_noise import AdditiveNoise
 from causal_jax.networks.controller import controller
 from causal_jax.scm import SCM
+from causal_jax.tabular import Tabular, bernoulli, categorical
 
 NUM = 20_000
 KEY = jax.random.key(0)

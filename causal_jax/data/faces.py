@@ -24,8 +24,8 @@ import jax
 import jax.numpy as jnp
 
 from causal_jax.data import celeba_graphs
-from causal_jax.mechanism import categorical
 from causal_jax.scm import SCM
+from causal_jax.tabular import categorical
 from causal_jax.types import Array, Key, Params
 
 LABELS = tuple(celeba_graphs.named("big_causal_graph"))

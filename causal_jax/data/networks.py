@@ -31,9 +31,9 @@ import numpy as np
 from causal_jax import graph as graphs
 from causal_jax.data.bif_lists import cuts, unquoted
 from causal_jax.data.bif_text import Block, Row, Variable, read_statements, text_of
-from causal_jax.mechanism import Tabular
 from causal_jax.messages import one_line
 from causal_jax.scm import SCM
+from causal_jax.tabular import Tabular
 from causal_jax.types import Params
 
 TOLERANCE = 1e-3

@@ -8,10 +8,10 @@ import networkx as nx
 import numpy as np
 
 from causal_jax import graph as graphs
-from causal_jax.mechanism import Tabular
 from causal_jax.metrics import discrete
 from causal_jax.queries import laws
 from causal_jax.scm import SCM
+from causal_jax.tabular import Tabular
 from causal_jax.types import Params
 
 

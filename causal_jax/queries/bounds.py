@@ -27,10 +27,10 @@ import jax.numpy as jnp
 import networkx as nx
 import numpy as np
 
-from causal_jax.mechanism import Tabular
 from causal_jax.parameters import require_params
 from causal_jax.queries import laws
 from causal_jax.scm import SCM
+from causal_jax.tabular import Tabular
 from causal_jax.types import Params
 
 MAX_PATHS = 1 << 14  # combinations of states of the labels on the way to one label

@@ -22,12 +22,12 @@ import numpy as np
 
 from causal_jax import arguments, posterior
 from causal_jax import graph as graphs
-from causal_jax.mechanism import Tabular
 from causal_jax.networks.tabulated import log_table
 from causal_jax.ops.elimination import eliminate_scaled, require_size
 from causal_jax.parameters import require_params
 from causal_jax.queries import laws
 from causal_jax.scm import SCM
+from causal_jax.tabular import Tabular
 from causal_jax.types import Array, Params, Values
 
 

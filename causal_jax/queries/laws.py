@@ -16,11 +16,11 @@ import numpy as np
 
 from causal_jax import arguments
 from causal_jax import graph as graphs
-from causal_jax.mechanism import Tabular
 from causal_jax.networks import controller
 from causal_jax.ops.elimination import require_size
 from causal_jax.parameters import require_params
 from causal_jax.scm import SCM
+from causal_jax.tabular import Tabular
 from causal_jax.types import Key, Params
 
 MAX_STATES = 1 << 14  # joint tables up to this size are enumerated

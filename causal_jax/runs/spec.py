@@ -18,7 +18,7 @@ from causal_jax.scm import SCM
 
 # What a specification may name, "module:class", imported when a file names it.
 MECHANISMS = {
-    "Tabular": "causal_jax.mechanism:Tabular",
+    "Tabular": "causal_jax.tabular:Tabular",
     "LinearGaussian": "causal_jax.linear:LinearGaussian",
     "NeuralCategorical": "causal_jax.networks.controller:NeuralCategorical",
     "ImplicitBinary": "causal_jax.networks.controller:ImplicitBinary",

@@ -6,13 +6,14 @@ import pytest
 from PIL import Image
 
 from causal_jax import graph as graphs
+from causal_jax.additive_noise import AdditiveNoise
 from causal_jax.cli import sample, sample_files
 from causal_jax.data import tables
 from causal_jax.data.faces import LABELS
-from causal_jax.mechanism import AdditiveNoise, Tabular
 from causal_jax.networks.image import ImageGenerator
 from causal_jax.queries import parts
 from causal_jax.scm import SCM
+from causal_jax.tabular import Tabular
 
 SETTINGS = {"num": 6, "do": "", "given": "", "seed": 0, "twin": False}
 

@@ -13,12 +13,12 @@ from ml_collections import config_flags
 import causal_jax
 from causal_jax import graph as graphs
 from causal_jax.cli import train
-from causal_jax.mechanism import Tabular
 from causal_jax.networks.controller import controller
 from causal_jax.networks.image import ImageGenerator
 from causal_jax.recipes import recipe, registry, settings
 from causal_jax.runs import folder, spec
 from causal_jax.scm import SCM
+from causal_jax.tabular import Tabular
 from tests.fuzz.mutations import FUZZ, changed_json
 from tests.fuzz.targets import UncleanError, clean
 

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from causal_jax import graph as graphs
 from causal_jax import interventions as iv
+from causal_jax.additive_noise import AdditiveNoise
 from causal_jax.cli import assignments, sample
-from causal_jax.mechanism import AdditiveNoise, Tabular
 from causal_jax.scm import SCM
+from causal_jax.tabular import Tabular
 from tests.fuzz.mutations import FUZZ, changed
 from tests.fuzz.targets import clean
 

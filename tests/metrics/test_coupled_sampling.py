@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from causal_jax import graph as graphs
-from causal_jax.mechanism import Tabular
 from causal_jax.metrics import coupled_sampling, discrete
 from causal_jax.queries import exact, laws
 from causal_jax.scm import SCM
+from causal_jax.tabular import Tabular
 
 NUM = 40_000
 

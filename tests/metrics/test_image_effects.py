@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from causal_jax.data import faces
-from causal_jax.mechanism import categorical
 from causal_jax.metrics.image_effects import do_versus_see
 from causal_jax.recipes.labels_images.faces_judge import load_faces_judge
+from causal_jax.tabular import categorical
 
 NUM = 128  # half of a chunk: both states of a label are one compiled draw
 EFFECT = {"cause": "Mustache", "effect": "Male"}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from causal_jax import graph as graphs
-from causal_jax.mechanism import AdditiveNoise, Tabular
+from causal_jax.additive_noise import AdditiveNoise
 from causal_jax.networks import controller as controllers
 from causal_jax.networks.controller import (
     ImplicitBinary,
@@ -16,6 +16,7 @@ from causal_jax.networks.controller import (
     reference_controller,
 )
 from causal_jax.scm import SCM
+from causal_jax.tabular import Tabular
 
 KEY = jax.random.key(0)
 

@@ -6,10 +6,11 @@ import jax
 import numpy as np
 import pytest
 
+from causal_jax.additive_noise import AdditiveNoise
 from causal_jax.data import faces
-from causal_jax.mechanism import AdditiveNoise, Tabular, categorical
 from causal_jax.queries.bounds import frechet_hoeffding, label_bounds
 from causal_jax.scm import SCM
+from causal_jax.tabular import Tabular, categorical
 
 P, Q = np.array([0.7, 0.3]), np.array([0.4, 0.6])
 

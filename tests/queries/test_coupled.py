@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from causal_jax import graph as graphs
-from causal_jax.mechanism import Tabular
 from causal_jax.queries.bounds import label_bounds
 from causal_jax.queries.coupled import coupled_laws, laws_of_unit, overlaps
 from causal_jax.scm import SCM
+from causal_jax.tabular import Tabular
 
 NUM = 100_000
 

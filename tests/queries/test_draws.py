@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from causal_jax.additive_noise import AdditiveNoise
 from causal_jax.data import faces
 from causal_jax.interventions import Randomize
-from causal_jax.mechanism import AdditiveNoise
 from causal_jax.queries import draws
 from causal_jax.scm import SCM
 

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from causal_jax import graph as graphs
-from causal_jax.mechanism import Constant, Tabular
+from causal_jax.additive_noise import Constant
 from causal_jax.networks.controller import controller, reference_controller
 from causal_jax.queries import exact, laws
 from causal_jax.scm import SCM
+from causal_jax.tabular import Tabular
 
 NODES = ("C", "A", "D", "B")  # of `tables`
 

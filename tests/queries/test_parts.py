@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from causal_jax import graph as graphs
-from causal_jax.mechanism import Tabular
 from causal_jax.networks.controller import controller
 from causal_jax.queries import parts
 from causal_jax.scm import SCM
+from causal_jax.tabular import Tabular
 
 KEY = jax.random.key(3)
 

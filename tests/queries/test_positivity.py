@@ -3,9 +3,9 @@ import pytest
 
 from causal_jax import graph as graphs
 from causal_jax.data import faces
-from causal_jax.mechanism import categorical
 from causal_jax.queries.positivity import left_open
 from causal_jax.scm import SCM
+from causal_jax.tabular import categorical
 
 
 def truth(share_of_b_without_a):

@@ -7,10 +7,10 @@ import pytest
 
 from causal_jax import graph
 from causal_jax.data import celeba_graphs, faces
-from causal_jax.mechanism import categorical
 from causal_jax.reporting import sheets
 from causal_jax.reporting.grids import to_uint8
 from causal_jax.scm import SCM
+from causal_jax.tabular import categorical
 
 NUM = 3
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from causal_jax import graph as graphs
-from causal_jax.mechanism import Tabular, categorical
 from causal_jax.metrics import discrete
 from causal_jax.queries import laws
 from causal_jax.scm import SCM
+from causal_jax.tabular import Tabular, categorical
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 

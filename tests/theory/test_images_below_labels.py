@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from causal_jax import graph as graphs
-from causal_jax.mechanism import categorical
 from causal_jax.queries import laws
 from causal_jax.scm import SCM
+from causal_jax.tabular import categorical
 
 NUM = 20_000
 BRIGHTNESS = np.array([0.5, 0.3, 0.2])  # law of the noise: three levels

@@ -16,13 +16,13 @@ from causal_jax.data.images import Crop, image_folder, named_files
 from causal_jax.data.records import ImageData, Table
 from causal_jax.data.state_indices import REFUSE
 from causal_jax.graph.readers import is_file
-from causal_jax.mechanism import Tabular
 from causal_jax.progress import tqdm
 from causal_jax.recipes.labels_images.own_states import known_states, own_states
 from causal_jax.recipes.settings import Settings
 from causal_jax.runs.folder import Files, Sources
 from causal_jax.runs.load import IMAGE
 from causal_jax.scm import SCM
+from causal_jax.tabular import Tabular
 from causal_jax.training.unseen_combinations import unseen_pairs
 from causal_jax.types import Params
 
