@@ -126,7 +126,7 @@ def require_room(folder: str | os.PathLike, num_bytes: int) -> None:
 def require_no_folder(out: str | os.PathLike) -> None:
     """Raises ValueError where a file that is to be written is a folder."""
     if Path(out).is_dir():
-        raise ValueError(f"--out={out} is a folder: name a file")
+        raise ValueError(f"{out} is a folder: name a file")
 
 
 def sync_folder(folder: str | os.PathLike) -> None:
