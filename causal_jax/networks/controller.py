@@ -26,6 +26,8 @@ from causal_jax.mechanism import Discrete
 from causal_jax.scm import SCM
 from causal_jax.types import Array, Key, Params
 
+SLOPE = 0.2  # of leaky rectifiers below zero
+
 
 def encode_state(state: Array, num_states: int) -> Array:
     """How networks see a state: 0 or 1 for binary nodes, else one-hot; float [k]."""
@@ -60,7 +62,7 @@ def mlp(params: Params, x: Array) -> Array:
         bias = layer["b"].reshape(-1, *[1] * (x.ndim - 1))
         x = jnp.tensordot(layer["w"], x, ((0,), (0,))) + bias
         if i + 1 < len(params):
-            x = jax.nn.leaky_relu(x, 0.2)
+            x = jax.nn.leaky_relu(x, SLOPE)
     return x
 
 

@@ -20,12 +20,12 @@ import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
 
-from causal_jax.losses.adversarial import critic_loss
 from causal_jax.networks import controller
 from causal_jax.networks.controller import mlp, mlp_init
 from causal_jax.scm import SCM
 from causal_jax.training import parallel
 from causal_jax.training.algorithm import Algorithm, averaged, require_moving
+from causal_jax.training.critic_gradient import critic_gradient
 from causal_jax.types import Array, Batch, Key, Noise, Params
 
 # What the original used (mkocaoglu/CausalGAN, causal_controller/config.py).
@@ -164,20 +164,12 @@ def label_wgan(
         """
         critic, optimizer_state = carry
         real, fake, mix = batch
-
-        def loss_fn(critic):
-            layers = as_critic(critic)
-            return critic_loss(
-                lambda rows: mlp(layers, rows.T)[0],
-                real,
-                fake,
-                mix,
-                penalty_weight=penalty_weight,
-            )
-
-        (loss, distance), gradients = jax.value_and_grad(loss_fn, has_aux=True)(critic)
+        (loss, distance), gradient = critic_gradient(
+            as_critic(critic), real, fake, mix, penalty_weight=penalty_weight
+        )
+        gradient, _ = ravel_pytree(gradient)
         updates, optimizer_state = critic_optimizer.update(
-            parallel.mean(gradients), optimizer_state, critic
+            parallel.mean(gradient), optimizer_state, critic
         )
         return (optax.apply_updates(critic, updates), optimizer_state), (loss, distance)
 
