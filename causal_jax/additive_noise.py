@@ -117,7 +117,8 @@ class AdditiveNoise:
         """Log density; where the scale is zero, log mass: 0 at the mean."""
         mean = self._mean(params, parents)
         scale = jnp.broadcast_to(params["scale"], self.shape)
-        return jnp.sum(normal_log_prob(value, mean, scale))
+        size = jnp.abs(mean) + _magnitude(params["mean"], parents)
+        return jnp.sum(normal_log_prob(value, mean, scale, size))
 
     def abduct(
         self, params: Params, parents: tuple, value: Array, key: Key | None
@@ -128,6 +129,20 @@ class AdditiveNoise:
 
     def undetermined(self, params: Params) -> Array:
         return jnp.broadcast_to(params["scale"], self.shape) == 0
+
+
+def _magnitude(params: Params, parents: tuple) -> Array:
+    """Of the numbers that a mean is taken to be added up of: of parents and weights.
+
+    It is small where parents are; states count as one at least.
+    """
+    largest = jnp.zeros(())
+    for parent in parents:
+        least = 0 if jnp.issubdtype(jnp.result_type(parent), jnp.inexact) else 1
+        largest = jnp.maximum(largest, jnp.max(jnp.abs(parent), initial=least))
+    weights = [w for w in jax.tree.leaves(params) if jnp.size(w)]
+    times = [jnp.max(jnp.abs(jnp.asarray(weight, float))) for weight in weights]
+    return largest * (1 + sum(times, start=jnp.zeros(())))
 
 
 def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
@@ -145,19 +160,15 @@ def abducted_normal(key: Key | None, value: Array, mean: Array, scale: Array) ->
     return jnp.where(scale == 0, prior, noise)
 
 
-def normal_log_prob(
-    value: Array, mean: Array, scale: Array, size: Array | None = None
-) -> Array:
+def normal_log_prob(value: Array, mean: Array, scale: Array, size: Array) -> Array:
     """Log density of N(mean, scale^2), entry by entry.
 
     Where the scale is zero it is the log mass of a point: 0 at the mean, to rounding,
     and minus infinity elsewhere. Rounding is of `size`, the sum of the magnitudes that
-    the mean was added up of; None where it is not known: they are then taken to be
-    near one at least.
+    the mean was added up of.
     """
     known_scale = jnp.where(scale == 0, 1.0, scale)
     log_density = jax.scipy.stats.norm.logpdf(value, mean, jnp.abs(known_scale))
-    size = jnp.abs(mean) + 1 if size is None else size
     is_mean = jnp.abs(value - mean) <= _ROUNDING * (jnp.abs(value) + size)
     log_mass = jnp.where(is_mean, 0.0, -jnp.inf)
     return jnp.where(scale == 0, log_mass, log_density)

@@ -12,9 +12,9 @@ import numpy as np
 from causal_jax import graph as graphs
 from causal_jax import interventions as iv
 from causal_jax.mechanism import Intervention, Model, require_mechanism, require_parents
-from causal_jax.messages import one_line
+from causal_jax.messages import of_node, one_line
 from causal_jax.parameters import require_node_params
-from causal_jax.types import Array, Shapes, Values
+from causal_jax.types import Array, Params, Shapes, Values
 
 
 def require_seed(seed: Any) -> None:
@@ -50,6 +50,7 @@ def interventions(
         result[name] = _parsed_intervention(scm, name, value)
         if shapes is not None:
             result[name] = _fitted_to_shape(name, result[name], shapes[name], num)
+            _require_shape_of_replacement(scm, name, result[name], shapes)
             _require_no_truth_value(scm, name, result[name], shapes)
     return result
 
@@ -105,6 +106,28 @@ def _require_fitting_mechanism(scm: Model, name: str, mechanism: Any) -> None:
             f"a mechanism of {own}"
         )
     require_parents(scm, name, mechanism)
+
+
+def _require_shape_of_replacement(
+    scm: Model, name: str, intervention: Intervention, shapes: Shapes
+) -> None:
+    """Raises where the mechanism in a node's place has values of another shape."""
+    if not isinstance(intervention, iv.Replace):
+        return
+
+    def one_unit(params: Params, parents: tuple) -> Array:
+        noise = intervention.mechanism.noise(jax.random.key(0), 1)
+        noise = jax.tree.map(lambda leaf: leaf[0], noise)
+        return jnp.asarray(intervention.mechanism.apply(params, parents, noise))
+
+    parents = tuple(shapes[parent] for parent in scm.parents[name])
+    with of_node(name, scm.parents[name]):
+        found = jax.eval_shape(one_unit, intervention.params, parents)
+    if found.shape != shapes[name].shape:
+        raise ValueError(
+            f"do replaces node {name!r}, whose values have shape {shapes[name].shape}, "
+            f"by a mechanism of values of shape {found.shape}"
+        )
 
 
 def require_arguments(fn: Callable, names: tuple[str, ...], where: str) -> None:
@@ -172,24 +195,32 @@ def _fitted_to_shape(
             f"do on {name!r} has shape {leaf.shape}: one value has shape "
             f"{shape.shape}{per_unit}"
         )
-    if not isinstance(intervention, iv.Set):
-        _require_kept(name, leaf, shape)
-    fitted = leaf.astype(shape.dtype)
-    if isinstance(intervention, iv.Set):  # rounded like its node, but as it was encoded
-        fitted = fitted.astype(leaf.dtype)
+    if not isinstance(intervention, iv.Set) and shape.dtype.kind in "bu":
+        raise ValueError(
+            f"node {name!r} is of type {shape.dtype}, without negative numbers: "
+            f"{type(intervention).__name__} does not apply; give a function of its "
+            "value"
+        )
+    fitted = _as_values_of(name, leaf, shape, "give a function of its value")
     return jax.tree.unflatten(structure, [fitted])
 
 
-def _require_kept(name: str, leaf: Array, shape: jax.ShapeDtypeStruct) -> None:
-    """Raises where a node of whole numbers would be shifted or scaled by others."""
-    is_whole = jnp.issubdtype(shape.dtype, jnp.integer)
-    if not is_whole or isinstance(leaf, jax.core.Tracer):
-        return
-    if (np.asarray(leaf) != np.round(np.asarray(leaf))).any():
+def _as_values_of(
+    name: str, values: Array, unit: jax.ShapeDtypeStruct, way_out: str
+) -> Array:
+    """Numbers in the type of a node's values.
+
+    Raises:
+      ValueError: a node of whole numbers or truth values cannot have these.
+    """
+    fitted = values.astype(unit.dtype)
+    is_narrow = unit.dtype.kind in "iub" and not isinstance(values, jax.core.Tracer)
+    if is_narrow and (lost := np.asarray(values) != np.asarray(fitted)).any():
         raise ValueError(
-            f"node {name!r} has whole numbers ({shape.dtype}): {leaf.ravel()[0]} would "
-            "be cut; give a function of its value"
+            f"node {name!r} has values of type {unit.dtype}: "
+            f"{np.asarray(values)[lost].ravel()[0]} would be cut; {way_out}"
         )
+    return fitted
 
 
 def unit_axes(do: Mapping[str, Intervention], shapes: Shapes) -> dict[str, int | None]:
@@ -221,6 +252,10 @@ def encode(scm: Model, name: str, value: Any) -> Array:
         integer at a node some of whose states have other integers for names; or a
         truth value where states have other names.
     """
+    if np.ma.is_masked(value):
+        raise ValueError(
+            f"a value of {name!r} is masked: leave out what was not observed"
+        )
     states = scm.states(name)
     if states is None:
         return _encoded_number(name, value)
@@ -339,7 +374,18 @@ def _has_nan(value: Any) -> bool:
     return bool(np.isnan(np.min(np.asarray(value), initial=0.0)))  # NaN is the least
 
 
+def _is_missing(value: Any) -> bool:
+    """None, NaN, and the NA and NaT of pandas: no value, though they print as one."""
+    is_nan = isinstance(value, float | np.floating) and np.isnan(value)
+    return value is None or is_nan or type(value).__name__ in ("NAType", "NaTType")
+
+
 def _state_index(name: str, states: tuple[str, ...], state: Any) -> int:
+    if _is_missing(state):
+        raise ValueError(
+            f"a value of {name!r} is {state}: give a state; what was not observed is "
+            "left out of the factual"
+        )
     if str(state) not in states:
         shown = one_line(repr(str(state)), limit=200)
         hint = graphs.suggestion(state, states)
@@ -372,6 +418,10 @@ def factual(
         graphs.require_node(scm.graph, name, role="node in the factual")
         _require_no_bytes(name, value, shapes[name])
         encoded[name] = encode(scm, name, value)
+        if scm.states(name) is None:
+            encoded[name] = _as_values_of(
+                name, encoded[name], shapes[name], "it is no value of this node"
+            )
         _require_unit_shape(name, encoded[name].shape, shapes[name].shape)
     extra = {v.ndim - len(shapes[n].shape) for n, v in encoded.items()}
     if extra == {0}:
@@ -445,17 +495,21 @@ def require_num(num: Any) -> None:
 
 
 def require_states(scm: Model, values: Values, do: Mapping[str, Intervention]) -> None:
-    """Raises ValueError where a function or mechanism in `do` made what is no state."""
-    for name, item in do.items():
+    """Raises ValueError where a function or mechanism in `do` made what is no state.
+
+    In the `do` of this call, or a function in that of `SCM.substitute` before.
+    """
+    made = {n: m for n, m in scm.mechanisms.items() if isinstance(m, iv.Modified)}
+    for name, item in (made | dict(do)).items():
         states, value = scm.states(name), values[name]
-        if not isinstance(item, iv.Modify | iv.Replace) or not states:
+        if not isinstance(item, iv.Modify | iv.Modified | iv.Replace) or not states:
             continue
         if isinstance(value, jax.core.Tracer):
             return
         value = np.asarray(value)
         wrong = value[~np.isin(value, np.arange(len(states)))]
         if wrong.size:
-            what = "function" if isinstance(item, iv.Modify) else "mechanism"
+            what = "mechanism" if isinstance(item, iv.Replace) else "function"
             raise ValueError(
                 f"the {what} in do returns {wrong[0]} for {name!r}, which is no "
                 f"state: return an index, {_described_states(states)}"

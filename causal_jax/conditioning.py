@@ -204,7 +204,7 @@ def _states_and_predicates(
         graphs.require_node(scm.graph, name, role="node in given")
         if callable(value):
             arguments.require_arguments(value, ("value",), f"given on {name!r}")
-            predicates.append((name, value))
+            predicates.append((name, iv.ByIdentity.of(value)))
         elif scm.states(name) is None:
             raise ValueError(
                 f"given on {name!r}: it has no states, so equality is never met; give "

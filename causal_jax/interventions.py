@@ -54,6 +54,31 @@ def _pytree_dataclass(
     return decorate
 
 
+class ByIdentity:
+    """A function that equals itself alone, as what programs are compiled for.
+
+    Objects that are called, and methods of objects, may equal others, or what they were
+    themselves before a field was changed; some cannot be compared, or hashed.
+    """
+
+    def __init__(self, fn: Callable) -> None:
+        self.fn = fn
+
+    @classmethod
+    def of(cls, fn: Callable) -> "ByIdentity":
+        """The same for the same object, as far as it is known."""
+        return fn if isinstance(fn, cls) else cls(fn)
+
+    def __call__(self, *args: Any) -> Any:
+        return self.fn(*args)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ByIdentity) and self.fn is other.fn
+
+    def __hash__(self) -> int:
+        return id(self.fn)
+
+
 @_pytree_dataclass(["value"])
 class Set:
     """do(X = value): a scalar, a state, or one value per unit `[num, ...]`.
@@ -136,6 +161,9 @@ class Modify:
 
     fn: Callable[[Array, tuple], Array]
     fresh_noise: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fn", ByIdentity.of(self.fn))
 
     def substitute(
         self, mechanism: Mechanism, params: Params
@@ -311,3 +339,7 @@ class IgnoresParents:
     @property
     def num_states(self) -> int | None:
         return getattr(self.inner, "num_states", None)
+
+    @property
+    def coupling(self) -> str | None:
+        return getattr(self.inner, "coupling", None)

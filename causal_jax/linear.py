@@ -13,6 +13,7 @@ has the law of u given `G u = r`; G^+ is the pseudo-inverse, so scales may be ze
 import dataclasses
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -153,7 +154,6 @@ def is_linear(scm: Model, group: Group) -> bool:
     return all(type(scm.mechanisms[n]) is LinearGaussian for n in group.factors)
 
 
-@partial(jax.jit, static_argnames=("scm", "group", "num"))
 def draw_noise(
     scm: Model, params: Params, key: Key, group: Group, evidence: Values, num: int
 ) -> Noise:
@@ -169,11 +169,77 @@ def draw_noise(
 
     Returns:
       {hidden node: `[num]`}. Where scales of zero contradict what was observed, the
-      nearest noise; the observed nodes' own `log_prob` then says so.
+      nearest noise; the observed nodes' own `log_prob` then says so. Parameters that
+      are traced are worked with in float32: of a prior that is 10^5 times as wide as
+      what observes it, some of the evidence is lost then.
     """
+    own = {name: params[name] for name in group.factors}
+    is_traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(own))
+    seen = _seen_directions(scm, own, group, jnp if is_traced else np)
+    return _draw_beside(scm, params, key, group, evidence, num, *seen)
+
+
+# Below such a share of a row, what two rows differ by is rounding: of parameters in
+# float32 where both are functions of the hidden nodes, of the computation elsewhere.
+_SAME_FUNCTION, _SAME, _SAME_IN_FLOAT32 = 3e-7, 1e-12, 1e-6
+
+
+def _seen_directions(
+    scm: Model, params: Params, group: Group, xp: Any
+) -> tuple[Array, Array]:
+    """How the noise of all factors makes the observed values: its directions, inverse.
+
+    In float64 where parameters are known: of a wide prior, rows that differ by a
+    millionth say different things.
+
+    Args:
+      scm: the model.
+      params: those of the group's factors.
+      group: see `is_linear`.
+      xp: numpy, or jax.numpy inside `jit`.
+
+    Returns:
+      Orthonormal rows `[below, factors]`, zero where others say the same, and the
+      pseudo-inverse `[factors, below]`.
+    """
+    known = jax.tree.map(lambda leaf: xp.asarray(leaf, float), params)
+    each = dict(zip(group.factors, xp.eye(len(group.factors)), strict=True))
+    rows: dict[str, Any] = {}
+    for name in sorted(group.factors, key=scm.order.index):
+        rows[name] = known[name]["scale"] * each[name]
+        for i, parent in enumerate(scm.parents[name]):
+            if parent in group.hidden:
+                rows[name] = rows[name] + known[name]["weights"][i] * rows[parent]
+    design = xp.stack([rows[name] for name in group.below])
+    scale = xp.stack([known[name]["scale"] for name in group.below])
+    least = xp.where(scale == 0, _SAME_FUNCTION, _SAME)
+    least = least if xp is np else xp.full_like(scale, _SAME_IN_FLOAT32)
+    size = xp.linalg.norm(design, axis=1)
+    unit = (xp.where(size > 0, size, 1.0) * least)[:, None]
+    u, strength, directions = xp.linalg.svd(design / unit, full_matrices=False)
+    inverse = xp.where(strength > 1, 1 / xp.where(strength > 1, strength, 1.0), 0.0)
+    directions = xp.where(strength[:, None] > 1, directions, 0.0)
+    return directions, (directions.T * inverse) @ u.T / unit.T
+
+
+@partial(jax.jit, static_argnames=("scm", "group", "num"))
+def _draw_beside(
+    scm: Model,
+    params: Params,
+    key: Key,
+    group: Group,
+    evidence: Values,
+    num: int,
+    directions: Array,
+    inverse: Array,
+) -> Noise:
+    """The prior beside the directions that are seen, in these what was observed."""
+    matmul = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
+    directions, inverse = jnp.asarray(directions, float), jnp.asarray(inverse, float)
     prior = jnp.stack(
         [jax.random.normal(node_key(key, name), (num,)) for name in group.factors], -1
     )
+    prior = prior - matmul(matmul(prior, directions.T), directions)
 
     def residual(noise: Array, evidence: Values) -> Array:
         """What the noise of all nodes leaves of the observed values, `[below]`."""
@@ -187,24 +253,10 @@ def draw_noise(
                 values.setdefault(name, value)
         return jnp.stack([slots[name] - evidence[name] for name in group.below])
 
-    some = {name: evidence[name][0] for name in group.evidence}
-    design = jax.jacfwd(residual)(prior[0], some)  # [below, factors]
-    inverse = _inverse_of_rows(design)
-
     def conditioned(noise: Array, evidence: Values) -> Array:
         for _ in range(3):  # the later ones remove the rounding of the first
-            step = jnp.matmul(
-                inverse, residual(noise, evidence), precision=jax.lax.Precision.HIGHEST
-            )
-            noise = noise - step
+            noise = noise - matmul(inverse, residual(noise, evidence))
         return noise
 
     noise = jax.vmap(conditioned)(prior, {n: evidence[n] for n in group.evidence})
     return {name: noise[:, i] for i, name in enumerate(group.hidden)}
-
-
-def _inverse_of_rows(design: Array) -> Array:
-    """Pseudo-inverse of `[rows, columns]`, rows of every size alike."""
-    size = jnp.linalg.norm(design, axis=1, keepdims=True)
-    size = jnp.where(size > 0, size, 1.0)
-    return jnp.linalg.pinv(design / size, rtol=1e-6) / size.T

@@ -132,6 +132,13 @@ def require_mechanism(name: str, mechanism: Any) -> None:
                 f"the mechanism of node {name!r}, a {type(mechanism).__name__}, has no "
                 f"method {method!r}: give one such as Tabular(2) or AdditiveNoise(fn)"
             )
+    try:
+        hash(mechanism)
+    except TypeError as error:
+        raise ValueError(
+            f"the mechanism of node {name!r} cannot be hashed ({error}): make it a "
+            "frozen dataclass whose fields are numbers, words, functions and tuples"
+        ) from error
 
 
 def require_parents(model: Model, name: str, mechanism: Any) -> None:

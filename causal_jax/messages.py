@@ -32,6 +32,27 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 @contextlib.contextmanager
+def of_predicate(name: str) -> Iterator[None]:
+    """Adds to errors in a predicate, of whatever class, whose it is.
+
+    >>> try:
+    ...     with of_predicate("Age"):
+    ...         raise TypeError("no bool")
+    ... except TypeError as error:
+    ...     print(*error.__notes__)
+    In given on 'Age': it is traced; use jax.numpy, return an array of truth values.
+    """
+    try:
+        yield
+    except Exception as error:
+        error.add_note(
+            f"In given on {name!r}: it is traced; use jax.numpy, return an array of "
+            "truth values."
+        )
+        raise
+
+
+@contextlib.contextmanager
 def of_node(name: str, parents: Sequence[str]) -> Iterator[None]:
     """Adds to errors in a mechanism, of whatever class, whose it is.
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from causal_jax.mechanism import Mechanism, Model
 
-# (id of an array, mechanism) that were found good: arrays of JAX never change.
+# (id of an array, mechanism, structure of its parameters, which leaf it is) that were
+# found good: arrays of JAX never change.
 _known: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
 
 
@@ -23,7 +24,7 @@ def require_params(scm: Model, params: Mapping[str, Any]) -> None:
 
     Args:
       scm: the model.
-      params: {node: parameters}; further entries are not looked at.
+      params: {node: parameters}; further entries, of arrays, are not looked at.
 
     Raises:
       ValueError: a node without parameters, one that is NaN, or what the node's
@@ -44,10 +45,12 @@ def require_params(scm: Model, params: Mapping[str, Any]) -> None:
 
 def require_node_params(name: str, mechanism: Mechanism, params: Any) -> None:
     """Raises ValueError where one node's parameters cannot be its mechanism's."""
-    leaves = jax.tree.leaves(params)
+    leaves, structure = jax.tree.flatten(params)
     if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
         return
-    if leaves and all(_known.get((id(x), mechanism)) is x for x in leaves):
+    keys = [(id(x), mechanism, structure, i) for i, x in enumerate(leaves)]
+    known = map(_known.get, keys)
+    if leaves and all(x is leaf for x, leaf in zip(known, leaves, strict=True)):
         return
     for leaf in leaves:
         if _has_nan(leaf):
@@ -55,9 +58,9 @@ def require_node_params(name: str, mechanism: Mechanism, params: Any) -> None:
     check_params = getattr(mechanism, "check_params", None)
     if check_params:
         check_params(name, params)
-    for leaf in leaves:
+    for place, leaf in zip(keys, leaves, strict=True):
         if isinstance(leaf, jax.Array):
-            _known[id(leaf), mechanism] = leaf
+            _known[place] = leaf
 
 
 def _has_nan(leaf: Any) -> bool:

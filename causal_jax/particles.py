@@ -126,8 +126,8 @@ def _empty(scm: Model, group: Group, num_picks: int) -> _Stream:
     shapes = jax.eval_shape(lambda: _noise(scm, jax.random.key(0), group, num_picks))
     return _Stream(
         noise=jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes),
-        log_sum=jnp.float32(-jnp.inf),
-        log_squares=jnp.float32(-jnp.inf),
+        log_sum=jnp.asarray(-jnp.inf),
+        log_squares=jnp.asarray(-jnp.inf),
         rounds=jnp.int32(0),
     )
 

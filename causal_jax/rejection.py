@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from causal_jax import arguments
+from causal_jax import arguments, messages
 from causal_jax.mechanism import Intervention, Model
 from causal_jax.types import Array, Key, Noise, Params, Shapes
 
@@ -116,7 +116,9 @@ def _fill_in_rounds(
     def meets_conditions(noise: Noise) -> Array:
         values = model.evaluate(model_params, noise)
         tests = [values[name] == state for name, state in states.items()]
-        tests += [jnp.all(fn(values[name])) for name, fn in predicates]
+        for name, fn in predicates:
+            with messages.of_predicate(name):
+                tests.append(jnp.all(fn(values[name])))
         return jnp.all(jnp.stack(tests))
 
     def one_round(before: tuple[Noise, Array, Array]) -> tuple[Noise, Array, Array]:

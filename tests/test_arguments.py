@@ -106,11 +106,12 @@ class Count(Constant):
         return params["value"].astype(jnp.int32)
 
 
-def test_a_number_that_is_set_is_rounded_like_the_values_of_its_node():
+def test_a_number_that_is_set_has_the_type_of_the_values_of_its_node():
     scm = SCM([["n", []]], {"n": Count()})
-    for value in (2.7, [2.7, 2.0]):
+    for value in (2.0, [2.0, 2]):
         done = scm.sample(scm.init(KEY), KEY, num=2, do={"n": value})
         np.testing.assert_array_equal(done["n"], [2, 2])
+        assert done["n"].dtype == jnp.int32
 
 
 UNIT = {"weather": "snow", "mood": 1, "v": np.ones(3), "x": 0.0}

@@ -37,7 +37,7 @@ SHOWN = [
     *(getattr(causal_jax, name) for name in ("SCM", "Tabular", "AdditiveNoise")),
     *(getattr(causal_jax, name) for name in ("Constant", "bernoulli", "categorical")),
     *(getattr(causal_jax, name) for name in ("LinearGaussian", "linear_gaussian")),
-    causal_jax.flax_modules,
+    causal_jax.from_module,
     *(controller.NeuralCategorical, controller.ImplicitBinary),
     *(controller.controller, controller.reference_controller),
     *(image.ImageGenerator, synthetic.TanhNetwork),

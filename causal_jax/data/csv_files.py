@@ -125,7 +125,8 @@ def _arrow_table(data: bytes, start: int, layout: Layout, at_misfit: Callable) -
     # From the header's end of line on, since a mark at the very start would be lost.
     begin = start - data.endswith((b"\n", b"\r"), 0, start)
     word = pa.dictionary(pa.int32(), pa.string())
-    return arrow_csv.read_csv(
+    has_empty_lines = layout.width == 1  # they are empty cells
+    table = arrow_csv.read_csv(
         pa.py_buffer(memoryview(data)[begin:]),
         arrow_csv.ReadOptions(
             use_threads=False, column_names=columns, block_size=_BLOCK_BYTES
@@ -133,20 +134,24 @@ def _arrow_table(data: bytes, start: int, layout: Layout, at_misfit: Callable) -
         arrow_csv.ParseOptions(
             delimiter=layout.separator,
             newlines_in_values=data.find(b'"', start) >= 0,
+            ignore_empty_lines=not has_empty_lines,
             invalid_row_handler=at_misfit,
         ),
         arrow_csv.ConvertOptions(
             column_types=dict.fromkeys(columns, word), strings_can_be_null=False
         ),
     )
+    return table.slice(start - begin) if has_empty_lines else table
 
 
 def _without_blank_rows(table: Any, keeps_inner: bool) -> Any:
-    """Leaves out rows whose several cells are all empty; spreadsheets leave such.
+    """Leaves out rows whose cells are all empty; spreadsheets leave such.
 
-    With `keeps_inner` at the end alone: rows after another would get other numbers.
+    With `keeps_inner` at the end alone: rows after another would get other numbers. Of
+    one column likewise, where such a row is an empty cell.
     """
-    blank = np.full(table.num_rows, table.num_columns > 1)
+    keeps_inner = keeps_inner or table.num_columns == 1
+    blank = np.full(table.num_rows, True)
     for column in table.columns:
         if not blank.any():
             return table

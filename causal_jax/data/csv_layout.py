@@ -183,8 +183,8 @@ def _cells(line: str, separator: str) -> list[str]:
 
 
 def is_row(cells: list[str], width: int) -> bool:
-    """Whether a line is a row: neither blank nor a comment."""
-    if width == 1 and len(cells) == 1:
+    """Whether a line is a row: neither blank nor a comment, but for one column's."""
+    if width == 1 and len(cells) <= 1:
         return True
     is_comment = cells and cells[0].startswith("#") and len(cells) != width
     return any(cell.strip() for cell in cells) and not is_comment

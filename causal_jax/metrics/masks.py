@@ -112,12 +112,23 @@ def diversity(
     real_values: np.ndarray,
     real_labels: np.ndarray,
 ) -> float:
-    """Mean over classes of the ratio of `mean_distances`; of masks or textures."""
-    found = mean_distances(values, labels)
-    real = mean_distances(real_values, real_labels)
-    missing = sorted(set(found) - set(real))
-    if missing:
-        raise ValueError(f"there are no real digits of class {missing[0]}")
+    """Mean over classes of the ratio of `mean_distances`; of masks or textures.
+
+    Of those classes of which there are two real digits at least.
+
+    Raises:
+      ValueError: there is no such class.
+    """
+    classes, counts = np.unique(real_labels, return_counts=True)
+    real_labels, labels = np.asarray(real_labels), np.asarray(labels)
+    known = np.intersect1d(classes[counts > 1], labels)
+    if not known.size:
+        raise ValueError(
+            "no class has two real digits: a distance needs two; give more digits"
+        )
+    is_real, is_known = np.isin(real_labels, known), np.isin(labels, known)
+    found = mean_distances(np.asarray(values)[is_known], labels[is_known])
+    real = mean_distances(np.asarray(real_values)[is_real], real_labels[is_real])
     return float(np.mean([found[label] / real[label] for label in found]))
 
 

@@ -22,7 +22,7 @@ class Neighbours(NamedTuple):
       indices: int `[n]`, which training picture it is.
       median: of `distances`.
       real_distances: the same of the held-out real pictures; None without them.
-      real_indices: the same.
+      real_indices: the same, as they were chosen.
       real_median: the same.
       copies: share of the generated pictures that are much nearer than nearly all real
         ones (.8 times the hundredth of `real_distances`); None without real ones.
@@ -45,13 +45,14 @@ def nearest_neighbours(
     num: int = 256,
     mirror: bool = False,
 ) -> Neighbours:
-    """Finds the nearest training picture of each of the first `num` pictures.
+    """Finds the nearest training pictures.
 
     Args:
       generated: uint8 `[N, H, W, 3]`.
       training: uint8 `[M, H, W, 3]`.
       real: uint8 `[K, H, W, 3]`, pictures of the same kind that were not trained on.
-      num: how many generated, and how many real pictures are compared, at most.
+      num: how many are compared at most: the first generated, and as many of all real
+        ones, which may lie in an order.
       mirror: compares the mirror image too, for models trained on mirrored pictures.
 
     Raises:
@@ -64,7 +65,8 @@ def nearest_neighbours(
     found = Neighbours(distances=distances, indices=indices, median=median)
     if real is None:
         return found
-    theirs, indices = _nearest_in_training(real[:num], training, mirror)
+    chosen = np.random.default_rng(0).permutation(len(real))[:num]
+    theirs, indices = _nearest_in_training(real[chosen], training, mirror)
     return found._replace(
         real_distances=theirs,
         real_indices=indices,

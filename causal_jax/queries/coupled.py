@@ -70,6 +70,7 @@ def coupled_laws(
       ValueError: a factual of probability zero, or a table that is too large.
     """
     require_params(scm, params)
+    laws.cardinalities(scm)  # raises where a node has no states
     if missing := [name for name in scm.nodes if name not in factual]:
         raise ValueError(f"the factual does not say {missing[0]!r}: give every label")
     factual, do = laws.state_indices(scm, factual), laws.state_indices(scm, do)
@@ -142,6 +143,7 @@ def laws_of_unit(
       >>> laws_of_unit(scm, params, unit, {"Rain": 0}, jax.random.key(0))["Wet"].probs
       array([1., 0.])
     """
+    laws.cardinalities(scm)  # raises where a node has no states
     seen, setting = laws.state_indices(scm, factual), laws.state_indices(scm, do)
     hidden = set(scm.nodes) - set(seen)
     below = set().union(*(nx.descendants(scm.graph, name) for name in setting))

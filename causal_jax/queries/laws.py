@@ -27,7 +27,17 @@ MAX_STATES = 1 << 14  # joint tables up to this size are enumerated
 
 
 def cardinalities(scm: SCM) -> tuple[int, ...]:
-    """Number of states of every node, in the graph's declared order."""
+    """Number of states of every node, in the graph's declared order.
+
+    Raises:
+      ValueError: a node without states.
+    """
+    for name in scm.nodes:
+        if scm.states(name) is None:
+            raise ValueError(
+                f"node {name!r} has no states: laws over states are of models whose "
+                "nodes all have some"
+            )
     return tuple(len(scm.states(name)) for name in scm.nodes)
 
 
@@ -56,7 +66,7 @@ def empirical_law(rows: np.ndarray, cards: tuple[int, ...]) -> np.ndarray:
 def is_enumerable(scm: SCM) -> bool:
     """Whether the joint law can be written down exactly."""
     explicit = all(hasattr(m, "log_prob") for m in scm.mechanisms.values())
-    return explicit and is_small(scm)
+    return explicit and len(scm.discrete) == len(scm.nodes) and is_small(scm)
 
 
 def exact_law(

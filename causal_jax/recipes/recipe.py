@@ -207,8 +207,10 @@ def train_together(configs: Sequence[Any], workdirs: Sequence[str | Path]) -> No
     folders: list[Path] = []
     with contextlib.ExitStack() as locks:
         for alike in zip(*stages, strict=True):
-            if alike[0].alone:
-                raise ValueError(f"{alike[0].alone}: train them in turn")
+            if alike[0].alone or alike[0].needs:
+                needed = ", ".join(stage.name for stage in alike[0].needs)
+                reason = alike[0].alone or f"each learns from its own {needed}"
+                raise ValueError(f"{reason}: train them in turn")
             if not folders:  # after the first stage's errors, which leave nothing
                 for config, workdir in zip(configs, workdirs, strict=True):
                     locks.enter_context(lock.held(workdir))

@@ -424,7 +424,10 @@ def causal_gan(
         real = pixels(batch["images"][0], key_flip, batch_size, flip=flip)
 
         def move_critics(state):
-            return update_critics(state, real, codes[0], codes[1], key_critics)
+            *moved, logged = update_critics(
+                state, real, codes[0], codes[1], key_critics
+            )
+            return *moved, {name: critics_every * logged[name] for name in logged}
 
         def keep_critics(state):
             logged = dict.fromkeys(_LOGGED_OF_CRITICS, jnp.zeros(()))
@@ -432,7 +435,7 @@ def causal_gan(
 
         # First move: all critics, each down its own cross-entropy (eqs. 2-4), against
         # the generator as the last step left it. In steps that they sit out, what they
-        # log is zero.
+        # log is zero, and else as many times as much: what is read are means of steps.
         if critics_every == 1:
             critics, critics_state, of_critics = move_critics(state)
         else:

@@ -259,11 +259,16 @@ def cgn_imagenet(
                 gradients[part], state.optimizer[part]
             )
             new[part] = optax.apply_updates(trained[part], updates)
+        # Weights alone are averaged: of directions of unit length (spectral
+        # normalisation) the mean is shorter, and kernels divided by it are too large.
+        average = moved_average(
+            trained_part(state.average), new, average_rate, state.step
+        )
         model = with_trained(model, new)
         new_state = state._replace(
             step=state.step + 1,
             model=model,
-            average=moved_average(state.average, model, average_rate, state.step),
+            average=with_trained(model, average),
             optimizer=optimizer,
         )
         return new_state, jax.tree.map(jnp.mean, infos)

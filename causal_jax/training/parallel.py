@@ -232,6 +232,11 @@ def memory(program: Any) -> Memory | None:
     )
 
 
+def divisible(batch_size: int) -> int:
+    """The smallest batch of at least so many that all devices share alike."""
+    return -(-batch_size // jax.device_count()) * jax.device_count()
+
+
 def require_divisible(batch_size: int, num_devices: int) -> None:
     """Raises ValueError with the batch sizes that would be right."""
     if batch_size % num_devices:

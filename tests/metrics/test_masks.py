@@ -79,9 +79,14 @@ def test_mean_distance_is_that_of_all_pairs():
     assert found == {4: pytest.approx(np.mean(pairs))}
 
 
-def test_classes_that_cannot_be_compared_are_refused(digits):
+def test_classes_that_cannot_be_compared_are_left_out_or_refused(digits):
     masks, labels = digits
     with pytest.raises(ValueError, match="class 3 has a single row"):
         metrics.mean_distances(masks[:1], np.array([3]))
-    with pytest.raises(ValueError, match="no real digits of class 9"):
-        metrics.diversity(masks, labels, masks[labels < 9], labels[labels < 9])
+    few = (labels < 8) | (np.cumsum(labels == 8) == 1) & (labels == 8)
+    found = metrics.diversity(masks, labels, masks[few], labels[few])
+    kept = labels < 8
+    alike = masks[kept], labels[kept]
+    assert found == pytest.approx(metrics.diversity(*alike, *alike)) == 1.0
+    with pytest.raises(ValueError, match="no class has two real digits"):
+        metrics.diversity(masks, labels, masks[:1], labels[:1])

@@ -11,7 +11,10 @@ import pytest
 from causal_jax.data import faces
 from causal_jax.metrics.accuracy import r_squared
 from causal_jax.networks import judge as judges
-from causal_jax.recipes.labels_images.faces_judge import FACES_JUDGE, load_faces_judge
+from causal_jax.recipes.labels_images.faces_judge import (
+    FACES_JUDGE,
+    load_faces_judge,
+)
 
 NUM = 2000
 ACCURACY = 0.995  # what every label must reach on held-out faces

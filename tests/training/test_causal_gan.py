@@ -78,6 +78,29 @@ def test_reference_updates_critics_every_third_step_and_generator_twice(train_on
     assert float(info.noise_error) > 0
 
 
+def test_what_critics_log_is_read_as_means_of_steps_whatever_they_sit_out():
+    """Rates of 0: every update of the critics logs the same, but for its noise."""
+    data, logged = _data(), {}
+    batch = {
+        "images": jnp.stack([data["images"][:4]] * 2),
+        "labels": jnp.stack([data["labels"][:4]] * 2),
+    }
+    for every in (1, 3):
+        settings = {"learning_rate": 0.0, "critic_learning_rate": 0.0}
+        algorithm = causal_gan(
+            GENERATORS["compact"], batch_size=4, critics_every=every, **settings
+        )
+        state, step = algorithm.init(jax.random.key(0)), jax.jit(algorithm.step)
+        infos = []
+        for i in range(6):
+            state, info = step(state, batch, jax.random.key(i))
+            infos.append(info)
+        logged[every] = jax.tree.map(lambda *x: float(np.mean(x)), *infos)
+    for name in ("critics_loss", "labeler_real"):
+        found, expected = (getattr(logged[every], name) for every in (3, 1))
+        assert found == pytest.approx(expected, rel=0.1)
+
+
 def test_a_noise_weight_makes_compact_critics_estimate_the_noise():
     """The loss grows by the weight times an error of about the noise's own square."""
     data = _data()

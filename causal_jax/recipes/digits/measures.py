@@ -18,7 +18,7 @@ from causal_jax.recipes.recipe import Measured, Run
 from causal_jax.runs import folder
 from causal_jax.runs.load import load
 from causal_jax.scm import SCM
-from causal_jax.training import loop
+from causal_jax.training import loop, parallel
 from causal_jax.training.classifier import classifier, predict
 from causal_jax.types import Params
 
@@ -162,8 +162,8 @@ def trained_reader(run: Run, sets: DigitSets):
     """A classifier of real binary digits, and its accuracy on held-out ones."""
     training, test = sets.training, next(iter(sets.tests.values()))
     batches = {"images": _binary(training.truth.masks), "labels": training.labels}
-    batch_size = min(_READER_BATCH, len(training.labels))
-    module, steps = DigitClassifier(), len(training.labels) // batch_size
+    batch_size = parallel.divisible(min(_READER_BATCH, len(training.labels)))
+    module, steps = DigitClassifier(), max(len(training.labels) // batch_size, 1)
     epochs = 1 if run.config.num_steps < 10 else _READER_EPOCHS  # a quicktest's
     fit = loop.fit(
         classifier(module, steps_per_epoch=steps, batch_size=batch_size),

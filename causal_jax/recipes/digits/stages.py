@@ -56,6 +56,7 @@ _DISCRIMINATORS = {
     "conv": ConvDiscriminator,
 }
 _STYLES = ("none", "own", "vgg")
+_STYLE_BATCH = 64
 _STYLE, _STYLE_STEPS = "style_features", 800  # of the classifier whose maps it compares
 _OWN_STYLE = "style=own trains features of each run"
 
@@ -142,7 +143,9 @@ def _style_stage(config: Settings, batches: Batch) -> tuple[Stage, ...]:
     stage = Stage(
         name=_STYLE,
         algorithm_fn=lambda _: classifier(
-            DigitClassifier(), steps_per_epoch=_STYLE_STEPS
+            DigitClassifier(),
+            steps_per_epoch=_STYLE_STEPS,
+            batch_size=parallel.divisible(_STYLE_BATCH),
         ),
         data=batches,
         num_steps=min(_STYLE_STEPS, config.num_steps),

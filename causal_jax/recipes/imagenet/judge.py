@@ -83,7 +83,7 @@ def trained(
     algorithm = fit_of_small_resnet(
         network,
         num_steps=config.judge_steps,
-        batch_size=_BATCH,
+        batch_size=parallel.divisible(_BATCH),
         size=training.images.shape[1],
     )
     fit = loop.fit(

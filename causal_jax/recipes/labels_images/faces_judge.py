@@ -9,6 +9,7 @@ from pathlib import Path
 
 from causal_jax.networks.judge import Judge, load_judge
 
+FACES_JUDGE_SIZE = 32  # pixels of a side that it reads
 FACES_JUDGE = Path(__file__).with_name("faces_judge.npz")
 
 

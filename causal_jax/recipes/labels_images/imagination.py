@@ -30,10 +30,11 @@ from causal_jax.recipes.labels_images.model import Trained, open_trained
 from causal_jax.recipes.recipe import Run, Stage, fit_stage
 from causal_jax.runs import folder, lock
 from causal_jax.runs.load import IMAGE, IMAGES
+from causal_jax.training import parallel
 from causal_jax.training.noise_encoder import encoder_module, noise_encoder
 from causal_jax.types import Array, Key, Params
 
-ENCODER_STEPS = 600
+ENCODER_STEPS, _ENCODER_BATCH = 600, 64
 NUM_STEPS = 100  # of the descent from the encoder's start
 _NUM_ROWS = 20_000  # label rows that the encoder's images are drawn from
 _CHUNK = 256  # images abducted at once
@@ -87,7 +88,10 @@ def _encoder(trained: Trained) -> Params:
     num_steps = ENCODER_STEPS if config.num_steps > 10 else 2
     rows = _label_rows(trained, jax.random.fold_in(jax.random.key(config.seed), _KEY))
     algorithm = noise_encoder(
-        trained.generator, trained.params[IMAGE], num_steps=num_steps
+        trained.generator,
+        trained.params[IMAGE],
+        num_steps=num_steps,
+        batch_size=parallel.divisible(_ENCODER_BATCH),
     )
     step = image_step(trained.run.workdir)
     stage = Stage(  # of a generator that trains on, each step's has its own

@@ -12,6 +12,7 @@ from causal_jax import graph as graphs
 from causal_jax.networks.image import ImageGenerator
 from causal_jax.recipes.labels_images import label_stage
 from causal_jax.recipes.labels_images.data import Training, are_faces
+from causal_jax.recipes.labels_images.faces_judge import FACES_JUDGE_SIZE
 from causal_jax.recipes.labels_images.model import image_mechanism, labels_of
 from causal_jax.recipes.labels_images.own_states import own_states
 from causal_jax.recipes.recipe import Stage
@@ -69,7 +70,13 @@ def check(config: Settings) -> None:
         )
     label_factors(config)
     parallel.require_divisible(config.batch_size, jax.device_count())
-    image_algorithm(config, image_mechanism(config, (2,)))  # checks its settings
+    algorithm = image_algorithm(config, image_mechanism(config, (2,)))
+    jax.eval_shape(algorithm.init, jax.random.key(0))  # sizes that fit no network
+    if are_faces(config) and config.image_size % FACES_JUDGE_SIZE:
+        raise ValueError(
+            f"image_size={config.image_size}: drawn faces are measured by a judge of "
+            f"{FACES_JUDGE_SIZE} pixels; give a multiple of {FACES_JUDGE_SIZE}"
+        )
 
 
 def label_factors(config: Settings) -> list[float] | None:

@@ -135,6 +135,16 @@ def test_settings_of_another_algorithm_are_named_before_anything_is_written(tmp_
         ("faces_causal_gan:", {"gan.label_loss": "xe"}, "not 'xe'"),
         ("faces_causal_gan:", {"generator.width": 0}, "width is at least 1, not 0"),
         ("faces_causal_gan:", {"image_size": 20}, "power of two from 8 on.*not 20"),
+        (
+            "faces_causal_gan:",
+            {"image_size": 16},
+            "judge of 32 pixels; give a multiple",
+        ),
+        (
+            "faces_causal_began:",
+            {"image_size": 8, "generator.architecture": "began"},
+            "power of two from 16 on, got 8",
+        ),
         ("faces_causal_gan:", {"label_batch_size": -8}, "label_batch_size is at least"),
         ("faces_causal_gan:", {"hidden": (0,)}, "hidden are widths .* not .0,"),
         ("faces_causal_gan:", {"gan.average_rate": 2.0}, "average_rate is between 0"),
