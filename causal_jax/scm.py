@@ -401,7 +401,8 @@ class SCM:
             left out were not observed. Those with an observed descendant are drawn from
             their posterior: exactly where they are discrete with explicit laws, and
             where they and the observed nodes below them are linear-Gaussian; elsewhere
-            by likelihood weighting. All others come from the prior.
+            by likelihood weighting, whose draws are constants to a gradient. All others
+            come from the prior.
           num_particles: how many particles likelihood weighting draws at most for each
             256 units observed alike; it stops at 256 effective ones.
 

@@ -27,6 +27,7 @@ HOUSE = (
     ("runs", "reporting"),
     ("recipes",),
     ("cli",),
+    ("__main__",),
 )
 CORE = (HOUSE[0], HOUSE[2])
 ROOMS = [room for line in HOUSE for room in line]

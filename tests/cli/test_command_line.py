@@ -1,6 +1,8 @@
 """What all commands do alike, tried with the two that need no run."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -157,3 +159,13 @@ def test_an_error_of_the_library_is_one_line_and_a_bug_is_not(monkeypatch):
     monkeypatch.setenv("CAUSAL_JAX_TRACEBACK", "1")
     with pytest.raises(ValueError), command_line.one_line_errors("train"):
         raise ValueError("shown whole")
+
+
+def test_the_package_runs_where_its_script_is_not_on_the_path():
+    done = subprocess.run(
+        [sys.executable, "-m", "causal_jax", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == overview()
