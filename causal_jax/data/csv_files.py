@@ -2,10 +2,11 @@
 
 Recognised and said: UTF-16 and Windows-1252 (Latin-1) text; semicolons, tabs, bars, and
 blanks as R's `write.table` puts them, between cells; lines that start with `#` before
-the header or hold no full row; columns without name and cells; a first column that only
-numbers or names the rows (pandas, R). An apostrophe before a word that a spreadsheet
-would take for a formula is no part of it (`formulas`). The first 100 rows decide;
-whatever does not fit them is refused with its line.
+the header or hold no full row (an empty line of a single column is an empty cell);
+columns without name and cells; a first column that only numbers or names the rows
+(pandas, R). An apostrophe before a word that a spreadsheet would take for a formula is
+no part of it (`formulas`). The first 100 rows decide; whatever does not fit them is
+refused with its line.
 """
 
 import csv

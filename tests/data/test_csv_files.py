@@ -150,7 +150,7 @@ def test_rows_that_lack_a_value_can_be_dropped(name, num, capsys):
         ("Unnamed: 0,a\n7,x\n3,y\n", ("a",), 2),  # of a shuffled frame
         ("0,1,2\n1,0,1\n0,1,0\n", ("0", "1", "2"), 2),  # pandas' own names
         ("a b,c\nvery high,1\nlow,0\n", ("a b", "c"), 2),
-        ("a\n\n1\n\n0\n", ("a",), 2),
+        ("a\n1\n0\n\n\n", ("a",), 2),  # at the end; else they are empty cells
         (b"a\0,\0b\0\n\0" + "1,0\n0,1\n".encode("utf-16-le"), ("a", "b"), 2),
     ],
 )
@@ -168,6 +168,7 @@ def test_what_is_no_row_and_no_column_is_left_out(tmp_path, text, names, num_row
         (b'a,b\n"x\ny",0\n\nz,?\n', "line 5: column 'b' has no value"),
         (b"a,b\n0,0\n0,\n1,NA\n,1\n", "3 of 4 rows lack a value .1 'a', 2 'b'."),
         (b"A title\nA,B\n0,1\n1,0\n", "line 2: 2 cells under a header of 1"),
+        (b"a\n1\n\n0\n", "line 3: column 'a' is empty"),
         (b"a\nNA\nNA\n", "no row has all columns"),
         (b"a,b\n1,0\n,\n1,2,3\n", "line 4: 3 cells under a header of 2"),
         (b"a;b\n1;0\n1;2;3\n", "line 3: 3 cells .* semicolons separate"),
