@@ -332,7 +332,8 @@ def _require_no_integer_names(name: str, states: tuple[str, ...], value: Any) ->
         raise ValueError(
             f"{number} at {name!r} could be a state's name ({by_name}) or an index "
             f"(its states are {_described_states(states)}): write "
-            f"{number!r} for the name, jnp.array({number}) for the index"
+            f"{number!r} for the name (all of a data frame: df.astype(str)), "
+            f"jnp.array({number}) for the index"
         )
 
 

@@ -213,7 +213,10 @@ def _states_and_predicates(
         else:
             states[name] = arguments.encode(scm, name, value)
             if states[name].ndim:
-                raise ValueError(f"given on {name!r} takes one state, not an array")
+                raise ValueError(
+                    f"given on {name!r} takes one state, not an array; of several, in "
+                    "Python, a predicate: lambda state: (state == 0) | (state == 2)"
+                )
     return states, tuple(predicates)
 
 

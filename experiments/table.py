@@ -4,9 +4,9 @@
     python -m experiments.table --only=faces_wgan       # cells whose name starts so
     python -m experiments.table --only=celeba_ --table=list_attr_celeba.zip
 
-Each cell is one `experiments.train` and `experiments.evaluate`; docs/results.md is made
-of all their rows. CelebA's label cells read --table (the official list, zipped or not)
-or else $TFDS_DATA_DIR, its picture cells `celeb_a_64` there. Interrupted cells resume.
+Each cell is one `experiments.train` and `experiments.evaluate`, and a row of
+docs/results.md; interrupted ones resume. CelebA's labels are read off --table (the
+official list) or else $TFDS_DATA_DIR, where its pictures, `celeb_a_64`, are, too.
 """
 
 from pathlib import Path
@@ -26,11 +26,11 @@ PLAIN |= {"gan.joint": False, "gan.additivity": 0.0}
 OBEYED = {**PLAIN, "gan.label_weight": 9.0}
 
 
-def _photographs(steps: int, every: int, **gan: float) -> dict:
-    config = {"dataset": "celeb_a_64", "num_steps": steps, "keep_every": every}
-    return {**config, **{f"gan.{name}": value for name, value in gan.items()}}
+def _photographs(steps: int, every: int) -> dict:
+    return {"dataset": "celeb_a_64", "num_steps": steps, "keep_every": every}
 
 
+ALIKE = {**_photographs(11_500, 1500), "gan.average_rate": 0.01, "label_factors": ()}
 CELLS: dict[str, tuple[str, dict]] = {  # (config with variant, overrides)
     **{f"faces_wgan_seed{s}": ("faces_labels", {"seed": s}) for s in _SEEDS},
     **{f"faces_mle_seed{s}": ("faces_labels:mle", {"seed": s}) for s in _SEEDS},
@@ -48,9 +48,10 @@ CELLS: dict[str, tuple[str, dict]] = {  # (config with variant, overrides)
     "celeba_complete_wgan": (f"{CELEBA}:{COMPLETE}", {}),
     "celeba_all_mle": (f"{CELEBA}:complete_all,mle", {}),
     "celeba_all_wgan": (f"{CELEBA}:complete_all", {}),
-    "celeba_causal_gan": (PHOTOS, _photographs(24_000, 4000)),
-    "celeba_causal_began": (BEGAN, _photographs(11_500, 1500)),
-    "celeba_causal_began_plain": (BEGAN, _photographs(11_500, 1500, image_weight=1.0)),
+    "celeba_causal_gan": (PHOTOS, _photographs(40_000, 4000)),
+    "celeba_causal_began": (BEGAN, _photographs(16_000, 2000)),
+    "celeba_causal_began_alike": (BEGAN, ALIKE),
+    "celeba_causal_began_plain": (BEGAN, {**ALIKE, "gan.image_weight": 1.0}),
     "celeba_causal_began_augmented": (f"{BEGAN}:augmented", _photographs(10_000, 2000)),
     "celeba_twenty": (f"{PHOTOS}:twenty", _photographs(6000, 2000)),
     # What the labelers are for, on photographs, beside composites and augmentation.

@@ -30,6 +30,7 @@ SLURM and on TPU slices they find each other, elsewhere each has --coordinator=H
 import ast
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -40,6 +41,8 @@ from ml_collections import config_flags
 from causal_jax.cli import assignments
 from causal_jax.recipes import recipe, registry
 from causal_jax.training import hosts, loop
+
+_IN = " " * 6  # of what a key means, below it
 
 
 def define_flags() -> None:
@@ -82,16 +85,22 @@ def more_help(arguments: list[str]) -> str:
     name = config_flags.get_config_filename(flags.FLAGS["config"])
     file = Path(name.partition(":")[0])
     text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
-    keys = "\n".join(_keys(flags.FLAGS.config, "--config."))
+    config = flags.FLAGS.config
+    meanings = registry.recipe_of(config).meanings(config)
+    keys = "\n".join(_keys(config, "", meanings))
     return f"{file.stem}: {text}\n\nIts keys:\n{keys}"
 
 
-def _keys(config: ml_collections.ConfigDict, prefix: str) -> Iterator[str]:
+def _keys(
+    config: ml_collections.ConfigDict, prefix: str, meanings: dict[str, str]
+) -> Iterator[str]:
     for key, value in sorted(config.items()):
         if isinstance(value, ml_collections.ConfigDict):
-            yield from _keys(value, f"{prefix}{key}.")
-        else:
-            yield f"  {prefix}{key}={value}"
+            yield from _keys(value, f"{prefix}{key}.", meanings)
+            continue
+        yield f"  --config.{prefix}{key}={value}"
+        if meaning := meanings.get(prefix + key):
+            yield textwrap.fill(meaning, 88, initial_indent=_IN, subsequent_indent=_IN)
 
 
 def main(args: flags.FlagValues) -> None:

@@ -77,6 +77,7 @@ def imagine(
     files.require_no_folder(out)
     if out.resolve() == Path(path).resolve():
         raise ValueError(f"--out={out} would replace --units: name another file")
+    assignments.read(text, "do")  # its errors before a model is loaded
     scm, params = _tables(*label_model(*load(workdir)))
     do = _intervention(scm, text)
     seen, rows, names = _read(scm, path, named_by)
@@ -221,7 +222,10 @@ def _told(scm: SCM, seen: tuple, lines: list[Line], no_bounds: str) -> Iterator[
     if len(lines) > _NUM_SHOWN:
         yield "..."
     if no_bounds:
-        yield f"No bounds: {no_bounds}."
+        without = {line.unit for line in lines if line.at_least == ""}
+        num = len({line.unit for line in lines})
+        share = f" of {len(without):,} of {num:,} units" if len(without) < num else ""
+        yield f"No bounds{share}: {no_bounds}."
     yield (
         "What would have been is not identified by what is seen: probabilities are of "
         "the model's own coupling of noise and states, bounds hold for every coupling."

@@ -254,7 +254,10 @@ def image_folder(
         encoded, files = _with_file_names(encoded, files)
     _require_file_names(text, column, files, encoded.kept)
     table = said(text.source, encoded)
-    paths = find_pictures(Path(images_dir), files.tolist(), outside=outside)
+    named_by = "" if image_column else column
+    paths = find_pictures(
+        Path(images_dir), files.tolist(), outside=outside, named_by=named_by
+    )
     pictures = read_pictures(paths, size=size, crop=crop, progress=progress)
     return ImageData(images=pictures, table=table)
 
@@ -328,7 +331,7 @@ def _are_missing(files: np.ndarray) -> np.ndarray:
 
 
 def find_pictures(
-    images_dir: Path, files: Sequence[str], *, outside: bool = False
+    images_dir: Path, files: Sequence[str], *, outside: bool = False, named_by: str = ""
 ) -> list[Path]:
     """Returns the pictures' paths.
 
@@ -336,6 +339,7 @@ def find_pictures(
       images_dir: where they lie.
       files: their names, relative to it.
       outside: as in `image_folder`.
+      named_by: the column that was taken for theirs, for the message.
 
     Raises:
       ValueError: no such folder, or pictures that are not in it.
@@ -355,6 +359,12 @@ def find_pictures(
         raise ValueError(
             f"{len(missing)} of {len(files)} pictures are not in {images_dir}: "
             f"{_first_few([*map(_shown, missing)], ', ')}"
+            + (
+                f"; they were read off column {named_by!r}, image_column= "
+                "(--config.image_column) names another"
+                if named_by
+                else ""
+            )
         )
     return [images_dir / name for name in names]
 

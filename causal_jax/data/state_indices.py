@@ -193,7 +193,10 @@ def _checked(
             "a label needs two states or more, so leave it out"
         )
     if len(seen := set(found.indices.values())) == 1:
-        note = f"{found.states[seen.pop()]!r} in every row"
+        note = (
+            f"{found.states[seen.pop()]!r} in every row, so that what is said of other "
+            "states is a guess"
+        )
         return found._replace(notes=(*found.notes, note))
     return found
 

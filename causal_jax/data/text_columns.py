@@ -6,6 +6,7 @@ is decided about words costs as much as there are words, not rows.
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import time
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,12 +105,29 @@ def text_column(chunks: Any) -> TextColumn:
     if isinstance(array, pa.ChunkedArray):  # of no chunk
         array = pa.array([], array.type)
     array = array if is_dictionary else array.dictionary_encode()
-    codes, cells = array.indices, array.dictionary.to_pylist()
+    codes, cells = array.indices, _as_in_files(array.dictionary)
     if array.null_count:
         codes, cells = codes.fill_null(len(cells)), [*cells, None]
     words = tuple("" if cell is None else str(cell) for cell in cells)
     ordered = is_dictionary and array.type.ordered
     return TextColumn(words=words, codes=codes.to_numpy(False), ordered=ordered)
+
+
+def _as_in_files(values: Any) -> list:
+    """Values as a CSV file of them has them: the same table has the same words.
+
+    Of floats of fewer digits the shortest number, of days their date alone.
+    """
+    import pyarrow as pa
+
+    cells = values.to_pylist()
+    if pa.types.is_float16(values.type) or pa.types.is_float32(values.type):
+        dtype = values.type.to_pandas_dtype()
+        return [None if cell is None else str(dtype(cell)) for cell in cells]
+    times = [cell for cell in cells if cell is not None]
+    if pa.types.is_timestamp(values.type) and all(t.time() == time() for t in times):
+        return [None if cell is None else cell.date() for cell in cells]
+    return cells
 
 
 def column_position(name: str, existing: Sequence[str], where: str) -> int:

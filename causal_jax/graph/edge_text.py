@@ -112,6 +112,8 @@ def _unreadable(text: str, statement: list[_Token], end: int) -> ValueError:
     where = f"line {statement[0].line} of the graph, {shown!r},"
     if "<->" in marks:
         return ValueError(f"{where} cannot be read: {HIDDEN_COMMON_CAUSE}")
+    if "--" in marks and "-->" in shown:
+        return ValueError(f"{where} cannot be read: write -> for -->")
     if "--" in marks:
         return ValueError(f"{where} cannot be read: {UNDIRECTED}")
     if '"' in marks:

@@ -25,20 +25,44 @@ def left_open(graph: nx.DiGraph, truth: tuple[SCM, Params]) -> dict[str, float]:
       {"Node=state": mass in [0, 1] of P(all | do(Node = state)) on rows in which some
       other node's parents have states that never occur together}.
     """
-    seen = laws.exact_law(*truth)
-    rows = laws.all_rows(laws.cardinalities(truth[0]))
+    return left_open_by_laws(graph, truth[0], laws.exact_laws(*truth))
+
+
+def left_open_by_laws(
+    graph: nx.DiGraph, scm: SCM, known: laws.Laws
+) -> dict[str, float]:
+    """The same of laws that are written down, such as a table's.
+
+    Args:
+      graph: the model's graph.
+      scm: a label model over the same nodes, which gives their order and states.
+      known: what is seen, and what is done: of a table along its own graph
+        (`laws.tabular_fit`), where what no row says counts from where it is met first.
+
+    Example:
+      >>> from causal_jax import SCM, Tabular
+      >>> scm = SCM("A -> B; A, B -> C", {
+      ...     "A": Tabular(2), "B": Tabular(2, (2,)), "C": Tabular(2, (2, 2))
+      ... })
+      >>> rows = np.array([[0, 0, 0], [0, 0, 1], [1, 0, 0], [1, 1, 1]])  # no A=0, B=1
+      >>> done = laws.exact_laws(*laws.tabular_fit(scm, rows))
+      >>> known = done._replace(seen=laws.empirical_law(rows, (2, 2, 2)))
+      >>> round(left_open_by_laws(scm.graph, scm, known)["B=1"], 6)
+      0.5
+    """
+    rows = laws.all_rows(laws.cardinalities(scm))
     unseen = np.stack(
         [
-            _rows_of_unseen_parents(graph, name, truth[0].nodes, rows, seen)
+            _rows_of_unseen_parents(graph, name, scm.nodes, rows, known.seen)
             for name in graph
         ],
         -1,
     )
     masses = {}
-    for node, state in laws.single_interventions(truth[0]):
-        guessed = unseen[:, [name != node for name in graph]].any(-1)
-        law = laws.exact_law(*truth, {node: np.array(state)})
-        masses[f"{node}={truth[0].states(node)[state]}"] = float(law[guessed].sum())
+    for node, state in laws.single_interventions(scm):
+        name = f"{node}={scm.states(node)[state]}"
+        guessed = unseen[:, [other != node for other in graph]].any(-1)
+        masses[name] = float(np.asarray(known.done[name])[guessed].sum())
     return masses
 
 

@@ -99,6 +99,7 @@ class Recipe:
         the ones before it are done.
       measure: (run, **options) -> `Measured`; reads what it needs again.
       page: (run, metrics, shown) -> the report.
+      meanings: (config) -> {key, of a group after a dot: what it is}, for --help.
       sources: (config) -> {name: the user's own file}, such as the table; where the
         name is a key of the configuration, it may be moved.
     """
@@ -110,6 +111,7 @@ class Recipe:
     measure: Callable[..., Measured]
     page: Callable[[Run, dict, Any], Page]
     sources: Callable[[Settings], folder.Sources] = lambda config: {}
+    meanings: Callable[[Settings], dict[str, str]] = lambda config: {}
 
 
 # --- training -------------------------------------------------------------------------

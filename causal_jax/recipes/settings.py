@@ -8,6 +8,7 @@ import hashlib
 import inspect
 import json
 import math
+import re
 from collections.abc import Callable, Collection, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -149,3 +150,29 @@ def unknown_variant(variant: str, existing: list[str]) -> SystemExit:
     """A usage error: a variant that a config does not have."""
     shown = ", ".join([*existing, QUICKTEST])
     return SystemExit(f"usage: unknown variant {variant!r}: there are {shown}")
+
+
+_SECTION = re.compile(r"^(Args|Attributes):$", re.M)
+
+
+def described(documented: Any) -> dict[str, str]:
+    """{argument: what its documentation says of it}, of a function or class.
+
+    >>> sorted(described(described))
+    ['documented']
+
+    Args:
+      documented: a function with "Args:", or a class with "Attributes:".
+    """
+    text = inspect.getdoc(documented) or ""
+    found, name = {}, ""
+    section = _SECTION.split(text)[2:3]
+    for line in section[0].splitlines()[1:] if section else ():
+        if not line.startswith("  "):
+            break
+        if line.startswith("    "):
+            found[name] += f" {line.strip()}"
+        else:
+            name, _, meaning = line.strip().partition(": ")
+            found[name] = meaning
+    return found

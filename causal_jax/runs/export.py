@@ -24,6 +24,7 @@ import hashlib
 import io
 import json
 import platform
+import sys
 import zipfile
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -183,6 +184,8 @@ def receipt(
 
 
 def _version(package: str) -> str:
+    if package == "causal_jax":
+        return sys.modules[package].__version__
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:  # a clone that was not installed

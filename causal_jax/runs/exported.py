@@ -193,6 +193,11 @@ def load(path: str | Path, *, platform: str | None = None) -> Exported:
         ]
     except FileNotFoundError as error:
         raise ValueError(f"there is no file {path}") from error
+    except IsADirectoryError as error:
+        raise ValueError(
+            f"{path} is a folder, and an exported model a file; a run is loaded by "
+            "causal_jax.load"
+        ) from error
     except Exception as error:  # of an archive cut or made up: any class
         reason = one_line(error, limit=200) or type(error).__name__
         raise ValueError(

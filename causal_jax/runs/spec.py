@@ -75,6 +75,11 @@ def load_spec(workdir: str | Path) -> SCM:
     """
     path = Path(workdir) / "scm.json"
     if not path.exists() and not (Path(workdir) / "config.json").exists():
+        if Path(workdir).is_file():
+            raise ValueError(
+                f"{workdir} is a file, and a run is a folder; an exported model is "
+                "loaded by causal_jax.export.load"
+            )
         raise ValueError(
             f"{workdir} holds no run (no scm.json): train one with "
             f"causal-jax train --config=NAME --workdir={workdir}"

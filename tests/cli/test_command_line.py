@@ -1,6 +1,7 @@
 """What all commands do alike, tried with the two that need no run."""
 
 import ast
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,8 @@ def test_help_of_a_config_is_its_own_text_and_its_keys(python_m):
     assert any(line.startswith("Variants: `mle`") for line in lines)
     keys = lines[lines.index("Its keys:") + 1 :]
     assert {"  --config.seed=3", "  --config.trainer=mle"} <= set(keys)
+    named = [line.startswith("  --config.") for line in keys]
+    assert not any(map(all, itertools.pairwise(named))), "a key does not say what it is"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Data frames become tables by the rules of CSV files."""
 
+from datetime import datetime
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -96,3 +98,23 @@ def test_bad_frames_are_refused_in_one_line(frame, message):
     with pytest.raises(ValueError, match=message) as raised:
         tables.from_frame(frame)
     assert "\n" not in str(raised.value)
+
+
+def test_a_frame_has_the_words_of_its_file():
+    days = [datetime(2020, 1, 1), datetime(2021, 5, 2), datetime(2020, 1, 1)]
+    hours = [datetime(2020, 1, 1, 10), datetime(2021, 5, 2), datetime(2021, 5, 2)]
+    frame = pa.table(
+        {
+            "dose": pa.array([0.1, 0.2, 0.1], pa.float32()),
+            "half": pa.array(np.float16([0.1, 2.5, 0.1]), pa.float16()),
+            "day": pa.array(days, pa.timestamp("ns")),
+            "at": pa.array(hours, pa.timestamp("ns")),
+        }
+    )
+    table = tables.from_frame(frame, quiet=True)
+    assert table.states == {
+        "dose": ("0.1", "0.2"),
+        "half": ("0.1", "2.5"),
+        "day": ("2020-01-01", "2021-05-02"),
+        "at": ("2020-01-01 10:00:00", "2021-05-02 00:00:00"),
+    }

@@ -3,9 +3,10 @@ import pytest
 
 from causal_jax import graph as graphs
 from causal_jax.data import faces
-from causal_jax.queries.positivity import left_open
+from causal_jax.queries import laws
+from causal_jax.queries.positivity import left_open, left_open_by_laws
 from causal_jax.scm import SCM
-from causal_jax.tabular import categorical
+from causal_jax.tabular import Tabular, categorical
 
 
 def truth(share_of_b_without_a):
@@ -40,3 +41,21 @@ def test_what_is_left_open_is_the_mass_of_parents_never_seen_together():
 def test_the_true_graph_of_the_faces_leaves_nothing_open():
     model = faces.label_scm()
     assert not any(left_open(model[0].graph, model).values())
+
+
+def test_a_table_leaves_open_what_no_row_of_it_says():
+    """Of those with A = 0, a share of .4, nobody has B = 1."""
+    random = np.random.default_rng(0)
+    a = (random.random(5000) < 0.6).astype(int)
+    b = (random.random(5000) < 0.5 * a).astype(int)
+    c = (random.random(5000) < 0.2 + 0.3 * a + 0.3 * b).astype(int)
+    rows = np.stack([a, b, c], -1).astype(np.int32)
+    scm = SCM(
+        "A -> B; A, B -> C",
+        {"A": Tabular(2), "B": Tabular(2, (2,)), "C": Tabular(2, (2, 2))},
+    )
+    done = laws.exact_laws(*laws.tabular_fit(scm, rows))
+    known = done._replace(seen=laws.empirical_law(rows, (2, 2, 2)))
+    found = left_open_by_laws(scm.graph, scm, known)
+    assert found["B=1"] == pytest.approx((a == 0).mean(), abs=1e-6)
+    assert found["B=0"] == found["A=0"] == found["A=1"] == found["C=1"] == 0

@@ -7,13 +7,14 @@ import networkx as nx
 import numpy as np
 
 from causal_jax.metrics import conditionals, discrete, pairs, trees
-from causal_jax.queries import effects, laws
+from causal_jax.queries import effects, laws, positivity
 from causal_jax.queries.effects import Effects
 from causal_jax.recipes.labels_images import data, label_stage
 from causal_jax.recipes.labels_images.model import Trained
 
 KEY = 77  # the evaluation's draws are the same for every run
 NUM_PAIRS = 36  # listed and shown: all pairs of nine labels
+_MAX_LEFT_OPEN = 0.01  # of an interventional law whose values are still shown
 _MIN_ROWS = 25  # of a cell of the conditional tables that is compared
 NUM_ROWS = 500_000  # of a law that is not enumerated
 
@@ -28,6 +29,9 @@ class LabelShown(NamedTuple):
         many labels.
       reference_effects: the same of the truth or, along the graph, of the data; None
         where the joint law is too large.
+      left_open: {"Node=state": share of the units under that intervention of whom no
+        row tells, since a node's parents have states that never occur together}; of
+        interventions where there are some.
       num_rows: of the table that chance is measured for: the one trained on or, where
         all rows are compared, of all.
       is_truth_known: whether the law that the rows were drawn from is known.
@@ -37,6 +41,7 @@ class LabelShown(NamedTuple):
     worst: conditionals.WorstCells | None
     effects: Effects | None
     reference_effects: Effects | None
+    left_open: dict[str, float]
     num_rows: int
     is_truth_known: bool
 
@@ -103,22 +108,37 @@ def _small(trained: Trained, labels: data.Labels) -> tuple[dict, LabelShown]:
         source=source,
     )
     known = {"params": trained.label_params} if model.exact else {"drawn": model.rows}
+    left_open = positivity.left_open_by_laws(scm.graph, scm, reference)
+    left_open = {name: share for name, share in left_open.items() if share > 0}
     shown = LabelShown(
         tables=tables,
         worst=conditionals.worst_cells_of_law(
             scm, reference.seen, min_mass=least_mass(len(labels.rows)), **known
         ),
         effects=effects.effects_of_laws(scm, model),
-        reference_effects=effects.effects_of_laws(scm, reference),
+        reference_effects=effects.effects_of_laws(scm, reference)
+        if source == "truth"
+        else _said(effects.effects_of_laws(scm, reference), left_open),
+        left_open=left_open,
         num_rows=len(labels.rows),
         is_truth_known=labels.truth is not None,
     )
-    found = measured._asdict() | chance._asdict()
+    found = measured._asdict() | chance._asdict() | {"left_open": left_open}
     if source == "truth" and model.exact:
         found["never_max"] = conditionals.largest_never(
             scm, reference.seen, trained.label_params
         )
     return found, shown
+
+
+def _said(found: effects.Effects, left_open: dict[str, float]) -> effects.Effects:
+    """Without what is done where the reference does not say it of one in a hundred."""
+    done = {
+        cause: by_label
+        for cause, by_label in found.done.items()
+        if left_open.get("=".join(cause), 0) < _MAX_LEFT_OPEN
+    }
+    return found._replace(done=done)
 
 
 def _large(trained: Trained, labels: data.Labels) -> tuple[dict, LabelShown]:
@@ -152,6 +172,7 @@ def _large(trained: Trained, labels: data.Labels) -> tuple[dict, LabelShown]:
         ),
         effects=effects.effects_by_elimination(scm, params) if is_explicit else None,
         reference_effects=None,
+        left_open={},
         num_rows=len(everything),
         is_truth_known=labels.truth is not None,
     )

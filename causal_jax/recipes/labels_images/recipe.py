@@ -3,7 +3,14 @@
 `config.stage` is "labels", or "images" where the images are learned too.
 """
 
-from causal_jax.recipes.labels_images import data, measures, model, report, stages
+from causal_jax.recipes.labels_images import (
+    data,
+    keys,
+    measures,
+    model,
+    report,
+    stages,
+)
 from causal_jax.recipes.recipe import Recipe
 
 RECIPE = Recipe(
@@ -14,4 +21,5 @@ RECIPE = Recipe(
     measure=measures.measure,
     page=report.page,
     sources=data.sources,
+    meanings=keys.meanings,
 )

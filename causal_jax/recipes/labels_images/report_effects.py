@@ -105,6 +105,8 @@ def add(page: Page, scm: SCM, shown: LabelShown, labels: dict) -> None:
         "and outcome have a common cause, or where the outcome is the cause. "
         + _accuracy(labels)
     )
+    if shown.left_open:
+        page.text(_left_open(shown))
     source = shown.tables.source
     effects = _largest_effects(scm, shown)
     if effects:
@@ -117,6 +119,20 @@ def add(page: Page, scm: SCM, shown: LabelShown, labels: dict) -> None:
             page.text(_who_can(scm, name))
             rows = _rows_of(scm, shown, name)
             page.table(_header("outcome", source, shown), rows)
+
+
+def _left_open(shown: LabelShown) -> str:
+    """Which interventions bring units into what never occurs."""
+    largest = sorted(shown.left_open.items(), key=lambda item: -item[1])
+    listed = ", ".join(
+        f"do({name}) {100 * share:.3g} %" for name, share in largest[:_MAX_NAMES]
+    )
+    more = len(largest) - _MAX_NAMES
+    return (
+        "An intervention may bring a label's causes into states that never occur "
+        "together; how the label then behaves no row says, and the model guesses. Of "
+        f"so many units: {listed}" + (f" and {more} more." if more > 0 else ".")
+    )
 
 
 def _accuracy(labels: dict) -> str:
@@ -186,7 +202,7 @@ def _widest_gaps(scm: SCM, shown: LabelShown) -> list[tuple]:
     questions = [
         (cause, name, state)
         for cause, by_label in found.done.items()
-        if cause in found.seen
+        if cause in found.seen and _occurs(shown, cause)
         for name in by_label
         for state in _shown_states(scm, name)
     ]
@@ -197,6 +213,11 @@ def _widest_gaps(scm: SCM, shown: LabelShown) -> list[tuple]:
 
     chosen = sorted(questions, key=gap, reverse=True)[:_MAX_GAPS]
     return [_row(scm, shown, *question) for question in chosen]
+
+
+def _occurs(shown: LabelShown, cause: tuple[str, str]) -> bool:
+    """Whether the state is one that is seen, where that is known."""
+    return shown.reference_effects is None or cause in shown.reference_effects.seen
 
 
 def _shown_states(scm: SCM, name: str) -> list[int]:

@@ -95,6 +95,7 @@ def test_done_stands_beside_seen_with_the_laws_of_an_enumeration(tables):
         worst=None,
         effects=known,
         reference_effects=None,
+        left_open={},
         num_rows=100,
         is_truth_known=True,
     )

@@ -33,6 +33,8 @@ def get_config(variant=""):
     config.num_steps = 100_000
     config.graph, config.composites = GRAPH, ("Male",)
     config.gan.flip = True
+    config.gan.average_rate = 0.002
+    config.label_factors = ("Wearing_Lipstick=3",)  # see docs/celeba.md
     for part in variants(variant):
         if part == "reference":
             config.graph = "big_causal_graph"
