@@ -2,7 +2,6 @@
 
     python -m experiments.table                         # every cell
     python -m experiments.table --only=faces_wgan       # cells whose name starts so
-    python -m experiments.table --only=celeba_ --table=list_attr_celeba.zip
 
 Each cell is one `experiments.train` and `experiments.evaluate`, and a row of
 docs/results.md; interrupted ones resume. CelebA's labels are read off --table (the
