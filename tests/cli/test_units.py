@@ -141,6 +141,13 @@ def test_an_empty_cell_was_not_seen_of_that_unit_alone(ask):
         assert abs(float(one["probability"]) - float(other["probability"])) < 0.05
 
 
+def test_it_is_said_how_many_units_have_no_bounds(ask, capsys):
+    ask("A,B,C,D\n0,2,NA,1\n0,2,1,1\n0,2,0,1\n")
+    assert "No bounds of 1 of 3 units: they are of units" in capsys.readouterr().out
+    ask("A,B,D\n0,2,1\n")
+    assert "No bounds: they are of units that were seen" in capsys.readouterr().out
+
+
 def test_the_table_is_not_replaced_by_its_answers(ask, tmp_path):
     with pytest.raises(ValueError, match="would replace --units: name another file"):
         ask(out=str(tmp_path / "units.csv"))

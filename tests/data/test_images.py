@@ -282,7 +282,9 @@ def test_image_folder_names_missing_and_unreadable_pictures(folder):
     with pytest.raises(ValueError, match="1 of 3 pictures .*grey.png"):
         read(size=4)
     (folder / "pictures" / "grey.png").unlink()
-    with pytest.raises(ValueError, match="1 of 3 pictures are not in .*: grey.png"):
+    with pytest.raises(
+        ValueError, match="1 of 3 pictures are not in .*: grey.png; they were read"
+    ):
         read(size=4)
 
 
@@ -317,7 +319,7 @@ def test_the_column_of_pictures_can_be_named(folder):
     assert (_read(folder, csv, label_names=["y"]).images[0] == 212).all()
     data = _read(folder, csv, label_names=["y"], image_column="b")
     assert (data.images[1] == 100).all()
-    with pytest.raises(ValueError, match="pictures are not in .*: 1, 0"):
+    with pytest.raises(ValueError, match="pictures are not in .*: 1, 0$"):
         _read(folder, csv, label_names=["y"], image_column="y")
 
 

@@ -196,6 +196,7 @@ def test_edges_by_hand(text, edges):
         ("dag { X <-> Y }", "hidden common causes are not supported yet"),
         ("digraph { X -> Y [dir=both] }", "dir=both: hidden common causes"),
         ("digraph { edge [dir = none] X -> Y }", "dir=none: it is undirected"),
+        ("A --> B", "'A --> B', cannot be read: write -> for -->"),
         ("A -> B\nC -- D", "line 2 .*'C -- D'.* undirected"),
         ("digraph { A -- B }", "'A -- B': it is undirected"),
         ("pdag { A -> B }", "not a digraph"),

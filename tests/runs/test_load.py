@@ -6,7 +6,7 @@ import causal_jax
 from causal_jax import graph as graphs
 from causal_jax.networks.controller import controller
 from causal_jax.networks.image import ImageGenerator
-from causal_jax.runs import folder, load, spec
+from causal_jax.runs import exported, folder, load, spec
 
 
 def test_load_gives_back_model_and_parameters(workdir, labels):
@@ -50,3 +50,11 @@ def test_a_model_trained_at_once_has_one_checkpoint(tmp_path, labels):
     loaded, found = causal_jax.load(tmp_path)
     assert loaded == scm
     assert all(jax.tree.leaves(jax.tree.map(np.array_equal, found, params)))
+
+
+def test_an_exported_model_and_a_run_are_told_apart(tmp_path):
+    (tmp_path / "model.zip").write_bytes(b"PK")
+    with pytest.raises(ValueError, match="is a file, .* causal_jax.export.load"):
+        causal_jax.load(tmp_path / "model.zip")
+    with pytest.raises(ValueError, match="is a folder, .* loaded by causal_jax.load"):
+        exported.load(tmp_path)
