@@ -6,11 +6,11 @@ r"""CausalBEGAN on CelebA at 64 pixels, beside `celeba_causal_gan`.
     causal-jax evaluate --workdir=runs/celeba_began
 
 Hardware: one CPU core for what was measured; an accelerator for all 100,000 steps.
-Time: 5,230 s for 11,500 steps of images, and 21 s of labels; 100,000 not measured.
+Time: 7,446 s for 16,000 steps of images, and 32 s of labels; 100,000 not measured.
 Expected: label accuracies over the judge's own .95 (lowest .85), unseen combinations
   over the judge's own .60, Frechet distance 4 times its floor.
-Measured: after 11,500 steps on `celeb_a_64`, 24,152 pictures: 1.04 (lowest .77,
-  lipstick), .76, 5.2 times; `augmented`, 10,000: 1.02 (.84,
+Measured: after 16,000 steps on `celeb_a_64`, 24,152 pictures: 1.02 (lowest .78,
+  lipstick), .64, 4.05 times; `augmented`, 10,000: 1.02 (.84,
   baldness; lipstick .92), .44, 6.2 times; see docs/celeba.md.
 
 `celeb_a` is cropped to its central 108 pixels and resized; `celeb_a_64` is used as it

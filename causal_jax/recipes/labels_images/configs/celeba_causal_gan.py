@@ -6,12 +6,12 @@ r"""CausalGAN on CelebA at 64 pixels: any tfds folder with `image` and `attribut
     causal-jax evaluate --workdir=runs/celeba
 
 Hardware: one CPU core for what was measured; an accelerator for all 100,000 steps.
-Time: 5,516 s for 24,000 steps of images on a core of an AMD EPYC beside other work,
-  and 24 s of labels; 100,000 not measured.
+Time: 10,231 s for 40,000 steps of images on a core of an AMD EPYC beside other work,
+  and 32 s of labels; 24,000 steps are as like photographs. 100,000 not measured.
 Expected: label accuracies over the judge's own .95 (lowest .85), unseen combinations
   over the judge's own .60, Frechet distance 2.5 times its floor.
-Measured: after 24,000 steps on `celeb_a_64`, 24,152 pictures: 1.03 (lowest .91),
-  .73, 2.21 times; `twenty`, 6,000 steps: .87 (.67), .10, 4.7 times; see docs/celeba.md.
+Measured: after 40,000 steps on `celeb_a_64`, 24,152 pictures: 1.02 (lowest .86),
+  .79, 2.20 times; `twenty`, 6,000 steps: .87 (.67), .10, 4.7 times; see docs/celeba.md.
 
 `celeb_a` is cropped to its central 108 pixels and resized; `celeb_a_64` is used as it
 is. Variants: `reference` (the original's networks and settings), `twenty` (a graph of
