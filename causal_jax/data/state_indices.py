@@ -150,10 +150,10 @@ def _lacks_value(column: TextColumn, states: Sequence[str] | None) -> np.ndarray
 def _ways_out(kept: np.ndarray, word: str) -> str:
     if not kept.any():
         return "no row has all columns, so leave out columns that are mostly empty"
-    return (
-        f'leave such rows out with missing="{DROP}" (--config.missing={DROP}), fill '
-        f"them in, or declare {word.strip()!r} as a state"
-    )
+    drop = f'leave such rows out with missing="{DROP}" (--config.missing={DROP})'
+    if not word.strip():
+        return f"{drop}, or fill them in"
+    return f"{drop}, fill them in, or declare {word.strip()!r} as a state"
 
 
 def _meant(
