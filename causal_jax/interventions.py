@@ -66,7 +66,7 @@ class ByIdentity:
 
     @classmethod
     def of(cls, fn: Callable) -> "ByIdentity":
-        """The same for the same object, as far as it is known."""
+        """Wraps a function, unless it is wrapped already."""
         return fn if isinstance(fn, cls) else cls(fn)
 
     def __call__(self, *args: Any) -> Any:

@@ -1,6 +1,7 @@
 """Rows of a table as units: what each would have been, a line a label and state."""
 
 import csv
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,6 +85,7 @@ def imagine(
     is_seen = (rows >= 0).any(1)
     if not is_seen.any():
         raise ValueError(f"{path}: nothing was seen of any unit: fill in some labels")
+    _require_distinct(path, named_by, [names[i] for i in np.flatnonzero(is_seen)])
     distinct, first, which = np.unique(
         rows, axis=0, return_index=True, return_inverse=True
     )
@@ -114,6 +116,16 @@ def imagine(
         shown[_NUM_SHOWN:] = ["..."] * (len(shown) > _NUM_SHOWN)
         print(f"Left out, as nothing was seen of them: units {', '.join(shown)}.")
     print(f"wrote {len(lines)} lines of {len(rows)} units to {out}")
+
+
+def _require_distinct(path: str, named_by: str, names: list[int | str]) -> None:
+    """Raises ValueError where two units are called alike: nobody could tell them."""
+    twice = [name for name, num in Counter(names).items() if num > 1]
+    if twice:
+        raise ValueError(
+            f"{path}: column {named_by!r} calls several units {twice[0]!r}: name "
+            "another with --id, or leave it out for their numbers"
+        )
 
 
 def _tables(scm: SCM, params: Params) -> tuple[SCM, Params]:

@@ -99,6 +99,7 @@ def test_what_a_table_has_no_column_for_is_inferred(ask, tables, capsys):
         (ROWS, {"image": "face.png"}, "--image=FILE, a picture, or --units=FILE.csv"),
         (ROWS, {"out": "out.png"}, "must end in .csv, which --units writes"),
         ("A,note\n,x\n,y\n", {}, "nothing was seen of any unit"),
+        (ROWS.replace("y,", "x,"), {"id": "note"}, "calls several units 'x'"),
         (ROWS, {"id": "name"}, "no column 'name'"),
         (ROWS, {"units": "", "image": "face.png", "id": "note"}, "a picture has none"),
         (ROWS, {"labels": "A=0"}, "--labels are a picture's"),

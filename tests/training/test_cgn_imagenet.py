@@ -67,8 +67,8 @@ LABELS = jnp.array([0, 2, 1, 2])
 @pytest.fixture(scope="module")
 def stepped(model):
     """One step whose batch is computed in two parts."""
-    found = algorithm(model, num_accumulated=2)
-    state = found.init(jax.random.key(1))
+    found = algorithm(model, num_accumulated=2, average_rate=0.01)
+    state = found.init(jax.random.key(1))._replace(step=jnp.int32(10_000))  # of many
     return state, *jax.jit(found.step)(state, {"labels": LABELS}, jax.random.key(2))
 
 
@@ -132,6 +132,16 @@ def test_generators_learn_and_nothing_else_changes(stepped):
         )
         assert not any(jax.tree.leaves(moved["batch_stats"]))
         assert any(jax.tree.leaves(moved["spectral"]))
+        # Weights are averaged; the mean of unit directions would be too short.
+        average = after.average[part]["generator"]
+        for x in jax.tree.leaves(average["spectral"]):
+            assert float(jnp.linalg.norm(x)) == pytest.approx(1, abs=1e-4)
+        assert jax.tree.all(
+            jax.tree.map(np.array_equal, average["spectral"], new["spectral"])
+        )
+        kernels = (m["params"]["to_rgb"] for m in (average, old, new))
+        mean, first, last = (jax.tree.leaves(k)[-1] for k in kernels)
+        assert float(abs(mean - first).max()) < 0.1 * float(abs(last - first).max())
     for a, b in (
         (before.model["shape"]["masker"], after.model["shape"]["masker"]),
         (before.target, after.target),

@@ -8,6 +8,7 @@ from PIL import Image
 from causal_jax.metrics.conditionals import Cell, WorstCells
 from causal_jax.queries import effects, laws
 from causal_jax.recipes.labels_images import (
+    label_measures,
     report_effects,
     report_soundness,
     report_words,
@@ -115,6 +116,28 @@ def test_done_stands_beside_seen_with_the_laws_of_an_enumeration(tables):
 
 
 # --- soundness ------------------------------------------------------------------------
+
+
+def test_what_no_row_says_is_left_out_and_said(tables):
+    known = effects.effects_of_laws(
+        tables.scm, laws.exact_laws(tables.scm, tables.params)
+    )
+    left_open = {"A=1": 0.25, "B=2": 0.001}
+    kept = label_measures._said(known, left_open)
+    assert known.done.keys() - kept.done.keys() == {("A", "1")}
+    assert kept.seen == known.seen
+    shown = LabelShown(
+        tables=None,
+        worst=None,
+        effects=known,
+        reference_effects=kept,
+        left_open=left_open,
+        num_rows=100,
+        is_truth_known=False,
+    )
+    assert "do(A=1) 25 %, do(B=2) 0.1 %." in report_effects._left_open(shown)
+    rows = report_effects._rows_of(tables.scm, shown, "C")
+    assert {row[0] for row in rows if row[3] is None} == {"A=1"}
 
 
 def test_without_soundness_the_command_is_named(run, tmp_path):
