@@ -16,7 +16,7 @@ def test_every_config_has_a_recipe_of_callable_parts(name):
         assert isinstance(recipe, Recipe)
         assert recipe is registry.recipe_of(settings.plain(config))
     parts = [field.name for field in dataclasses.fields(recipe)]
-    assert parts == ["check", "data", "model", "stages", "measure", "page", "sources"]
+    assert parts == ["check", "data", "model", "stages", "measure", "page", "sources", "meanings"]
     assert all(callable(getattr(recipe, part)) for part in parts)
 
 
