@@ -1,6 +1,6 @@
 """Recipes: train, train together, resume and evaluate, written once for all families.
 
-A family of models is a `Recipe`: six functions, of which none knows a run's folder,
+A family of models is a `Recipe`: a few functions, of which none knows a run's folder,
 devices or checkpoints. What is done with them is the same for every family:
 
     train      check, data, model; then each stage is one fit, resumed by itself

@@ -176,3 +176,16 @@ def described(documented: Any) -> dict[str, str]:
             name, _, meaning = line.strip().partition(": ")
             found[name] = meaning
     return found
+
+
+def described_groups(groups: dict[str, Any]) -> dict[str, str]:
+    """{group.argument: what its documentation says}, of {group: function or class}.
+
+    >>> described_groups({"text": described})
+    {'text.documented': 'a function with "Args:", or a class with "Attributes:".'}
+    """
+    return {
+        f"{group}.{name}": text
+        for group, documented in groups.items()
+        for name, text in described(documented).items()
+    }

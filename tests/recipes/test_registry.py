@@ -1,6 +1,7 @@
 import dataclasses
 import inspect
 
+import ml_collections
 import pytest
 
 from causal_jax.recipes import registry, settings
@@ -16,8 +17,32 @@ def test_every_config_has_a_recipe_of_callable_parts(name):
         assert isinstance(recipe, Recipe)
         assert recipe is registry.recipe_of(settings.plain(config))
     parts = [field.name for field in dataclasses.fields(recipe)]
-    assert parts == ["check", "data", "model", "stages", "measure", "page", "sources", "meanings"]
+    assert parts == [
+        "check",
+        "data",
+        "model",
+        "stages",
+        "measure",
+        "page",
+        "sources",
+        "meanings",
+    ]
     assert all(callable(getattr(recipe, part)) for part in parts)
+
+
+def _keys(config, prefix=""):
+    for key, value in config.items():
+        if isinstance(value, ml_collections.ConfigDict):
+            yield from _keys(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key
+
+
+@pytest.mark.parametrize("name", [*NAMES, "imagenet_cgn:tiny", "mnist_cgn:gan"])
+def test_help_says_what_every_key_is(name):
+    config = registry.get_config(name)
+    meanings = registry.recipe_of(config).meanings(config)
+    assert {key for key in _keys(config) if not meanings.get(key)} == set()
 
 
 @pytest.mark.parametrize("family", registry.RECIPES)
@@ -30,6 +55,8 @@ def test_the_parts_of_a_family_take_what_a_recipe_gives_them(family):
     inspect.signature(recipe.stages).bind(config, data, model)
     inspect.signature(recipe.measure).bind(object())
     inspect.signature(recipe.page).bind(object(), {}, object())
+    inspect.signature(recipe.sources).bind(config)
+    inspect.signature(recipe.meanings).bind(config)
 
 
 @pytest.mark.parametrize("family", registry.RECIPES)

@@ -4,7 +4,7 @@
 from a network's pictures.
 """
 
-from causal_jax.recipes.digits import data, measures, model, report, stages
+from causal_jax.recipes.digits import data, keys, measures, model, report, stages
 from causal_jax.recipes.recipe import Recipe
 
 NETWORK = Recipe(
@@ -15,6 +15,7 @@ NETWORK = Recipe(
     measure=measures.measure_network,
     page=report.network_page,
     sources=data.sources,
+    meanings=keys.network_meanings,
 )
 
 CLASSIFIER = Recipe(
@@ -25,4 +26,5 @@ CLASSIFIER = Recipe(
     measure=measures.measure_classifier,
     page=report.classifier_page,
     sources=data.sources,
+    meanings=keys.classifier_meanings,
 )

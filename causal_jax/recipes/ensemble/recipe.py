@@ -3,7 +3,7 @@
 Sauer & Geiger (ICLR 2021, arXiv 2101.06046), section 3.5. `config.stage` is "ensemble".
 """
 
-from causal_jax.recipes.ensemble import data, measures, model, report, stages
+from causal_jax.recipes.ensemble import data, keys, measures, model, report, stages
 from causal_jax.recipes.recipe import Recipe
 
 RECIPE = Recipe(
@@ -13,4 +13,5 @@ RECIPE = Recipe(
     stages=stages.stages,
     measure=measures.measure,
     page=report.page,
+    meanings=keys.meanings,
 )

@@ -1,6 +1,14 @@
 """The family of natural images: a generator, and the counterfactual network from it."""
 
-from causal_jax.recipes.imagenet import data, measures, model, report, stages, start
+from causal_jax.recipes.imagenet import (
+    data,
+    keys,
+    measures,
+    model,
+    report,
+    stages,
+    start,
+)
 from causal_jax.recipes.recipe import Recipe
 
 GENERATOR = Recipe(
@@ -10,6 +18,7 @@ GENERATOR = Recipe(
     stages=stages.generator_stages,
     measure=measures.measure_generator,
     page=report.generator_page,
+    meanings=keys.generator_meanings,
 )
 
 NETWORK = Recipe(
@@ -19,4 +28,5 @@ NETWORK = Recipe(
     stages=stages.network_stages,
     measure=measures.measure_network,
     page=report.network_page,
+    meanings=keys.network_meanings,
 )

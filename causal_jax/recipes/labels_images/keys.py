@@ -2,7 +2,7 @@
 
 from causal_jax.networks.image import ImageGenerator
 from causal_jax.recipes.labels_images import stages
-from causal_jax.recipes.settings import Settings, described
+from causal_jax.recipes.settings import Settings, described_groups
 
 _KEYS = {
     "algorithm": "of the images: causal_gan or causal_began",
@@ -42,11 +42,7 @@ _KEYS = {
 
 def meanings(config: Settings) -> dict[str, str]:
     """{key: what it is}; settings of algorithms as their own arguments say it."""
-    found = dict(_KEYS)
     groups = {"generator": ImageGenerator}
     if algorithm := getattr(config, "algorithm", ""):
         groups["gan"] = stages.IMAGE_ALGORITHMS.get(algorithm)
-    for group, function in groups.items():
-        known = described(function)
-        found |= {f"{group}.{name}": text for name, text in known.items()}
-    return found
+    return _KEYS | described_groups(groups)
