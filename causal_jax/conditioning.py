@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from causal_jax import abduction, arguments, factors, posterior
+from causal_jax import abduction, arguments, encoding, factors, posterior
 from causal_jax import graph as graphs
 from causal_jax import interventions as iv
 from causal_jax.mechanism import Intervention, Model
@@ -211,7 +211,7 @@ def _states_and_predicates(
                 "a predicate such as lambda value: value > 0"
             )
         else:
-            states[name] = arguments.encode(scm, name, value)
+            states[name] = encoding.encode(scm, name, value)
             if states[name].ndim:
                 raise ValueError(
                     f"given on {name!r} takes one state, not an array; of several, in "

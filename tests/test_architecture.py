@@ -19,7 +19,7 @@ HOUSE = (
     ("ops", "losses"),
     ("coupling", "mechanism", "tabular", "additive_noise", "flax_modules")
     + ("parameters", "factors", "linear", "particles", "posterior")
-    + ("interventions", "arguments", "kinds", "chunked", "abduction")
+    + ("interventions", "encoding", "arguments", "kinds", "chunked", "abduction")
     + ("batches", "rejection", "conditioning", "description", "scm"),
     ("networks", "data"),
     ("importers", "queries"),

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from causal_jax import arguments
+from causal_jax import arguments, encoding
 from causal_jax import graph as graphs
 from causal_jax import interventions as iv
 from causal_jax.additive_noise import AdditiveNoise, Constant
@@ -65,7 +65,7 @@ def test_true_is_the_state_of_that_name_or_one(states, true):
     for value in (True, np.bool_(True), jnp.array(True), [True] * 2):
         done = scm.sample({"A": params}, KEY, num=2, do={"A": value})
         assert done["A"].tolist() == [true, true]
-    traced = jax.jit(lambda value: arguments.encode(scm, "A", value))
+    traced = jax.jit(lambda value: encoding.encode(scm, "A", value))
     assert traced(jnp.array([True, False])).tolist() == [true, 1 - true]
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from causal_jax import arguments
+from causal_jax import encoding
 from causal_jax import graph as graphs
 from causal_jax.cli import assignments
 from causal_jax.data import user_images
@@ -102,7 +102,7 @@ def states(trained: Trained, text: str, flag: str) -> dict[str, int]:
                 f"one of {', '.join(scm.nodes[:8])}"
             )
         graphs.require_node(scm.graph, name, role=f"label in --{flag}")
-        result[name] = int(arguments.encode(scm, name, state))
+        result[name] = int(encoding.encode(scm, name, state))
     return result
 
 

@@ -31,7 +31,7 @@ import jax
 import numpy as np
 from absl import flags
 
-from causal_jax import arguments
+from causal_jax import encoding
 from causal_jax import graph as graphs
 from causal_jax.cli import assignments, sample_files
 from causal_jax.queries import parts
@@ -173,7 +173,7 @@ def _require_states(scm: SCM, flag: str, asked: dict[str, str]) -> None:
                 f"--{flag} names {name!r}, which has no states: name a label, one of "
                 f"{', '.join(scm.discrete[:8])}"
             )
-        arguments.encode(scm, name, state)  # a number where the node has no states
+        encoding.encode(scm, name, state)  # a number where the node has no states
 
 
 def write(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from causal_jax import arguments, files
+from causal_jax import encoding, files
 from causal_jax import graph as graphs
 from causal_jax.cli import assignments
 from causal_jax.data import column_states, csv_files, formulas
@@ -141,7 +141,7 @@ def _intervention(scm: SCM, text: str) -> dict[str, np.ndarray]:
     do = {}
     for name, state in assignments.read(text, "do").items():
         graphs.require_node(scm.graph, name, role="label in --do")
-        do[name] = np.asarray(arguments.encode(scm, name, state))
+        do[name] = np.asarray(encoding.encode(scm, name, state))
     if not do:
         raise ValueError(f"--do names no label: {assignments.suggested('do', scm)}")
     return do

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from causal_jax import arguments
+from causal_jax import encoding
 from causal_jax import graph as graphs
 from causal_jax.networks import controller
 from causal_jax.ops.elimination import require_size
@@ -89,7 +89,7 @@ def state_indices(scm: SCM, setting: Mapping[str, Any] | None) -> dict[str, int]
     indices = {}
     for name, state in (setting or {}).items():
         graphs.require_node(scm.graph, name)
-        index = arguments.encode(scm, name, state)
+        index = encoding.encode(scm, name, state)
         if index.ndim:
             raise ValueError(f"{name!r} takes one state here, not an array")
         indices[name] = int(index)

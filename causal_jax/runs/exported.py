@@ -14,7 +14,7 @@ import jax
 import jax.export
 import numpy as np
 
-from causal_jax import archives, arguments
+from causal_jax import archives, arguments, encoding
 from causal_jax import graph as graphs
 from causal_jax.messages import one_line
 
@@ -125,7 +125,7 @@ class Exported:
                     f"do on {name!r}: its value is an array; an exported model sets "
                     f"{', '.join(columns[:8])}"
                 )
-            encoded = np.asarray(arguments.encode(self, name, value), np.float32)
+            encoded = np.asarray(encoding.encode(self, name, value), np.float32)
             if encoded.shape not in ((), (num,)):
                 raise ValueError(
                     f"do on {name!r} has shape {encoded.shape}: give one value, or one "
