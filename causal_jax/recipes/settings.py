@@ -152,6 +152,13 @@ def unknown_variant(variant: str, existing: list[str]) -> SystemExit:
     return SystemExit(f"usage: unknown variant {variant!r}: there are {shown}")
 
 
+# What the keys are that every config has, for --help.
+KEYS_OF_ALL = {
+    "data_dir": "folder of prepared data sets; $TFDS_DATA_DIR if empty",
+    "name": "of the config",
+    "seed": "of everything that is drawn, 0 to 2^32 - 1",
+}
+
 _SECTION = re.compile(r"^(Args|Attributes):$", re.M)
 
 

@@ -1,15 +1,12 @@
 """What the keys of this family's configs are, as `causal-jax train --help` says it."""
 
 from causal_jax.networks.cgn import mnist
-from causal_jax.recipes.settings import Settings, described_groups
+from causal_jax.recipes.settings import KEYS_OF_ALL, Settings, described_groups
 from causal_jax.training.cgn import cgn
 
-_SHARED = {
-    "data_dir": "folder of prepared data sets; $TFDS_DATA_DIR if empty",
+_SHARED = KEYS_OF_ALL | {
     "dataset": "a prepared set of 28x28 grey pictures, or embedded: scikit-learn's",
-    "name": "of the config",
     "num_digits": "read at most, of training and of test rows; 0: all",
-    "seed": "of everything that is drawn, 0 to 2^32 - 1",
     "stage": "cgn, a network, or classifier",
     "textures": "of wildlife: a folder of pictures; drawn ones if empty",
     "variant": "of the pictures: colored, double_colored or wildlife",

@@ -2,19 +2,16 @@
 
 from causal_jax.losses.cgn_imagenet import collage
 from causal_jax.networks.cgn.imagenet import GeneratedPicture
-from causal_jax.recipes.settings import Settings, described_groups
+from causal_jax.recipes.settings import KEYS_OF_ALL, Settings, described_groups
 from causal_jax.training.biggan import biggan
 from causal_jax.training.cgn_imagenet import Weights, cgn_imagenet
 
-_SHARED = {
+_SHARED = KEYS_OF_ALL | {
     "batch_size": "pictures of a step over all devices",
-    "data_dir": "folder of prepared data sets; $TFDS_DATA_DIR if empty",
     "dataset": "a prepared set of pictures with classes, such as imagenet2012",
     "judge_steps": "of the classifier that reads samples in an evaluation",
-    "name": "of the config",
     "num_steps": "updates of the generator",
     "num_workers": "processes that decode, where the pictures do not fit into memory",
-    "seed": "of everything that is drawn, 0 to 2^32 - 1",
     "stage": "imagenet_biggan, a generator, or imagenet_cgn, the network from it",
     "steps_per_dispatch": "steps of one call of the device",
     "train_split": "of the data set: what is learned from",

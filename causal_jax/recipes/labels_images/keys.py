@@ -2,16 +2,15 @@
 
 from causal_jax.networks.image import ImageGenerator
 from causal_jax.recipes.labels_images import stages
-from causal_jax.recipes.settings import Settings, described_groups
+from causal_jax.recipes.settings import KEYS_OF_ALL, Settings, described_groups
 
-_KEYS = {
+_KEYS = KEYS_OF_ALL | {
     "algorithm": "of the images: causal_gan or causal_began",
     "batch_size": "rows, or pictures, of a step over all devices; 0: the trainer's",
     "bif": "a Bayesian network, .bif, from num_rows rows of which is learned",
     "composites": "labels whose unseen pairs are composed of two pictures; () for none",
     "controller": "networks of the labels: neural, or the original's, reference",
     "coupling": "of noise and states: inverse_cdf or gumbel",
-    "data_dir": "folder of prepared data sets; $TFDS_DATA_DIR if empty",
     "dataset": "table (your own), faces (drawn), or a prepared set such as celeb_a",
     "decay": "learning rates of the images fall in the second half of the steps",
     "flatten": "0: combinations as often as in the rows, to 1: all equally often",
@@ -26,12 +25,10 @@ _KEYS = {
     "label_factors": 'what labels weigh beside the others in images, ("Smiling=4",)',
     "label_steps": "steps of the label stage; 0: as many as the trainer needs",
     "missing": "drop leaves out rows that lack a value; None refuses them",
-    "name": "of the config",
     "num_images": "faces drawn, or pictures read at most; 0: all",
     "num_rows": "rows that are drawn, of faces and of networks; not of your own table",
     "num_steps": "of the images, or of labels alone; 0: as many as the trainer needs",
     "pictures_outside": "True: the table may name files outside of the folder",
-    "seed": "of everything that is drawn, 0 to 2^32 - 1",
     "stage": "labels, or images: both",
     "states": 'states of columns in their order, ("Level=low,medium,high",)',
     "table": "CSV file whose header names the labels",
