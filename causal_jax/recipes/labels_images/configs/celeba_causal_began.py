@@ -6,7 +6,7 @@ r"""CausalBEGAN on CelebA at 64 pixels, beside `celeba_causal_gan`.
     causal-jax evaluate --workdir=runs/celeba_began
 
 Hardware: one CPU core for what was measured; an accelerator for all 100,000 steps.
-Time: 7,446 s for 16,000 steps of images, and 32 s of labels; 100,000 not measured.
+Time: 7,460 s for 16,000 steps of images, and 32 s of labels; 100,000 not measured.
 Expected: label accuracies over the judge's own .95 (lowest .85), unseen combinations
   over the judge's own .60, Frechet distance 4 times its floor.
 Measured: after 16,000 steps on `celeb_a_64`, 24,152 pictures: 1.01 (lowest .78,
